@@ -1,0 +1,1 @@
+"""Edges and supervision: command line, API, web pages, archive, metrics, embedded servers."""

@@ -1,0 +1,1 @@
+"""The wire: every message that leaves a process, its topic, version and size limit."""
