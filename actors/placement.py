@@ -1,0 +1,11 @@
+"""Where a club lives: a fixed number of shards per chain, never derived from the host count."""
+
+from hashlib import blake2b
+
+from actors.store import SHARD_COUNT, ShardId
+
+
+def shard_of_club(chain_id: str, club_id: str) -> ShardId:
+    """The club's shard; stable for ever, because stored state is found by it."""
+    digest = blake2b(club_id.encode(), digest_size=8).digest()
+    return ShardId(chain_id, int.from_bytes(digest) % SHARD_COUNT)
