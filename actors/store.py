@@ -263,9 +263,7 @@ class ShardStore(Protocol):
     async def release(self, ownership: Ownership) -> bool:
         """Give the shard up; False if somebody else owned it already."""
 
-    async def commit(
-        self, ownership: Ownership, seq: int, units: Sequence[Unit]
-    ) -> CommitResult:
+    async def commit(self, ownership: Ownership, seq: int, units: Sequence[Unit]) -> CommitResult:
         """Write a batch. ``seq`` is one more than the last batch of this shard (any epoch).
 
         Raises OutcomeUnknownError when the answer is lost.

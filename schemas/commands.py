@@ -1,0 +1,158 @@
+"""Commands as they travel from an edge to the host that owns the club, and the answers.
+
+Instants are UTC milliseconds, money is integer minor units. A command is idempotent by
+``idempotency_key``: the answer to the first one is stored with its effect and given again.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+MAX_COMMAND_BYTES = 16 * 1024
+
+EntityId = Annotated[
+    str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+]
+AmountMinor = Annotated[int, Field(ge=0, le=10**12)]
+TimestampMs = Annotated[int, Field(ge=0, le=2**53)]
+
+
+class Channel(StrEnum):
+    """Who speaks: an operator at the CRM, a kiosk, or the player's app."""
+
+    CRM = "crm"
+    KIOSK = "kiosk"
+    APP = "app"
+
+
+class PaymentMeans(StrEnum):
+    """How money came over the desk."""
+
+    CASH = "cash"
+    CARD = "card"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CreateSession(_Frozen):
+    """Create a session on a PC for a player or a one-time guest; ``start`` starts it at once.
+
+    ``planned_start_at_ms`` None means now. ``session_id`` is drawn by the edge.
+    """
+
+    kind: Literal["create_session"] = "create_session"
+    session_id: EntityId
+    pc_id: EntityId
+    tariff_id: EntityId
+    player_id: EntityId | None = None
+    guest_label: str | None = Field(default=None, max_length=64)
+    planned_start_at_ms: TimestampMs | None = None
+    start: bool = False
+
+
+class StartSession(_Frozen):
+    """The player presses Start (or the operator does): the PC unlocks."""
+
+    kind: Literal["start_session"] = "start_session"
+    session_id: EntityId
+
+
+class ExtendSession(_Frozen):
+    """Append a tariff after what is covered; the PC does not notice."""
+
+    kind: Literal["extend_session"] = "extend_session"
+    session_id: EntityId
+    tariff_id: EntityId
+
+
+class SwitchSessionDevice(_Frozen):
+    """The player changes seats; time and tariff go on."""
+
+    kind: Literal["switch_session_device"] = "switch_session_device"
+    session_id: EntityId
+    pc_id: EntityId
+
+
+class EndSession(_Frozen):
+    """End now, by an operator or by the player, and write the receipt."""
+
+    kind: Literal["end_session"] = "end_session"
+    session_id: EntityId
+    reason: Literal["ManualByAdmin", "ManualByPlayer"] = "ManualByAdmin"
+
+
+class CancelSession(_Frozen):
+    """Take back a session that has not started; the tariff is returned."""
+
+    kind: Literal["cancel_session"] = "cancel_session"
+    session_id: EntityId
+
+
+class TopUpWallet(_Frozen):
+    """Money over the desk into a player's wallet, with an optional bonus on top."""
+
+    kind: Literal["top_up_wallet"] = "top_up_wallet"
+    player_id: EntityId
+    amount_minor: Annotated[int, Field(gt=0, le=10**12)]
+    bonus_minor: AmountMinor = 0
+    means: PaymentMeans = PaymentMeans.CASH
+
+
+Command = Annotated[
+    CreateSession
+    | StartSession
+    | ExtendSession
+    | SwitchSessionDevice
+    | EndSession
+    | CancelSession
+    | TopUpWallet,
+    Field(discriminator="kind"),
+]
+
+
+class CommandEnvelope(_Frozen):
+    """One command, addressed to a club, from a principal.
+
+    ``fingerprint`` is a digest of what the caller asked for: the same key with another
+    fingerprint is refused (``idempotency-key-reused``).
+    """
+
+    v: Literal[1] = 1
+    chain_id: EntityId
+    club_id: EntityId
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)]
+    fingerprint: Annotated[str, Field(min_length=1, max_length=128)]
+    principal: Annotated[str, Field(min_length=1, max_length=128)]
+    channel: Channel = Channel.CRM
+    command: Command
+
+
+class ReplyStatus(StrEnum):
+    """How a command ended."""
+
+    OK = "ok"
+    REJECTED = "rejected"
+    """Decided and refused; nothing changed. ``code`` is stable."""
+    NOT_OWNER = "not_owner"
+    """This host does not own the club now; ask where it lives and send again."""
+    BUSY = "busy"
+    """The owner's inbox is full or the shard is loading; send again after a moment."""
+
+
+class CommandReply(_Frozen):
+    """The answer to one command.
+
+    ``result`` by command: the session operations give ``{"session": SessionView}``, endings
+    add ``{"receipt": ReceiptView}``, a top-up gives ``{"wallet": WalletView}`` (see views).
+    ``field`` names the request field a rejection is about, in snake case.
+    """
+
+    v: Literal[1] = 1
+    status: ReplyStatus
+    code: str | None = None
+    message: str | None = None
+    field: str | None = None
+    result: dict[str, JsonValue] = {}

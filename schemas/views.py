@@ -1,0 +1,178 @@
+"""What queries answer with: tiles of the hall, sessions, receipts, wallets.
+
+Hosts write these in the commit that changes them. Instants are UTC milliseconds here; the API
+edge renders RFC 3339 and camel case. Money is integer minor units with its currency beside it.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class LinkState(StrEnum):
+    """How well the controller hears a PC; never hides its use."""
+
+    ONLINE = "ONLINE"
+    SUSPECT = "SUSPECT"
+    NOT_RESPONDING = "NOT_RESPONDING"
+    LINK_UNKNOWN = "LINK_UNKNOWN"
+    OFF = "OFF"
+    UNPROVISIONED = "UNPROVISIONED"
+
+
+class UseState(StrEnum):
+    """What a PC is used for; never hides its link."""
+
+    FREE = "FREE"
+    WAIT = "WAIT"
+    """Reserved by a session that has not started."""
+    RUNNING = "RUNNING"
+    WARNING = "WARNING"
+    """Running, and coverage ends soon."""
+    WAITING = "WAITING"
+    """Paid time is over and the seat is still held (grace)."""
+    HOLD = "HOLD"
+    """Taken out of use by staff, with a reason."""
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HallTile(_View):
+    """One PC as an operator sees it. The page counts remaining time from ``coverage_until_ms``.
+
+    ``exposure_until_ms``: a PC that does not answer could stay unlocked until then.
+    """
+
+    v: Literal[1] = 1
+    pc_id: str
+    pc_name: str
+    zone_id: str
+    zone_name: str
+    link: LinkState
+    use: UseState
+    locked: bool | None = None
+    """What the PC itself reported last; None before its first report."""
+    in_sync: bool = False
+    """The PC has applied the newest desired document."""
+    last_seen_at_ms: int | None = None
+    session_id: str | None = None
+    session_status: str | None = None
+    player_id: str | None = None
+    player_label: str | None = None
+    tariff_id: str | None = None
+    tariff_name: str | None = None
+    started_at_ms: int | None = None
+    planned_start_at_ms: int | None = None
+    coverage_until_ms: int | None = None
+    coverage_cause: str | None = None
+    coverage_status: str | None = None
+    exposure_until_ms: int | None = None
+
+
+class SegmentView(_View):
+    """One SessionPlayerTariff: a stretch of the session under one tariff version in one zone."""
+
+    index: int
+    tariff_id: str
+    tariff_version: int
+    tariff_name: str
+    zone_id: str
+    start_at_ms: int
+    end_at_ms: int | None
+    amount_minor: int
+    bonus_minor: int
+    cash_minor: int
+
+
+class DeviceLinkView(_View):
+    """One SessionDevice: the PC a session was on, from and until."""
+
+    pc_id: str
+    zone_id: str
+    start_at_ms: int
+    end_at_ms: int | None
+
+
+class SessionView(_View):
+    """A session as a CRM sees it; ``version`` rises with every change."""
+
+    v: Literal[1] = 1
+    session_id: str
+    club_id: str
+    version: int
+    status: Literal["PENDING", "ACTIVE", "STARTED", "ENDED", "CANCELLED"]
+    mode: str
+    player_id: str | None
+    guest_label: str | None
+    pc_id: str
+    zone_id: str
+    planned_start_at_ms: int
+    actual_start_at_ms: int | None
+    actual_end_at_ms: int | None
+    effective_start_at_ms: int
+    effective_end_at_ms: int | None
+    ended_reason: str | None
+    coverage_until_ms: int | None
+    coverage_cause: str | None
+    coverage_status: str | None
+    currency: str
+    amount_minor: int
+    bonus_minor: int
+    cash_minor: int
+    segments: tuple[SegmentView, ...]
+    devices: tuple[DeviceLinkView, ...]
+
+
+class ReceiptLineView(_View):
+    """Why a range of steps cost what it cost."""
+
+    explanation: str
+    rule: str
+    tariff_version: int
+    from_at_ms: int
+    until_at_ms: int
+    steps: int
+    amount_minor: int
+
+
+class ReceiptSegmentView(_View):
+    """One segment on a receipt; its lines sum to its amount."""
+
+    index: int
+    tariff_id: str
+    tariff_version: int
+    tariff_name: str
+    zone_id: str
+    start_at_ms: int
+    end_at_ms: int
+    amount_minor: int
+    bonus_minor: int
+    cash_minor: int
+    lines: tuple[ReceiptLineView, ...]
+
+
+class ReceiptView(_View):
+    """The frozen bill of an ended session; segments sum to the total."""
+
+    v: Literal[1] = 1
+    session_id: str
+    club_id: str
+    currency: str
+    issued_at_ms: int
+    total_minor: int
+    bonus_minor: int
+    cash_minor: int
+    segments: tuple[ReceiptSegmentView, ...]
+
+
+class WalletView(_View):
+    """A player's balances in one currency."""
+
+    v: Literal[1] = 1
+    player_id: str
+    currency: str
+    cash_minor: int
+    bonus_minor: int
