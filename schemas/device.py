@@ -1,0 +1,281 @@
+"""Messages between the controller and the agent on a gaming PC.
+
+Club and PC are in the topic, never repeated in a body (a lease excepted: it is signed and must
+name its PC). ``epoch`` orders controllers (fencing), ``connection_epoch`` orders the connections
+of one PC. Instants are UTC milliseconds, durations are milliseconds of business time.
+Unknown fields are ignored, so that either end may be upgraded first.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_USAGE_BATCH = 16
+MAX_REPORTED_ERRORS = 8
+
+Counter = Annotated[int, Field(ge=0, le=2**53)]
+InstantMs = Annotated[int, Field(ge=0, le=2**53)]
+DurationMs = Annotated[int, Field(ge=0, le=366 * 24 * 3_600_000)]
+Token = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+Title = Annotated[str, Field(max_length=80)]
+Text = Annotated[str, Field(max_length=280)]
+
+
+class DocumentVersion(NamedTuple):
+    """Order of desired documents: a newer controller beats any revision of an older one."""
+
+    epoch: Counter
+    rev: Counter
+
+
+class PcMode(StrEnum):
+    """What the screen of a PC does."""
+
+    LOCKED = "LOCKED"
+    UNLOCKED = "UNLOCKED"
+
+
+class WarningLevel(StrEnum):
+    """How urgently the screen tells the player that paid time ends."""
+
+    NONE = "NONE"
+    ENDING_SOON = "ENDING_SOON"
+    NEEDS_ATTENTION = "NEEDS_ATTENTION"
+
+
+class PresenceState(StrEnum):
+    """The PC's own word about its link."""
+
+    ONLINE = "ONLINE"
+    OFFLINE = "OFFLINE"
+
+
+class PresenceReason(StrEnum):
+    """Why the link is as it is."""
+
+    CONNECTED = "CONNECTED"
+    CONNECTION_LOST = "CONNECTION_LOST"
+    """Said by the broker on the PC's behalf (the will)."""
+    SHUTDOWN = "SHUTDOWN"
+    REBOOT = "REBOOT"
+    AGENT_STOPPED = "AGENT_STOPPED"
+
+
+class AgentFault(StrEnum):
+    """Why a PC does not show what was desired; stable codes."""
+
+    LEASE_MISSING = "lease-missing"
+    LEASE_FOREIGN = "lease-foreign"
+    """The lease names another PC, session or controller epoch than its document."""
+    LEASE_REPLAYED = "lease-replayed"
+    LEASE_ENDED = "lease-ended"
+    LOCKER_FAILED = "locker-failed"
+    JOURNAL_FAILED = "journal-failed"
+
+
+class DeviceCommandKind(StrEnum):
+    """One-shot orders."""
+
+    MESSAGE = "MESSAGE"
+    REBIRTH = "REBIRTH"
+    REBOOT = "REBOOT"
+
+
+class CommandOutcome(StrEnum):
+    """What became of a one-shot order."""
+
+    DONE = "DONE"
+    EXPIRED = "EXPIRED"
+    FAILED = "FAILED"
+
+
+class UsageEnd(StrEnum):
+    """Why a stretch of unlocked time on a PC came to its end."""
+
+    DOCUMENT = "DOCUMENT"
+    """A newer desired document locked the PC or gave it to another session."""
+    LEASE_ENDED = "LEASE_ENDED"
+    INTERRUPTED = "INTERRUPTED"
+    """The agent or the PC stopped; the end is the last instant the journal proves."""
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+
+class CoverageLease(_Message):
+    """The right to stay unlocked for ``duration_ms``, counted by the PC on its boot clock.
+
+    ``hard_stop_at_ms`` is compared with the PC's wall clock and can only shorten. Within a
+    ``lease_id``, ``seq`` rises with every grant; a grant replaces the one before it.
+    """
+
+    lease_id: Token
+    pc_id: Token
+    session_id: Token
+    seq: Counter
+    epoch: Counter
+    issued_at_ms: InstantMs
+    duration_ms: DurationMs
+    hard_stop_at_ms: InstantMs
+    offline_max_ms: DurationMs | None = None
+    kid: Token | None = None
+    signature: Annotated[str, Field(max_length=128)] | None = None
+
+
+class DesiredDocument(_Message):
+    """The whole target state of one PC; level-triggered, retained, newest version wins.
+
+    UNLOCKED needs a session and its lease. ``ends_at_ms`` is what the player is told; the lease
+    is what is enforced.
+    """
+
+    v: Literal[1] = 1
+    epoch: Counter
+    rev: Counter
+    mode: PcMode
+    session_id: Token | None = None
+    title: Title = ""
+    message: Text = ""
+    player_label: Annotated[str, Field(max_length=64)] = ""
+    ends_at_ms: InstantMs | None = None
+    warning: WarningLevel = WarningLevel.NONE
+    warn_before_ms: Annotated[tuple[DurationMs, ...], Field(max_length=4)] = (600_000, 180_000)
+    """Local warnings: how much before the lease ends the PC itself speaks up."""
+    lease: CoverageLease | None = None
+
+    @property
+    def version(self) -> DocumentVersion:
+        """The document's place in the order of all documents of this PC."""
+        return DocumentVersion(self.epoch, self.rev)
+
+    @model_validator(mode="after")
+    def _unlocked_names_its_session(self) -> Self:
+        if self.mode is PcMode.UNLOCKED and (self.session_id is None or self.lease is None):
+            raise ValueError("UNLOCKED needs session_id and lease")
+        return self
+
+
+class Birth(_Message):
+    """First word of every connection: who speaks, since when, and what it holds."""
+
+    v: Literal[1] = 1
+    boot_id: Token
+    connection_epoch: Counter
+    agent_version: Token
+    capabilities: Annotated[tuple[Token, ...], Field(max_length=16)] = ()
+    observed: DocumentVersion | None = None
+    applied: DocumentVersion | None = None
+    mode: PcMode
+    session_id: Token | None = None
+    lease_remaining_ms: DurationMs | None = None
+    unsent_usage_count: Counter = 0
+
+
+class Heartbeat(_Message):
+    """I am here, and this is what I show."""
+
+    v: Literal[1] = 1
+    seq: Counter
+    connection_epoch: Counter
+    applied: DocumentVersion | None = None
+    mode: PcMode
+    ui_ok: bool = True
+    lease_remaining_ms: DurationMs | None = None
+
+
+class Reported(_Message):
+    """What the PC did with the newest document it saw; sent on every change, retained."""
+
+    v: Literal[1] = 1
+    connection_epoch: Counter
+    observed: DocumentVersion | None = None
+    applied: DocumentVersion | None = None
+    mode: PcMode
+    session_id: Token | None = None
+    lease_seq: Counter | None = None
+    errors: Annotated[tuple[AgentFault, ...], Field(max_length=MAX_REPORTED_ERRORS)] = ()
+    at_ms: InstantMs
+    """The PC's own wall clock: informational, never judged by."""
+
+
+class Presence(_Message):
+    """Online or offline; one of an older connection than the newest known does not count."""
+
+    v: Literal[1] = 1
+    state: PresenceState
+    reason: PresenceReason
+    connection_epoch: Counter
+
+
+class UsageRecord(_Message):
+    """A stretch in which the PC provably served a session, on its own clocks.
+
+    Keyed by (PC, ``boot_id``, ``seq``). ``started_boot_ms`` and ``ended_boot_ms`` are boot-clock
+    readings of that boot; the wall instants are informational.
+    """
+
+    boot_id: Token
+    seq: Counter
+    session_id: Token
+    lease_id: Token
+    started_boot_ms: Counter
+    ended_boot_ms: Counter
+    started_at_ms: InstantMs
+    ended_at_ms: InstantMs
+    end: UsageEnd
+
+
+class UsageBatch(_Message):
+    """Unacknowledged records, oldest first."""
+
+    v: Literal[1] = 1
+    connection_epoch: Counter
+    records: Annotated[tuple[UsageRecord, ...], Field(min_length=1, max_length=MAX_USAGE_BATCH)]
+
+
+class UsageAck(_Message):
+    """Every record up to and including (``boot_id``, ``seq``) is durable at the controller."""
+
+    v: Literal[1] = 1
+    boot_id: Token
+    seq: Counter
+
+
+class DeviceCommand(_Message):
+    """A one-shot order; a repeated ``cmd_id`` gets the first answer again.
+
+    ``not_after_ms`` is UTC; the PC answers EXPIRED when its wall clock is past it.
+    """
+
+    v: Literal[1] = 1
+    cmd_id: Token
+    kind: DeviceCommandKind
+    not_after_ms: InstantMs
+    text: Text = ""
+
+
+class DeviceCommandResult(_Message):
+    """The answer to one order."""
+
+    v: Literal[1] = 1
+    cmd_id: Token
+    outcome: CommandOutcome
+    detail: Text = ""
+
+
+class ControllerState(_Message):
+    """Retained word of one controller process; an older epoch than the newest does not count."""
+
+    v: Literal[1] = 1
+    epoch: Counter
+    online: bool
+
+
+class Echo(_Message):
+    """A canary on the ingest connection: it must come back."""
+
+    v: Literal[1] = 1
+    seq: Counter
+    sent_mono_ms: Counter
