@@ -1,0 +1,80 @@
+"""A shard's inbox: bounded, in order, with what a PC repeats collapsed to its newest word."""
+
+from collections import OrderedDict, deque
+from dataclasses import replace
+from typing import Final
+
+from actors.presence import Signal
+from actors.turn import CommandInput, Input, LinkInput, PcInput, WalletInput
+
+COMMANDS_MAX: Final = 1_000
+"""Beyond this a command is answered BUSY; ticks and PCs are never shed for it."""
+INPUTS_PER_TURN: Final = 400
+
+_PcKey = tuple[str, str, Signal]
+
+
+class Inbox:
+    """Commands first come first served, PCs by their newest word, wallets by player."""
+
+    def __init__(self) -> None:
+        self._commands: deque[CommandInput] = deque()
+        self._pcs: OrderedDict[_PcKey, PcInput] = OrderedDict()
+        self._wallets: dict[str, WalletInput] = {}
+        self._links: deque[LinkInput] = deque(maxlen=16)
+        self.collapsed_count = 0
+
+    def __len__(self) -> int:
+        return len(self._commands) + len(self._pcs) + len(self._wallets) + len(self._links)
+
+    def put_command(self, command: CommandInput) -> bool:
+        """Queue a command; False when the queue is full."""
+        if len(self._commands) >= COMMANDS_MAX:
+            return False
+        self._commands.append(command)
+        return True
+
+    def put_back(self, commands: list[CommandInput]) -> None:
+        """Commands to decide again go before newer ones, in their old order."""
+        self._commands.extendleft(reversed(commands))
+
+    def put_pc(self, heard: PcInput) -> None:
+        """Queue what a PC said; its size is bounded by PCs x signals."""
+        key = (heard.club_id, heard.pc_id, heard.signal)
+        earlier = self._pcs.pop(key, None)
+        if earlier is not None:
+            self.collapsed_count += 1
+            heard = replace(
+                heard,
+                applied=heard.applied or earlier.applied,
+                wants_desired=heard.wants_desired or earlier.wants_desired,
+            )
+        self._pcs[key] = heard
+
+    def put_wallet(self, wallet: WalletInput) -> None:
+        """Queue a wallet's newest balances."""
+        self._wallets[wallet.player_id] = wallet
+
+    def put_link(self, link: LinkInput) -> None:
+        """Queue the loss or return of the broker."""
+        self._links.append(link)
+
+    def drain(self) -> list[Input]:
+        """Up to :data:`INPUTS_PER_TURN` inputs: link, wallets, PCs, then commands."""
+        inputs: list[Input] = [*self._links]
+        self._links.clear()
+        while self._wallets and len(inputs) < INPUTS_PER_TURN:
+            inputs.append(self._wallets.pop(next(iter(self._wallets))))
+        while self._pcs and len(inputs) < INPUTS_PER_TURN:
+            inputs.append(self._pcs.popitem(last=False)[1])
+        share = max(INPUTS_PER_TURN - len(inputs), INPUTS_PER_TURN // 4)
+        while self._commands and share:
+            inputs.append(self._commands.popleft())
+            share -= 1
+        return inputs
+
+    def drain_commands(self) -> list[CommandInput]:
+        """All waiting commands, for a shard that gives up."""
+        commands = list(self._commands)
+        self._commands.clear()
+        return commands

@@ -1,0 +1,208 @@
+"""PcActor: what we want of one PC, what it does, and how far the two are apart.
+
+``target`` is level-triggered: the whole state the PC should be in, numbered by ``rev``. A new
+owner republishes it under its own epoch; a PC obeys the highest (epoch, rev) it has seen.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from actors.turn import AppliedTarget
+from schemas.device import CoverageLease, DesiredDocument, ScreenMode
+from schemas.views import LinkState
+
+STATE_VERSION: Final = 1
+LEASE_REFRESH_RATIO: Final = 0.5
+"""An open lease is renewed when this part of it is used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right to be unlocked: from ``issued_at_ms`` for ``duration_ms`` (business time)."""
+
+    seq: int
+    session_id: str
+    issued_at_ms: int
+    duration_ms: int
+
+    @property
+    def until_ms(self) -> int:
+        """The hard stop, exclusive."""
+        return self.issued_at_ms + self.duration_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the PC should show and allow. Locked without a grant."""
+
+    rev: int = 0
+    session_id: str | None = None
+    player_label: str | None = None
+    ends_at_ms: int | None = None
+    warning: str | None = None
+    message: str | None = None
+    grant: Grant | None = None
+
+    @property
+    def unlocked(self) -> bool:
+        """Whether the PC may be used."""
+        return self.grant is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the club wants shown now. ``allowed_ms`` is how long the PC may go on without us."""
+
+    session_id: str | None = None
+    player_label: str | None = None
+    ends_at_ms: int | None = None
+    warning: str | None = None
+    message: str | None = None
+    allowed_ms: int = 0
+    refreshes: bool = False
+    """The grant ends before coverage does, so it is renewed while the session runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PcState:
+    """Everything durable about a PC. ``waits_for`` names the PC that must lock first."""
+
+    pc_id: str
+    club_id: str
+    link: LinkState = LinkState.UNPROVISIONED
+    target: Target = Target()
+    grant_seq: int = 0
+    locked: bool | None = None
+    shown_session_id: str | None = None
+    waits_for: str | None = None
+    exposed_until_ms: int | None = None
+    last_seen_at_ms: int | None = None
+    v: int = STATE_VERSION
+
+    @property
+    def in_sync(self) -> bool:
+        """The PC does what the target says, as far as it told us."""
+        return (
+            self.locked is (not self.target.unlocked)
+            and self.shown_session_id == self.target.session_id
+        )
+
+    @property
+    def refresh_at_ms(self) -> int | None:
+        """When an open grant should be renewed; None while there is none to renew."""
+        grant = self.target.grant
+        if grant is None or self.target.ends_at_ms == grant.until_ms:
+            return None
+        return grant.issued_at_ms + int(grant.duration_ms * LEASE_REFRESH_RATIO)
+
+
+def retargeted(state: PcState, wish: Wish, now_ms: int) -> PcState:
+    """The PC with the wish as its target; the same object when nothing would change.
+
+    Taking the screen away from a PC that has not confirmed it leaves an exposure: the PC could
+    stay open until its last grant ends.
+    """
+    grant = _grant(state, wish, now_ms)
+    target = Target(
+        rev=state.target.rev,
+        session_id=wish.session_id,
+        player_label=wish.player_label,
+        ends_at_ms=wish.ends_at_ms,
+        warning=wish.warning,
+        message=wish.message,
+        grant=grant,
+    )
+    if target == state.target:
+        return state
+    exposed_until_ms = _exposure(state, target, now_ms)
+    return replace(
+        state,
+        target=replace(target, rev=state.target.rev + 1),
+        grant_seq=state.grant_seq if grant is None else max(state.grant_seq, grant.seq),
+        exposed_until_ms=exposed_until_ms,
+    )
+
+
+def _exposure(state: PcState, target: Target, now_ms: int) -> int | None:
+    if target.unlocked:
+        return None
+    before = state.target.grant
+    if before is None or state.locked is True:
+        return state.exposed_until_ms
+    return before.until_ms if before.until_ms > now_ms else None
+
+
+def _grant(state: PcState, wish: Wish, now_ms: int) -> Grant | None:
+    if wish.session_id is None or wish.allowed_ms <= 0:
+        return None
+    held = state.target.grant
+    if held is not None and held.session_id == wish.session_id and _still_good(held, wish, now_ms):
+        return held
+    return Grant(state.grant_seq + 1, wish.session_id, now_ms, wish.allowed_ms)
+
+
+def _still_good(held: Grant, wish: Wish, now_ms: int) -> bool:
+    """A grant is kept while it ends no later than it may and no sooner than it must."""
+    latest_ms = now_ms + wish.allowed_ms
+    if held.until_ms > latest_ms:
+        return False
+    if not wish.refreshes:
+        return held.until_ms == latest_ms
+    return held.until_ms - now_ms > wish.allowed_ms * LEASE_REFRESH_RATIO
+
+
+def applied(state: PcState, report: AppliedTarget, now_ms: int) -> PcState:
+    """Take the PC's word for what it does now."""
+    exposed_until_ms = None if report.locked else state.exposed_until_ms
+    if exposed_until_ms is not None and exposed_until_ms <= now_ms:
+        exposed_until_ms = None
+    if (report.locked, report.session_id, exposed_until_ms) == (
+        state.locked,
+        state.shown_session_id,
+        state.exposed_until_ms,
+    ):
+        return state
+    return replace(
+        state,
+        locked=report.locked,
+        shown_session_id=report.session_id,
+        exposed_until_ms=exposed_until_ms,
+    )
+
+
+def is_behind(state: PcState, report: AppliedTarget, epoch: int) -> bool:
+    """The PC obeys another document than ours, so ours is sent again."""
+    return (report.epoch, report.rev) != (epoch, state.target.rev)
+
+
+def desired_document(state: PcState, epoch: int, now_ms: int) -> DesiredDocument:
+    """The target as it travels: under this owner's epoch, with its lease."""
+    target = state.target
+    return DesiredDocument(
+        epoch=epoch,
+        rev=target.rev,
+        mode=ScreenMode.UNLOCKED if target.unlocked else ScreenMode.LOCKED,
+        session_id=target.session_id,
+        player_label=target.player_label,
+        ends_at_ms=target.ends_at_ms,
+        warning=target.warning,
+        message=target.message,
+        lease=_lease(state, epoch),
+        sent_at_ms=now_ms,
+    )
+
+
+def _lease(state: PcState, epoch: int) -> CoverageLease | None:
+    grant = state.target.grant
+    if grant is None:
+        return None
+    return CoverageLease(
+        lease_id=f"{grant.session_id}.{grant.seq}",
+        pc_id=state.pc_id,
+        session_id=grant.session_id,
+        seq=grant.seq,
+        epoch=epoch,
+        issued_at_ms=grant.issued_at_ms,
+        duration_ms=grant.duration_ms,
+        hard_stop_at_ms=grant.until_ms,
+    )
