@@ -12,18 +12,23 @@ One chain is one hash tag, so everything a commit touches lives in one slot:
 ``clubctl:{C}:claims``             hash, claim name -> holder (one player, one session)
 ``clubctl:{C}:idem:<key>``         string with expiry: fingerprint and reply of a command
 ``clubctl:{C}:index``              hash, session id -> club id
-``clubctl:{C}:closed``             hash, session id -> final document with its receipt
+``clubctl:{C}:closed``             hash, session id -> ``<version>:<final document>``
 ``clubctl:{C}:hall:<club>``        hash, pc id -> tile JSON
 ``clubctl:{C}:live:<club>``        stream, field ``d``: tile or event JSON, bounded
 ``clubctl:{C}:catalogue``          hash, ``club:<id>``, ``zone:<id>``, ``pc:<id>``, ``tariff:..``
 =================================  ========================================================
 
 Everything about hosts is outside the chains: ``clubctl:host:<name>`` (liveness, with expiry),
-``clubctl:assignments`` (hash, shard -> host), ``clubctl:chains`` (set).
+``clubctl:hosts`` (set of names that may be alive), ``clubctl:assignments`` (hash, shard -> host),
+``clubctl:chains`` (set), ``clubctl:snapshot:<name>`` and their names in ``clubctl:snapshots``.
+
+A session lives in its club's shard under :func:`session_key` until a unit deletes that entity
+and closes the session with its final document.
 
 Guarantees of :meth:`Store.commit`:
 
-* A batch is refused whole (``FENCED``) unless epoch and nonce are the shard's current ones.
+* A batch is refused whole (``FENCED``) unless epoch and nonce are the shard's current ones, and
+  ``seq`` is the stored one or the next: a gap means that the store went back in time.
 * A batch whose ``seq`` is the stored one answers what it answered the first time and writes
   nothing, so a client may resend after a lost reply.
 * Units succeed or fail one by one, in order; a unit writes everything or nothing.
@@ -32,223 +37,76 @@ Guarantees of :meth:`Store.commit`:
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
-SHARD_COUNT = 256
-IDEMPOTENCY_RETENTION_MS = 48 * 3_600_000
-LIVE_STREAM_MAX_ENTRIES = 5_000
-MAX_UNITS_PER_COMMIT = 512
-
-
-class StoreError(Exception):
-    """Base of this tree: StoreError > StoreUnavailableError > OutcomeUnknownError."""
-
-
-class StoreUnavailableError(StoreError):
-    """The store did not answer; nothing that was asked is known to have happened."""
-
-
-class OutcomeUnknownError(StoreUnavailableError):
-    """A commit was sent and its answer was lost, beyond the client's retries."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ShardId:
-    """One of a chain's 256 logical shards; a club lives in exactly one."""
-
-    chain_id: str
-    number: int
-
-    def __str__(self) -> str:
-        return f"{self.chain_id}/{self.number}"
-
-    @classmethod
-    def parse(cls, text: str) -> "ShardId":
-        """Inverse of ``str``. Raises ValueError on any other text."""
-        chain_id, _, number = text.rpartition("/")
-        if not chain_id:
-            raise ValueError(f"not a shard id: {text!r}")
-        return cls(chain_id, int(number))
-
-
-@dataclass(frozen=True, slots=True)
-class Ownership:
-    """The right to write one shard: the lease's epoch, and the nonce drawn when it was taken."""
-
-    shard: ShardId
-    epoch: int
-    nonce: str
-    host: str
-
-
-class Scope(StrEnum):
-    """Where an entity is kept: in its shard, or with the chain's shared documents."""
-
-    SHARD = "shard"
-    CHAIN = "chain"
-
-
-@dataclass(frozen=True, slots=True)
-class EntityWrite:
-    """Replace an entity. ``expected_version`` 0 means it must not exist; the write stores +1.
-
-    ``blob`` None deletes the entity.
-    """
-
-    key: str
-    expected_version: int
-    blob: bytes | None
-    scope: Scope = Scope.SHARD
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A chain-wide exclusive right by name, such as ``playing/<player>`` held by a session."""
-
-    name: str
-    holder: str
-
-
-@dataclass(frozen=True, slots=True)
-class Idempotency:
-    """A command's key, a digest of what was asked, and the answer stored with the effect.
-
-    ``key`` is namespaced by the edge that took the command.
-    """
-
-    key: str
-    fingerprint: str
-    reply: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class HallWrite:
-    """A changed tile of the hall: stored for snapshots and appended to the club's live stream."""
-
-    club_id: str
-    pc_id: str
-    tile: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedSession:
-    """The final document of a session (its state and receipt), kept for the archive."""
-
-    session_id: str
-    document: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What one decision writes. All of it or nothing.
-
-    ``expects`` are the balances the decision was made on: any other balance refuses the unit
-    and returns the real ones. ``deltas`` sum to zero per currency (the script checks the sum).
-    ``reads`` are chain documents the decision depended on, by key and version (0 = absent).
-    ``indexes`` are (session id, club id) pairs.
-    """
-
-    entities: tuple[EntityWrite, ...] = ()
-    expects: tuple[tuple[str, int], ...] = ()
-    reads: tuple[tuple[str, int], ...] = ()
-    deltas: tuple[tuple[str, int], ...] = ()
-    transactions: tuple[bytes, ...] = ()
-    events: tuple[bytes, ...] = ()
-    claims: tuple[Claim, ...] = ()
-    releases: tuple[Claim, ...] = ()
-    closes: tuple[ClosedSession, ...] = ()
-    indexes: tuple[tuple[str, str], ...] = ()
-    hall: tuple[HallWrite, ...] = ()
-    idempotency: Idempotency | None = None
-
-
-class UnitStatus(StrEnum):
-    """What became of one unit."""
-
-    APPLIED = "applied"
-    DUPLICATE = "duplicate"
-    """The idempotency key has an answer already: ``reply`` is that answer."""
-    KEY_REUSED = "key_reused"
-    """The idempotency key was used with another fingerprint."""
-    STALE = "stale"
-    """An entity's or a read document's version is not the expected one (``name``)."""
-    BALANCE = "balance"
-    """A balance is not the expected one: ``balances`` has every expected account's real one."""
-    CLAIMED = "claimed"
-    """``name`` is held by ``holder``."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnitOutcome:
-    """The store's word on one unit; which fields are set depends on ``status``."""
-
-    status: UnitStatus
-    reply: bytes | None = None
-    balances: tuple[tuple[str, int], ...] = ()
-    name: str | None = None
-    holder: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class CommitResult:
-    """``fenced`` true: nothing was written and the shard must be dropped at once."""
-
-    fenced: bool
-    outcomes: tuple[UnitOutcome, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEntity:
-    """An entity as stored: its version and its JSON bytes."""
-
-    key: str
-    version: int
-    blob: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class ShardContents:
-    """Everything a new owner needs: read after the epoch was raised."""
-
-    ownership: Ownership
-    seq: int
-    entities: tuple[StoredEntity, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HostRecord:
-    """A live host: ``incarnation`` changes with each process; ``draining`` asks to move away."""
-
-    name: str
-    incarnation: str
-    shards_owned: int = 0
-    draining: bool = False
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class LiveEntry:
-    """One entry of a club's live stream; ``entry_id`` orders and resumes it."""
-
-    entry_id: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEntry:
-    """One entry of a chain's ledger or outbox."""
-
-    entry_id: str
-    payload: bytes
-
-
-class ChainStream(StrEnum):
-    """The two append-only streams of a chain."""
-
-    LEDGER = "ledger"
-    OUTBOX = "outbox"
+from actors.store_values import (
+    IDEMPOTENCY_RETENTION_MS,
+    LIVE_STREAM_MAX_ENTRIES,
+    MAX_AMOUNT_MINOR,
+    MAX_UNITS_PER_COMMIT,
+    SESSION_KEY_PREFIX,
+    SHARD_COUNT,
+    ChainStream,
+    Claim,
+    ClosedSession,
+    CommitResult,
+    EntityWrite,
+    HallWrite,
+    HostRecord,
+    Idempotency,
+    LiveEntry,
+    OutcomeUnknownError,
+    Ownership,
+    Scope,
+    ShardContents,
+    ShardId,
+    StoredEntity,
+    StoreError,
+    StoreUnavailableError,
+    StreamEntry,
+    Unit,
+    UnitOutcome,
+    UnitStatus,
+    session_key,
+)
+
+__all__ = [
+    "IDEMPOTENCY_RETENTION_MS",
+    "LIVE_STREAM_MAX_ENTRIES",
+    "MAX_AMOUNT_MINOR",
+    "MAX_UNITS_PER_COMMIT",
+    "SESSION_KEY_PREFIX",
+    "SHARD_COUNT",
+    "ChainStream",
+    "Claim",
+    "ClosedSession",
+    "CommitResult",
+    "EntityWrite",
+    "HallWrite",
+    "HostRecord",
+    "Idempotency",
+    "LiveEntry",
+    "OutcomeUnknownError",
+    "Ownership",
+    "Scope",
+    "ShardContents",
+    "ShardId",
+    "StoreError",
+    "StoreUnavailableError",
+    "StoredEntity",
+    "StreamEntry",
+    "Unit",
+    "UnitOutcome",
+    "UnitStatus",
+    "session_key",
+    "ShardStore",
+    "HostRegistry",
+    "Catalogue",
+    "ReadModels",
+    "Snapshots",
+    "Inspection",
+    "Store",
+]
 
 
 class ShardStore(Protocol):
@@ -281,9 +139,9 @@ class ShardStore(Protocol):
     def wallet_changes(self) -> AsyncIterator[tuple[str, str]]:
         """(chain id, account) of wallets changed by any commit anywhere; lossy by nature.
 
-        The script publishes each ``:wallet:`` account of an applied unit's deltas on the
-        channel ``clubctl:wallets`` as ``<chain> <account> <host>``; a host is not told of its
-        own changes twice over: the implementation drops the ones with its own host name.
+        The script publishes the ``:wallet:`` accounts a batch changed on the channel
+        ``clubctl:wallets`` as one message, ``<chain> <host> <account> <account> ...``. A host is
+        not told of its own changes: a store opened with ``host`` drops that host's messages.
         """
 
 
@@ -324,6 +182,12 @@ class Catalogue(Protocol):
     def catalogue_changes(self) -> AsyncIterator[str]:
         """Chain ids whose catalogue changed; lossy by nature."""
 
+    async def add_documents(self, chain_id: str, documents: Mapping[str, bytes]) -> int:
+        """Store chain documents (players) that do not exist yet, at version 1; how many were new.
+
+        Documents that exist are left as they are, so seeding twice changes nothing.
+        """
+
 
 class ReadModels(Protocol):
     """What queries are answered from. Nobody asks an actor to answer a query."""
@@ -352,6 +216,9 @@ class ReadModels(Protocol):
     async def documents(self, chain_id: str, keys: Sequence[str]) -> dict[str, StoredEntity]:
         """Chain documents that exist, by key."""
 
+    async def documents_by_prefix(self, chain_id: str, prefix: str) -> tuple[StoredEntity, ...]:
+        """Chain documents whose key starts with ``prefix``, by key: every player, for a search."""
+
     async def stream(
         self, chain_id: str, name: ChainStream, *, after: str = "0-0", count: int = 1_000
     ) -> tuple[StreamEntry, ...]:
@@ -368,7 +235,32 @@ class Snapshots(Protocol):
         """Live snapshots whose name starts with ``prefix``, by name."""
 
 
-class Store(ShardStore, HostRegistry, Catalogue, ReadModels, Snapshots, Protocol):
+class Inspection(Protocol):
+    """The whole of a chain, for checks and for the archive; not for the way of a command."""
+
+    async def all_balances(self, chain_id: str) -> dict[str, int]:
+        """Every account ever used."""
+
+    async def all_claims(self, chain_id: str) -> dict[str, str]:
+        """Every claim held now, name -> holder."""
+
+    async def all_entities(self, chain_id: str) -> tuple[StoredEntity, ...]:
+        """Every entity of every shard of the chain."""
+
+    async def all_sessions(self, chain_id: str) -> dict[str, str]:
+        """Session id -> club id of every session the store still knows, open or closed."""
+
+    async def closed_sessions(self, chain_id: str) -> tuple[StoredEntity, ...]:
+        """Closed sessions not yet dropped; ``key`` is the session id."""
+
+    async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
+        """Forget closed sessions that an archive holds durably."""
+
+    async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
+        """Drop a stream's entries with ids below ``before``; how many went."""
+
+
+class Store(ShardStore, HostRegistry, Catalogue, ReadModels, Snapshots, Inspection, Protocol):
     """The whole port; RedisStore and MemoryStore implement it."""
 
     async def close(self) -> None:

@@ -1,0 +1,227 @@
+"""The values that cross the store port: what is written, what comes back, what can go wrong."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+SHARD_COUNT = 256
+IDEMPOTENCY_RETENTION_MS = 48 * 3_600_000
+LIVE_STREAM_MAX_ENTRIES = 5_000
+MAX_UNITS_PER_COMMIT = 512
+MAX_AMOUNT_MINOR = 2**53 - 1
+"""Scripts count in doubles; an amount beyond this is a programmer error, found before sending."""
+SESSION_KEY_PREFIX = "session:"
+
+
+def session_key(session_id: str) -> str:
+    """The entity key of a session in its club's shard."""
+    return SESSION_KEY_PREFIX + session_id
+
+
+class StoreError(Exception):
+    """Base of this tree: StoreError > StoreUnavailableError > OutcomeUnknownError."""
+
+
+class StoreUnavailableError(StoreError):
+    """The store did not answer; nothing that was asked is known to have happened."""
+
+
+class OutcomeUnknownError(StoreUnavailableError):
+    """A commit was sent and its answer was lost, beyond the client's retries."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ShardId:
+    """One of a chain's 256 logical shards; a club lives in exactly one."""
+
+    chain_id: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.chain_id}/{self.number}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ShardId":
+        """Inverse of ``str``. Raises ValueError on any other text."""
+        chain_id, _, number = text.rpartition("/")
+        if not chain_id:
+            raise ValueError(f"not a shard id: {text!r}")
+        return cls(chain_id, int(number))
+
+
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """The right to write one shard: the lease's epoch, and the nonce drawn when it was taken."""
+
+    shard: ShardId
+    epoch: int
+    nonce: str
+    host: str
+
+
+class Scope(StrEnum):
+    """Where an entity is kept: in its shard, or with the chain's shared documents."""
+
+    SHARD = "shard"
+    CHAIN = "chain"
+
+
+@dataclass(frozen=True, slots=True)
+class EntityWrite:
+    """Replace an entity. ``expected_version`` 0 means it must not exist; the write stores +1.
+
+    ``blob`` None deletes the entity.
+    """
+
+    key: str
+    expected_version: int
+    blob: bytes | None
+    scope: Scope = Scope.SHARD
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A chain-wide exclusive right by name, such as ``playing/<player>`` held by a session."""
+
+    name: str
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """A command's key, a digest of what was asked, and the answer stored with the effect.
+
+    ``key`` is namespaced by the edge that took the command.
+    """
+
+    key: str
+    fingerprint: str
+    reply: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class HallWrite:
+    """A changed tile of the hall: stored for snapshots and appended to the club's live stream."""
+
+    club_id: str
+    pc_id: str
+    tile: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSession:
+    """The final document of a session (its state and receipt), kept for the archive."""
+
+    session_id: str
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one decision writes. All of it or nothing.
+
+    ``expects`` are the balances the decision was made on: any other balance refuses the unit
+    and returns the real ones. ``deltas`` sum to zero per currency (the script checks the sum).
+    ``reads`` are chain documents the decision depended on, by key and version (0 = absent).
+    ``indexes`` are (session id, club id) pairs.
+    """
+
+    entities: tuple[EntityWrite, ...] = ()
+    expects: tuple[tuple[str, int], ...] = ()
+    reads: tuple[tuple[str, int], ...] = ()
+    deltas: tuple[tuple[str, int], ...] = ()
+    transactions: tuple[bytes, ...] = ()
+    events: tuple[bytes, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    releases: tuple[Claim, ...] = ()
+    closes: tuple[ClosedSession, ...] = ()
+    indexes: tuple[tuple[str, str], ...] = ()
+    hall: tuple[HallWrite, ...] = ()
+    idempotency: Idempotency | None = None
+
+
+class UnitStatus(StrEnum):
+    """What became of one unit."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    """The idempotency key has an answer already: ``reply`` is that answer."""
+    KEY_REUSED = "key_reused"
+    """The idempotency key was used with another fingerprint."""
+    STALE = "stale"
+    """An entity's or a read document's version is not the expected one (``name``)."""
+    BALANCE = "balance"
+    """A balance is not the expected one: ``balances`` has every expected account's real one."""
+    CLAIMED = "claimed"
+    """``name`` is held by ``holder``."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitOutcome:
+    """The store's word on one unit; which fields are set depends on ``status``."""
+
+    status: UnitStatus
+    reply: bytes | None = None
+    balances: tuple[tuple[str, int], ...] = ()
+    name: str | None = None
+    holder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitResult:
+    """``fenced`` true: nothing was written and the shard must be dropped at once."""
+
+    fenced: bool
+    outcomes: tuple[UnitOutcome, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEntity:
+    """An entity as stored: its version and its JSON bytes."""
+
+    key: str
+    version: int
+    blob: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ShardContents:
+    """Everything a new owner needs: read after the epoch was raised."""
+
+    ownership: Ownership
+    seq: int
+    entities: tuple[StoredEntity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """A live host: ``incarnation`` changes with each process; ``draining`` asks to move away."""
+
+    name: str
+    incarnation: str
+    shards_owned: int = 0
+    draining: bool = False
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveEntry:
+    """One entry of a club's live stream; ``entry_id`` orders and resumes it."""
+
+    entry_id: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEntry:
+    """One entry of a chain's ledger or outbox."""
+
+    entry_id: str
+    payload: bytes
+
+
+class ChainStream(StrEnum):
+    """The two append-only streams of a chain."""
+
+    LEDGER = "ledger"
+    OUTBOX = "outbox"
