@@ -1,0 +1,144 @@
+"""What is read from memory without owning anything: the twin of RedisReads."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from actors.placement import shard_of_club
+from actors.store_memory_chain import MemoryStream
+from actors.store_memory_server import MemoryServer
+from actors.store_values import (
+    LIVE_STREAM_MAX_ENTRIES,
+    SESSION_KEY_PREFIX,
+    ChainStream,
+    LiveEntry,
+    StoredEntity,
+    StreamEntry,
+    session_key,
+)
+
+_BEGINNING = "0-0"
+
+
+class MemoryReads:
+    """The ReadModels and Inspection parts of the port."""
+
+    def __init__(self, server: MemoryServer) -> None:
+        self._server = server
+
+    async def catalogue(self, chain_id: str) -> dict[str, bytes]:
+        """See :meth:`actors.store.Catalogue.catalogue`."""
+        return dict(self._server.chain(chain_id).catalogue)
+
+    async def hall(self, chain_id: str, club_id: str) -> tuple[str, dict[str, bytes]]:
+        """See :meth:`actors.store.ReadModels.hall`."""
+        chain = self._server.chain(chain_id)
+        stream = chain.live.get(club_id, MemoryStream())
+        return f"{stream.last}-0", dict(chain.halls.get(club_id, {}))
+
+    async def live(
+        self, chain_id: str, club_id: str, after: str, *, block_ms: int
+    ) -> tuple[LiveEntry, ...] | None:
+        """See :meth:`actors.store.ReadModels.live`."""
+        chain = self._server.chain(chain_id)
+        stream = chain.live.setdefault(club_id, MemoryStream())
+        at = number_of(after)
+        await self._server.wait_until(lambda: stream.last > at, timeout_ms=block_ms)
+        if after == _BEGINNING:
+            gone = len(stream.entries) >= LIVE_STREAM_MAX_ENTRIES
+        else:
+            gone = at not in stream.entries
+        if gone:
+            return None
+        return tuple(e for e in chain.live_entries(club_id) if number_of(e.entry_id) > at)
+
+    async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
+        """See :meth:`actors.store.ReadModels.session`."""
+        chain = self._server.chain(chain_id)
+        club_id = chain.index.get(session_id)
+        if club_id is None:
+            return None
+        key = session_key(session_id)
+        running = chain.shards.get(shard_of_club(chain_id, club_id).number, {}).get(key)
+        closed = chain.closed.get(session_id)
+        return running or (None if closed is None else replace(closed, key=key))
+
+    async def club_of_session(self, chain_id: str, session_id: str) -> str | None:
+        """See :meth:`actors.store.ReadModels.club_of_session`."""
+        return self._server.chain(chain_id).index.get(session_id)
+
+    async def sessions_of_club(self, chain_id: str, club_id: str) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.ReadModels.sessions_of_club`."""
+        chain = self._server.chain(chain_id)
+        stored = chain.shards.get(shard_of_club(chain_id, club_id).number, {})
+        return tuple(
+            entity
+            for key, entity in sorted(stored.items())
+            if key.startswith(SESSION_KEY_PREFIX)
+            and chain.index.get(key.removeprefix(SESSION_KEY_PREFIX)) == club_id
+        )
+
+    async def balances(self, chain_id: str, accounts: Sequence[str]) -> dict[str, int]:
+        """See :meth:`actors.store.ReadModels.balances`."""
+        stored = self._server.chain(chain_id).balances
+        return {account: stored.get(account, 0) for account in accounts}
+
+    async def documents(self, chain_id: str, keys: Sequence[str]) -> dict[str, StoredEntity]:
+        """See :meth:`actors.store.ReadModels.documents`."""
+        stored = self._server.chain(chain_id).documents
+        return {key: stored[key] for key in keys if key in stored}
+
+    async def documents_by_prefix(self, chain_id: str, prefix: str) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.ReadModels.documents_by_prefix`."""
+        stored = self._server.chain(chain_id).documents
+        return tuple(stored[key] for key in sorted(stored) if key.startswith(prefix))
+
+    async def stream(
+        self, chain_id: str, name: ChainStream, *, after: str = _BEGINNING, count: int = 1_000
+    ) -> tuple[StreamEntry, ...]:
+        """See :meth:`actors.store.ReadModels.stream`."""
+        at = number_of(after)
+        entries = self._server.chain(chain_id).entries(name)
+        return tuple(e for e in entries if number_of(e.entry_id) > at)[:count]
+
+    async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
+        """See :meth:`actors.store.Inspection.trim`."""
+        kept = self._server.chain(chain_id).streams[name].entries
+        old = [number for number in kept if number < number_of(before)]
+        for number in old:
+            del kept[number]
+        return len(old)
+
+    async def all_balances(self, chain_id: str) -> dict[str, int]:
+        """See :meth:`actors.store.Inspection.all_balances`."""
+        return dict(self._server.chain(chain_id).balances)
+
+    async def all_claims(self, chain_id: str) -> dict[str, str]:
+        """See :meth:`actors.store.Inspection.all_claims`."""
+        return dict(self._server.chain(chain_id).claims)
+
+    async def all_entities(self, chain_id: str) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.Inspection.all_entities`."""
+        shards = self._server.chain(chain_id).shards.values()
+        return tuple(entity for shard in shards for entity in shard.values())
+
+    async def all_sessions(self, chain_id: str) -> dict[str, str]:
+        """See :meth:`actors.store.Inspection.all_sessions`."""
+        return dict(self._server.chain(chain_id).index)
+
+    async def closed_sessions(self, chain_id: str) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.Inspection.closed_sessions`."""
+        closed = self._server.chain(chain_id).closed
+        return tuple(closed[session_id] for session_id in sorted(closed))
+
+    async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
+        """See :meth:`actors.store.Inspection.drop_closed`."""
+        chain = self._server.chain(chain_id)
+        for session_id in session_ids:
+            chain.closed.pop(session_id, None)
+            chain.index.pop(session_id, None)
+
+
+def number_of(entry_id: str) -> int:
+    """The place of an entry in a memory stream. Raises ValueError on any other text."""
+    number, _, _ = entry_id.partition("-")
+    return int(number)

@@ -1,0 +1,61 @@
+"""What a MemoryStore's processes share: chains, hosts, channels."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+
+from actors.store_memory_chain import MemoryChain
+from actors.store_values import HostRecord, ShardId
+
+CHANNEL_BACKLOG_MAX = 10_000
+
+
+def _loop_ms() -> int:
+    return int(asyncio.get_running_loop().time() * 1_000)
+
+
+class MemoryServer:
+    """The shared state; ``now_ms`` says when hosts and snapshots expire (the loop's time)."""
+
+    def __init__(self, now_ms: Callable[[], int] = _loop_ms) -> None:
+        self.now_ms = now_ms
+        self.configured: set[str] = set()
+        self.hosts: dict[str, tuple[int, HostRecord]] = {}
+        self.assignments: dict[ShardId, str] = {}
+        self.snapshots: dict[str, tuple[int | None, bytes]] = {}
+        self._chains: dict[str, MemoryChain] = {}
+        self._listeners: dict[str, set[asyncio.Queue[str]]] = {}
+        self._changed = asyncio.Condition()
+
+    def chain(self, chain_id: str) -> MemoryChain:
+        """The chain's data, empty when new."""
+        return self._chains.setdefault(chain_id, MemoryChain())
+
+    def publish(self, channel: str, message: str) -> None:
+        """Tell the listeners; one that does not keep up misses messages, as on a real server."""
+        for queue in self._listeners.get(channel, ()):
+            if not queue.full():
+                queue.put_nowait(message)
+
+    async def listen(self, channel: str) -> AsyncIterator[str]:
+        """Messages from now on."""
+        queue: asyncio.Queue[str] = asyncio.Queue(CHANNEL_BACKLOG_MAX)
+        listeners = self._listeners.setdefault(channel, set())
+        listeners.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            listeners.discard(queue)
+
+    async def wake(self) -> None:
+        """A commit happened: whoever waits for a live stream looks again."""
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def wait_until(self, condition: Callable[[], bool], *, timeout_ms: int) -> None:
+        """Return when ``condition`` holds after a commit, or when the time is over."""
+        async with self._changed:
+            try:
+                await asyncio.wait_for(self._changed.wait_for(condition), timeout_ms / 1_000)
+            except TimeoutError:
+                return
