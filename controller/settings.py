@@ -1,0 +1,195 @@
+"""What a process is told from outside: one frozen object, validated at start, safe to print.
+
+Every field is a variable ``CLUBCTL_<FIELD>`` or a key of the one TOML file that
+``CLUBCTL_CONFIG`` names; a variable wins over the file. Lists are JSON in a variable.
+"""
+
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+PREFIX = "CLUBCTL_"
+CONFIG_VARIABLE = PREFIX + "CONFIG"
+HIDDEN = "***"
+HOSTS_MAX = 64
+SPEED_MAX = 1_000.0
+
+
+class SettingsError(Exception):
+    """The environment or the file is wrong; the message has one line per field, by its name."""
+
+
+class Environment(StrEnum):
+    """``production`` refuses everything that is only for a demo."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes:
+            raise ValueError(f"must begin with one of {', '.join(f'{s}://' for s in schemes)}")
+        # Reading the port is what validates it.
+        if parts.scheme != "unix" and not (parts.hostname and (parts.port is None or parts.port)):
+            raise ValueError("must name a host, such as 127.0.0.1")
+        return value
+
+    return AfterValidator(check)
+
+
+RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
+MqttUrl = Annotated[str, _url("mqtt", "mqtts")]
+
+
+class ApiKeySettings(BaseModel):
+    """A key that may use the API: its chain, a name for logs, and the SHA-256 of the key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain_id: Annotated[str, Field(min_length=1, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=64)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+
+
+class Settings(BaseSettings):
+    """All settings. Build it with :func:`load_settings`, which explains what is wrong."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        validate_default=True,
+        hide_input_in_errors=True,
+    )
+
+    env: Environment = Environment.DEVELOPMENT
+    redis_url: RedisUrl | None = None
+    mqtt_url: MqttUrl | None = None
+    mqtt_username: str | None = None
+    mqtt_password: SecretStr | None = None
+    archive_url: SecretStr | None = None
+    """An SQLAlchemy URL; without one, a SQLite file in the state folder."""
+    state_dir: Path = Path(".clubctl")
+    api_host: str = "127.0.0.1"
+    api_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    api_keys: tuple[ApiKeySettings, ...] = ()
+    cookie_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
+    """Signs the hall page's cookies; without one they end with the API process."""
+    metrics: bool = True
+    hosts: Annotated[int, Field(ge=1, le=HOSTS_MAX)] = 2
+    speed: Annotated[float, Field(gt=0, le=SPEED_MAX)] = 1.0
+    """Business seconds per real second; anything but 1 is for demos and simulations."""
+    release: Annotated[str, Field(min_length=1, max_length=64)] = version("clubctl")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a .env file is not read
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - nor is a secrets folder
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then variables, then the TOML file."""
+        config = os.environ.get(CONFIG_VARIABLE)
+        sources = (init_settings, env_settings)
+        if config is None:
+            return sources
+        return (*sources, TomlConfigSettingsSource(settings_cls, toml_file=Path(config)))
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Self:
+        if self.env is not Environment.PRODUCTION:
+            return self
+        for name in ("redis_url", "mqtt_url"):
+            if getattr(self, name) is None:
+                raise ValueError(f"{PREFIX}{name.upper()} is required in production")
+        if self.speed != 1:
+            raise ValueError(f"{PREFIX}SPEED must be 1 in production")
+        return self
+
+    @property
+    def sql_url(self) -> str:
+        """Where the archive is."""
+        if self.archive_url is not None:
+            return self.archive_url.get_secret_value()
+        return f"sqlite:///{self.state_dir.resolve() / 'archive.db'}"
+
+    def shown(self) -> dict[str, str]:
+        """Every setting as text, secrets hidden."""
+        return {name: _shown(name, getattr(self, name)) for name in type(self).model_fields}
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{k}={v}' for k, v in self.shown().items())})"
+
+    __str__ = __repr__
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read environment and file; ``overrides`` win. Raises SettingsError."""
+    config = os.environ.get(CONFIG_VARIABLE)
+    if config is not None and not Path(config).is_file():
+        raise SettingsError(f"{CONFIG_VARIABLE}: no such file: {config}")
+    try:
+        return Settings.model_validate(overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_line(dict(e)) for e in error.errors())) from None
+    except ValueError as error:
+        # A list that is not JSON, or a file that is not TOML.
+        raise SettingsError(str(error)) from error
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and are not: most often a typing error."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {CONFIG_VARIABLE}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def without_password(url: str) -> str:
+    """The URL with user and password hidden."""
+    parts = urlsplit(url)
+    if "@" not in parts.netloc:
+        return url
+    return parts._replace(netloc=f"{HIDDEN}@{parts.netloc.rpartition('@')[2]}").geturl()
+
+
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, SecretStr):
+        return HIDDEN
+    if name.endswith("_url") and isinstance(value, str):
+        return without_password(value)
+    if name == "api_keys" and isinstance(value, tuple):
+        return ", ".join(f"{key.name} ({key.chain_id})" for key in value) or "none"
+    return "not set" if value is None else str(value)
+
+
+def _line(error: dict[str, object]) -> str:
+    location = error["loc"]
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if not isinstance(location, tuple) or not location:
+        return message
+    field, *inside = map(str, location)
+    return f"{PREFIX}{field.upper()}{''.join(f'.{part}' for part in inside)}: {message}"
