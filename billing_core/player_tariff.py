@@ -1,0 +1,120 @@
+"""A bought tariff: what is left of it, what it cost, and until when it is valid."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import StrEnum
+
+from billing_core.money import MS_PER_DAY, MS_PER_HOUR
+from billing_core.tariff import Tariff, TariffRef
+from billing_core.window import day_start_ms
+
+
+class PlayerTariffStatus(StrEnum):
+    """Only an OPEN one can be played."""
+
+    OPEN = "OPEN"
+    USED_UP = "USED_UP"
+    EXPIRED = "EXPIRED"
+    REFUNDED = "REFUNDED"
+
+
+@dataclass(frozen=True, slots=True)
+class PlayerTariff:
+    """One purchase. ``total_ms`` None: not counted in time; ``total_sessions`` likewise.
+
+    ``price_minor`` is what was paid (``bonus_minor`` of it in bonus), ``earned_minor`` what has
+    moved from deferred to revenue so far, ``returned_minor`` what was given back. ``holder_id``
+    is the wallet's holder, ``session_id`` the session that draws from it now.
+    """
+
+    player_tariff_id: str
+    tariff: TariffRef
+    holder_id: str
+    club_id: str
+    bought_at_ms: int
+    price_minor: int
+    bonus_minor: int = 0
+    total_ms: int | None = None
+    used_ms: int = 0
+    total_sessions: int | None = None
+    used_sessions: int = 0
+    first_used_at_ms: int | None = None
+    earned_minor: int = 0
+    returned_minor: int = 0
+    session_id: str | None = None
+    status: PlayerTariffStatus = PlayerTariffStatus.OPEN
+    order_id: str | None = None
+
+    @property
+    def remaining_ms(self) -> int | None:
+        """Time left; None when it is not counted in time."""
+        return None if self.total_ms is None else max(0, self.total_ms - self.used_ms)
+
+    @property
+    def remaining_sessions(self) -> int | None:
+        """Sessions left; None when it is not counted in sessions."""
+        if self.total_sessions is None:
+            return None
+        return max(0, self.total_sessions - self.used_sessions)
+
+    @property
+    def deferred_minor(self) -> int:
+        """What was paid and is neither earned nor returned yet."""
+        return self.price_minor - self.earned_minor - self.returned_minor
+
+
+def bought(
+    tariff: Tariff,
+    *,
+    player_tariff_id: str,
+    holder_id: str,
+    club_id: str,
+    at_ms: int,
+    price_minor: int,
+    bonus_minor: int = 0,
+    order_id: str | None = None,
+) -> PlayerTariff:
+    """A fresh purchase of a prepaid tariff."""
+    total_ms = tariff.pool_ms
+    after_hours = tariff.expiration.after_hours
+    if after_hours is not None and total_ms is not None:
+        total_ms = min(total_ms, after_hours * MS_PER_HOUR)
+    elif after_hours is not None:
+        total_ms = after_hours * MS_PER_HOUR
+    limits = (tariff.sessions, tariff.expiration.after_sessions)
+    counted = [limit for limit in limits if limit is not None]
+    return PlayerTariff(
+        player_tariff_id=player_tariff_id,
+        tariff=tariff.ref,
+        holder_id=holder_id,
+        club_id=club_id,
+        bought_at_ms=at_ms,
+        price_minor=price_minor,
+        bonus_minor=bonus_minor,
+        total_ms=total_ms,
+        total_sessions=min(counted) if counted else None,
+        order_id=order_id,
+    )
+
+
+def expires_at_ms(owned: PlayerTariff, tariff: Tariff, timezone: str) -> int | None:
+    """The first instant it is no longer valid by the calendar, as far as that is known now."""
+    rules = tariff.expiration
+    instants = []
+    if rules.days_after_purchase is not None:
+        instants.append(owned.bought_at_ms + rules.days_after_purchase * MS_PER_DAY)
+    if rules.days_after_first_use is not None and owned.first_used_at_ms is not None:
+        instants.append(owned.first_used_at_ms + rules.days_after_first_use * MS_PER_DAY)
+    if rules.last_day is not None:
+        instants.append(day_start_ms(rules.last_day + timedelta(days=1), timezone))
+    return min(instants) if instants else None
+
+
+def used(owned: PlayerTariff, *, at_ms: int, session_id: str) -> PlayerTariff:
+    """Taken by a session: the first use is dated, one session is counted."""
+    return replace(
+        owned,
+        first_used_at_ms=at_ms if owned.first_used_at_ms is None else owned.first_used_at_ms,
+        used_sessions=owned.used_sessions + 1,
+        session_id=session_id,
+    )
