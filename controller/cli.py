@@ -116,3 +116,7 @@ def options(
 def main() -> None:
     """Entry of the ``clubctl`` script."""
     app()
+
+
+if __name__ == "__main__":
+    main()

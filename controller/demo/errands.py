@@ -63,7 +63,7 @@ class Errands:
             case Deed.SWITCH if free_pcs:
                 answer = await self._switch(visit, self.random.choice(free_pcs))
             case Deed.TOP_UP if visit.player is not None:
-                answer = await self._top_up(visit.club, visit.player)
+                answer = await self._top_up(visit, visit.player)
             case _:
                 return False
         return answer.ok
@@ -105,11 +105,12 @@ class Errands:
             visit.pc_id = pc_id
         return answer
 
-    async def _top_up(self, club: ClubPlan, player: Player) -> Answer:
+    async def _top_up(self, visit: Visit, player: Player) -> Answer:
+        club = visit.club
         return await self.api.top_up(
             club.club_id,
             player.player_id,
-            amount_minor=club.shortest_block.price_minor,
+            amount_minor=club.shortest_block.price_minor(club.zone_of_pc[visit.pc_id]),
             bonus_minor=0,
             key=self._key(),
         )

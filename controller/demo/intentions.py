@@ -95,7 +95,7 @@ def intention(
     needed = (
         _price(hourly_minor, minutes * (1.0 if habit is Habit.RUNS_OUT else 1.6))
         if block is None
-        else block.price_minor
+        else block.price_minor(zone_id)
     )
     return Intention(
         habit=habit,

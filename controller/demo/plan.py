@@ -25,12 +25,16 @@ _SECOND: Final = (
 
 @dataclass(frozen=True, slots=True)
 class BlockOffer:
-    """A flat price for a block of time."""
+    """A block of time at a flat price, which depends on the zone."""
 
     tariff_id: str
     name: str
     minutes: int
-    price_minor: int
+    prices: tuple[tuple[str, int], ...]
+
+    def price_minor(self, zone_id: str) -> int:
+        """The price in a zone. Raises KeyError for a zone that does not sell it."""
+        return dict(self.prices)[zone_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,15 @@ def _club(
     standard = ZoneRates(f"{club_id}-standard", "Standard", minor_per_hour, minor_per_hour * 5 // 4)
     vip = ZoneRates(f"{club_id}-vip", "VIP", minor_per_hour * 3 // 2, minor_per_hour * 2)
     blocks = tuple(
-        BlockOffer(f"{club_id}-{suffix}", title, minutes, _block_price(minor_per_hour, minutes))
+        BlockOffer(
+            f"{club_id}-{suffix}",
+            title,
+            minutes,
+            tuple(
+                (zone.zone_id, _block_price(zone.day_per_hour_minor, minutes))
+                for zone in (standard, vip)
+            ),
+        )
         for suffix, title, minutes in (
             ("quick", "Quick 30", 30),
             ("hour", "One hour", 60),
@@ -142,9 +154,9 @@ def _club(
     )
 
 
-def _block_price(minor_per_hour: int, minutes: int) -> int:
-    """Long blocks are a tenth cheaper than the clock."""
-    full = minor_per_hour * 3 // 2 * minutes // MINUTES_PER_HOUR
+def _block_price(per_hour_minor: int, minutes: int) -> int:
+    """What the clock would cost by day; long blocks are a tenth cheaper."""
+    full = per_hour_minor * minutes // MINUTES_PER_HOUR
     return full if minutes <= MINUTES_PER_HOUR else full * 9 // 10
 
 
