@@ -1,0 +1,54 @@
+"""The application, put together from what it is given. No globals, nothing opened on import."""
+
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from controller.api import command_routes, health_routes, pages, query_routes
+from controller.api.commands import CommandDesk
+from controller.api.dependencies import ApiDependencies, Rooms
+from controller.api.directory import Directory
+from controller.api.errors import install_problems
+from controller.api.live import LiveHall
+from controller.api.middleware import BodyLimit, Measured, SecurityHeaders
+from controller.api.openapi import TITLE, VERSION
+from controller.api.players import Players
+from controller.web.rendering import static_files
+
+API_PREFIX: Final = "/api/v1"
+
+
+def create_app(given: ApiDependencies) -> FastAPI:
+    """The ASGI application: the API, the hall page, metrics and health."""
+    app = FastAPI(
+        title=TITLE,
+        version=VERSION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        middleware=[
+            Middleware(Measured, metrics=given.metrics, clock=given.real_clock),
+            Middleware(SecurityHeaders),
+            Middleware(BodyLimit),
+        ],
+    )
+    app.state.rooms = Rooms(
+        given=given,
+        directory=Directory(given.store, given.real_clock),
+        players=Players(given.store, given.real_clock),
+        desk=CommandDesk(given.gateway),
+        live=LiveHall(
+            given.store,
+            given.metrics,
+            heartbeat_ms=given.heartbeat_ms,
+            coalesce_ms=given.coalesce_ms,
+        ),
+    )
+    install_problems(app)
+    app.include_router(command_routes.router, prefix=API_PREFIX)
+    app.include_router(query_routes.router, prefix=API_PREFIX)
+    app.include_router(health_routes.router)
+    app.include_router(pages.router)
+    app.mount("/static", static_files(), name="static")
+    return app

@@ -1,0 +1,164 @@
+"""Who speaks: keys of a chain, and the page's cookie that stands for one.
+
+Keys are kept as SHA-256 digests. A key belongs to one chain, and everything a request can see
+or change is looked up inside that chain. The cookie is signed with the server's own secret and
+holds no key; taking a key out of the settings ends its cookies too.
+"""
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from controller.api.problems import ProblemError
+
+COOKIE_NAME: Final = "clubctl_operator"
+COOKIE_LIFETIME_MS: Final = 12 * 3_600_000
+MAX_KEY_CHARACTERS: Final = 512
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key as configured: its chain, a name for logs, and the hex SHA-256 of the key itself."""
+
+    chain_id: str
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request speaks for. ``name`` is the key's name, never the key."""
+
+    chain_id: str
+    name: str
+
+
+def digest_of(key: str) -> str:
+    """What the settings keep of a key."""
+    return sha256(key.encode()).hexdigest()
+
+
+class KeyRing:
+    """The configured keys. Lookups compare digests in constant time and visit every key."""
+
+    def __init__(self, keys: Sequence[ApiKey]) -> None:
+        self._keys = tuple(keys)
+
+    def holder_of(self, key: str) -> ApiKey | None:
+        """The configured key with this text, or None."""
+        if len(key) > MAX_KEY_CHARACTERS:
+            return None
+        presented = digest_of(key)
+        found = None
+        for candidate in self._keys:
+            if hmac.compare_digest(candidate.sha256.lower(), presented):
+                found = candidate
+        return found
+
+    def named(self, chain_id: str, name: str) -> ApiKey | None:
+        """The configured key of this chain and name, or None."""
+        for candidate in self._keys:
+            if (candidate.chain_id, candidate.name) == (chain_id, name):
+                return candidate
+        return None
+
+
+class CookieSigner:
+    """Makes and reads the page's cookie: chain, key name, expiry (real UTC ms), signature."""
+
+    def __init__(self, secret: bytes, ring: KeyRing) -> None:
+        if len(secret) < 32:
+            raise ValueError("the cookie secret has at least 32 bytes")
+        self._secret = secret
+        self._ring = ring
+
+    def issue(self, key: ApiKey, now_ms: int) -> str:
+        """A cookie value that stands for ``key`` until ``now_ms`` plus the lifetime."""
+        expires_at_ms = now_ms + COOKIE_LIFETIME_MS
+        claims = f"{key.chain_id}\n{key.name}\n{expires_at_ms}".encode()
+        return f"{_text(claims)}.{_text(self._signature(claims, key))}"
+
+    def principal(self, cookie: str, now_ms: int) -> Principal | None:
+        """Whom the cookie stands for, or None if it is forged, expired or its key is gone."""
+        try:
+            claims, signature = (_bytes(part) for part in cookie.split(".", 1))
+            chain_id, name, expires_at_ms = claims.decode().split("\n")
+            expired = int(expires_at_ms) <= now_ms
+        except ValueError:
+            return None
+        key = self._ring.named(chain_id, name)
+        if key is None or not hmac.compare_digest(self._signature(claims, key), signature):
+            return None
+        return None if expired else Principal(chain_id, name)
+
+    def _signature(self, claims: bytes, key: ApiKey) -> bytes:
+        return hmac.digest(self._secret, claims + b"\n" + key.sha256.lower().encode(), "sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Decides whom a request speaks for."""
+
+    ring: KeyRing
+    cookies: CookieSigner
+
+    def principal(self, request: Request, now_ms: int) -> Principal:
+        """The request's principal by its bearer key, else by the page's cookie.
+
+        Raises ProblemError ``unauthorized``, or ``cross-site-request`` when a changing request
+        rides on the cookie from another site.
+        """
+        header = request.headers.get("authorization")
+        if header is not None:
+            return self._by_bearer(header)
+        principal = self.by_cookie(request, now_ms)
+        if principal is None:
+            raise _unauthorized()
+        if request.method not in _SAFE_METHODS:
+            refuse_cross_site(request)
+        return principal
+
+    def by_cookie(self, request: Request, now_ms: int) -> Principal | None:
+        """Whom the page's cookie stands for, if there is a good one."""
+        cookie = request.cookies.get(COOKIE_NAME)
+        return None if cookie is None else self.cookies.principal(cookie, now_ms)
+
+    def _by_bearer(self, header: str) -> Principal:
+        scheme, _, key = header.partition(" ")
+        found = self.ring.holder_of(key.strip()) if scheme.lower() == "bearer" else None
+        if found is None:
+            raise _unauthorized()
+        return Principal(found.chain_id, found.name)
+
+
+def refuse_cross_site(request: Request) -> None:
+    """Raise ``cross-site-request`` unless the browser says the request is from our own page.
+
+    Browsers send Sec-Fetch-Site, and Origin with every POST; one that sends neither is no
+    browser that would attach a SameSite=Strict cookie for somebody else.
+    """
+    site = request.headers.get("sec-fetch-site")
+    origin = request.headers.get("origin")
+    foreign_site = site is not None and site not in {"same-origin", "none"}
+    foreign_origin = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    if foreign_site or foreign_origin:
+        raise ProblemError("cross-site-request")
+
+
+def _unauthorized() -> ProblemError:
+    return ProblemError("unauthorized", headers={"WWW-Authenticate": 'Bearer realm="clubctl"'})
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

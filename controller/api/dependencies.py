@@ -1,0 +1,70 @@
+"""Everything the API is given, in one value. It opens nothing itself and keeps no globals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
+
+from actors.clock import Clock
+from actors.gateway import CommandGateway
+from actors.store import Catalogue, ReadModels, Snapshots
+from controller.api.auth import Gate, Principal
+from controller.api.commands import CommandDesk
+from controller.api.directory import Directory
+from controller.api.live import LiveHall
+from controller.api.players import Players
+from controller.metrics import HttpMetrics
+
+
+class QueryStore(Catalogue, ReadModels, Snapshots, Protocol):
+    """The part of the store an edge may touch: nothing that writes a session or money."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDependencies:
+    """What :func:`controller.api.app.create_app` builds the API from.
+
+    ``clock`` tells business time (and its speed), ``real_clock`` the machine's; cookies expire by
+    the latter. ``draw_id`` gives a fresh session id.
+    """
+
+    store: QueryStore
+    gateway: CommandGateway
+    gate: Gate
+    clock: Clock
+    real_clock: Clock
+    draw_id: Callable[[], str]
+    metrics: HttpMetrics = field(default_factory=HttpMetrics)
+    secure_cookies: bool = False
+    heartbeat_ms: int = 15_000
+    coalesce_ms: int = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What one application keeps while it runs."""
+
+    given: ApiDependencies
+    directory: Directory
+    players: Players
+    desk: CommandDesk
+    live: LiveHall
+
+
+def rooms_of(request: Request) -> Rooms:
+    """The application's rooms."""
+    rooms = request.app.state.rooms
+    assert isinstance(rooms, Rooms)
+    return rooms
+
+
+def principal_of(request: Request) -> Principal:
+    """Whom the request speaks for; the guarded route has settled it before."""
+    principal = request.state.principal
+    assert isinstance(principal, Principal)
+    return principal
+
+
+InRooms = Annotated[Rooms, Depends(rooms_of)]
+AsPrincipal = Annotated[Principal, Depends(principal_of)]

@@ -1,0 +1,70 @@
+"""Every way a request can go wrong, turned into a problem in one place."""
+
+from typing import Final
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from actors.store import StoreUnavailableError
+from controller.api.problems import FieldError, ProblemError, problem_response
+
+log = structlog.get_logger(__name__)
+
+_CODE_BY_STATUS: Final = {
+    400: "malformed-body",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+}
+
+
+def install_problems(app: FastAPI) -> None:
+    """Make every error response of the application a problem."""
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(StoreUnavailableError, _on_store_lost)
+    app.add_exception_handler(Exception, _on_fault)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ProblemError):
+        assert isinstance(error, HTTPException)
+        code = _CODE_BY_STATUS.get(error.status_code, "request-refused")
+        error = ProblemError(code, headers=error.headers)
+    return problem_response(error, instance=request.url.path)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    reasons = error.errors()
+    if any(each["type"] == "json_invalid" for each in reasons):
+        problem = ProblemError("malformed-body")
+    elif any(tuple(each["loc"]) == ("body",) and "dict" in each["type"] for each in reasons):
+        problem = ProblemError("malformed-body", "Send one JSON object as application/json.")
+    else:
+        errors = tuple(FieldError(_path(each["loc"]), _words(each["msg"])) for each in reasons)
+        first = errors[0]
+        detail = f"{first.field}: {first.message}" if first.field else first.message
+        problem = ProblemError("invalid-request", detail, field=first.field or None, errors=errors)
+    return problem_response(problem, instance=request.url.path)
+
+
+async def _on_store_lost(request: Request, error: Exception) -> Response:
+    log.warning("store_unavailable", path=request.url.path, error=str(error))
+    return problem_response(ProblemError("store-unavailable"), instance=request.url.path)
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    log.error("request_failed", path=request.url.path, error=type(error).__name__)
+    return problem_response(ProblemError("internal-error"), instance=request.url.path)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """Where in the request: ``amountMinor``, not ``body.amountMinor``."""
+    return ".".join(str(part) for part in location[1:])
+
+
+def _words(message: str) -> str:
+    return message.removeprefix("Value error, ")

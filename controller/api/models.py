@@ -1,0 +1,323 @@
+"""What travels over HTTP: camel case, RFC 3339, money as integer minor units with its currency.
+
+Requests are strict: unknown fields, numbers as text and local times are refused by name.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_validator
+from pydantic.alias_generators import to_camel
+
+from controller.api.instants import Instant, InstantMs
+from schemas.commands import EntityId
+from schemas.views import LinkState, UseState
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True
+    )
+
+
+class _Request(_Wire):
+    model_config = ConfigDict(validate_by_name=False, validate_by_alias=True)
+
+
+MAX_MINOR = 10**12
+PositiveMinor = Annotated[StrictInt, Field(gt=0, le=MAX_MINOR)]
+Minor = Annotated[StrictInt, Field(ge=0, le=MAX_MINOR)]
+
+
+class GuestPayment(_Request):
+    """What a guest puts on the desk for this session; the rest is given back at its end."""
+
+    amount_minor: PositiveMinor
+    means: Literal["cash", "card"] = "cash"
+
+
+class CreateSessionRequest(_Request):
+    """Who plays where under which tariff: exactly one of playerId and guestLabel."""
+
+    pc_id: EntityId
+    tariff_id: EntityId
+    player_id: EntityId | None = None
+    guest_label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    planned_start_at: InstantMs | None = None
+    """When the session is planned to start; now if left out."""
+    start: StrictBool = False
+    """Start at once, so that the PC unlocks."""
+    payment: GuestPayment | None = None
+    """For a guest only: a player pays from the wallet."""
+
+    @model_validator(mode="after")
+    def _one_who_plays(self) -> "CreateSessionRequest":
+        if (self.player_id is None) is (self.guest_label is None):
+            raise ValueError("give exactly one of playerId and guestLabel")
+        return self
+
+
+class ExtendSessionRequest(_Request):
+    """The tariff to append after what is covered."""
+
+    tariff_id: EntityId
+    payment: GuestPayment | None = None
+    """For a guest only: a player pays from the wallet."""
+
+
+class SwitchSessionDeviceRequest(_Request):
+    """The PC the player moves to."""
+
+    pc_id: EntityId
+
+
+class EndSessionRequest(_Request):
+    """Who ends the session. The body may be left out."""
+
+    ended_reason: Literal["ManualByAdmin", "ManualByPlayer"] = "ManualByAdmin"
+
+
+class TopUpRequest(_Request):
+    """Money over the desk, in minor units of the club's currency."""
+
+    amount_minor: PositiveMinor
+    bonus_minor: Minor = 0
+    means: Literal["cash", "card"] = "cash"
+
+
+class Money(_Wire):
+    """An amount in integer minor units."""
+
+    amount_minor: int
+    currency: str
+
+
+class Tariff(_Wire):
+    """A tariff a zone sells, at its newest version."""
+
+    tariff_id: str
+    version: int
+    name: str
+    type: str
+    status: str
+
+
+class Zone(_Wire):
+    """A zone of a club."""
+
+    zone_id: str
+    name: str
+    tariff_ids: list[str]
+    default_tariff_id: str | None
+
+
+class ClubSummary(_Wire):
+    """A club in a list."""
+
+    club_id: str
+    name: str
+    timezone: str
+    currency: str
+
+
+class Club(ClubSummary):
+    """A club with its zones and the tariffs they sell."""
+
+    pc_count: int
+    zones: list[Zone]
+    tariffs: list[Tariff]
+
+
+class ClubList(_Wire):
+    """The chain's clubs, by name."""
+
+    clubs: list[ClubSummary]
+
+
+class Tile(_Wire):
+    """One PC of the hall. ``link`` and ``use`` never hide each other."""
+
+    pc_id: str
+    pc_name: str
+    zone_id: str
+    zone_name: str
+    link: LinkState
+    use: UseState
+    locked: bool | None
+    in_sync: bool
+    last_seen_at: Instant | None
+    session_id: str | None
+    session_status: str | None
+    player_id: str | None
+    player_label: str | None
+    tariff_id: str | None
+    tariff_name: str | None
+    started_at: Instant | None
+    planned_start_at: Instant | None
+    coverage_until_at: Instant | None
+    coverage_cause: str | None
+    coverage_status: str | None
+    exposure_until_at: Instant | None
+
+
+class Hall(_Wire):
+    """The hall at one instant. ``entryId`` resumes the live stream right after it.
+
+    ``now`` is the club's business time and ``speed`` how fast it runs against real time (1, but
+    for a demo), so that a page can count down between two messages.
+    """
+
+    club_id: str
+    now: Instant
+    speed: float
+    entry_id: str
+    zones: list[Zone]
+    tiles: list[Tile]
+
+
+class Segment(_Wire):
+    """A stretch of the session under one tariff version in one zone."""
+
+    index: int
+    tariff_id: str
+    tariff_version: int
+    tariff_name: str
+    zone_id: str
+    start_at: Instant
+    end_at: Instant | None
+    amount: Money
+    bonus: Money
+    cash: Money
+
+
+class DeviceLink(_Wire):
+    """A PC the session was on, from and until."""
+
+    pc_id: str
+    zone_id: str
+    start_at: Instant
+    end_at: Instant | None
+
+
+class Session(_Wire):
+    """A session; ``version`` rises with every change."""
+
+    session_id: str
+    club_id: str
+    version: int
+    status: Literal["PENDING", "ACTIVE", "STARTED", "ENDED", "CANCELLED"]
+    mode: str
+    player_id: str | None
+    guest_label: str | None
+    pc_id: str
+    zone_id: str
+    planned_start_at: Instant
+    actual_start_at: Instant | None
+    actual_end_at: Instant | None
+    effective_start_at: Instant
+    effective_end_at: Instant | None
+    ended_reason: str | None
+    coverage_until_at: Instant | None
+    coverage_cause: str | None
+    coverage_status: str | None
+    amount: Money
+    bonus: Money
+    cash: Money
+    segments: list[Segment]
+    devices: list[DeviceLink]
+
+
+class ReceiptLine(_Wire):
+    """Why a range of steps cost what it cost."""
+
+    explanation: str
+    rule: str
+    tariff_version: int
+    from_at: Instant
+    until_at: Instant
+    steps: int
+    amount: Money
+
+
+class ReceiptSegment(_Wire):
+    """One segment of a receipt; its lines sum to its amount."""
+
+    index: int
+    tariff_id: str
+    tariff_version: int
+    tariff_name: str
+    zone_id: str
+    start_at: Instant
+    end_at: Instant
+    amount: Money
+    bonus: Money
+    cash: Money
+    lines: list[ReceiptLine]
+
+
+class Receipt(_Wire):
+    """The frozen bill of an ended session; its segments sum to the total."""
+
+    session_id: str
+    club_id: str
+    issued_at: Instant
+    total: Money
+    bonus: Money
+    cash: Money
+    segments: list[ReceiptSegment]
+
+
+class EndedSession(Session):
+    """The session after its end, with its receipt."""
+
+    receipt: Receipt | None
+
+
+class Balance(_Wire):
+    """What a wallet holds in one currency."""
+
+    cash: Money
+    bonus: Money
+
+
+class Wallet(_Wire):
+    """A player's wallet: one balance for each currency of the chain's clubs."""
+
+    player_id: str
+    balances: list[Balance]
+
+
+class Player(_Wire):
+    """A player, with the balance in the club's currency."""
+
+    player_id: str
+    label: str
+    phone: str | None
+    groups: list[str]
+    balance: Balance
+
+
+class PlayerList(_Wire):
+    """The players that match, by label; ``truncated`` when there are more."""
+
+    players: list[Player]
+    truncated: bool
+
+
+class FieldProblem(_Wire):
+    """One field of a request that could not be accepted."""
+
+    field: str
+    message: str
+
+
+class Problem(_Wire):
+    """RFC 9457 problem details; ``code`` is stable."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    instance: str | None = None
+    field: str | None = None
+    errors: list[FieldProblem] | None = None

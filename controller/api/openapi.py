@@ -1,0 +1,86 @@
+"""What the API says of itself: problem responses, security, and the document as committed."""
+
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from controller.api import models
+
+TITLE: Final = "clubctl API"
+VERSION: Final = "1"
+OPENAPI_PATH: Final = "/api/v1/openapi.json"
+_DESCRIPTION: Final = """\
+Sessions, halls, players and wallets of one chain of computer clubs.
+
+* **Keys.** `Authorization: Bearer <key>`. A key belongs to one chain and sees nothing else.
+* **Retries.** Every POST needs an `Idempotency-Key`. The same key with the same content gives the \
+first answer again for two days; with other content it is refused.
+* **Money** is an integer in minor units beside its ISO 4217 currency.
+* **Instants** are RFC 3339 in UTC with milliseconds.
+* **Problems** are RFC 9457; `code` is stable, and `/problems` lists every one.
+* **Live.** `/clubs/{clubId}/hall/stream` sends the hall as server-sent events.
+"""
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _problems(**by_status: str) -> Responses:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {
+        status.removeprefix("s"): {"description": words, "content": content}
+        for status, words in by_status.items()
+    }
+
+
+QUERY_PROBLEMS: Final = _problems(
+    s401="No key, or a key nobody knows",
+    s404="Nothing by this id in the chain",
+    s422="The request does not fit; `errors` names the fields",
+    s503="The store does not answer; try again",
+)
+COMMAND_PROBLEMS: Final = QUERY_PROBLEMS | _problems(
+    s400="Idempotency-Key is missing, or the body cannot be read",
+    s403="Refused: not allowed, or sent by another site",
+    s409="The state of things does not allow it; `code` says why",
+    s413="The body is too large",
+    s429="Too many commands of this key at once",
+)
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the application, made once."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=TITLE, version=VERSION, description=_DESCRIPTION, routes=app.routes
+        )
+        schemas = document["components"]["schemas"]
+        problem = models.Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas |= problem.pop("$defs", {})
+        schemas["Problem"] = problem
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        document["components"]["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "description": "A key of the chain."}
+        }
+        document["security"] = [{"key": []}]
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                _require_idempotency_key(operation)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _require_idempotency_key(operation: dict[str, Any]) -> None:
+    """The key is optional to the framework, so that its absence is our problem and not a 422."""
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "Idempotency-Key":
+            parameter["required"] = True
+            parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 128}
+
+
+def committed_form(app: FastAPI) -> bytes:
+    """The document as it is committed: sorted and indented, one line end at the end."""
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(describe(app), option=options)

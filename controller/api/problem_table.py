@@ -1,0 +1,310 @@
+"""Every problem this server answers with. Codes are stable; words may improve."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemKind:
+    """A kind of problem: its stable code, HTTP status, title and what a caller can do."""
+
+    code: str
+    status: int
+    title: str
+    meaning: str
+    retry_after_seconds: int | None = None
+
+
+_EDGE: Final = (
+    ProblemKind(
+        "invalid-request",
+        422,
+        "The request does not fit",
+        "A field is missing, unknown or out of range; `errors` names each one.",
+    ),
+    ProblemKind(
+        "malformed-body",
+        400,
+        "The body cannot be read",
+        "The body is not JSON, or is sent without `Content-Type: application/json`.",
+    ),
+    ProblemKind(
+        "body-too-large",
+        413,
+        "The body is too large",
+        "No request of this API needs more than 16 KiB.",
+    ),
+    ProblemKind(
+        "idempotency-key-missing",
+        400,
+        "Idempotency-Key is missing",
+        "Everything that changes state needs an `Idempotency-Key` header of its own, so that a "
+        "retry is safe: 1 to 128 visible ASCII characters.",
+    ),
+    ProblemKind(
+        "idempotency-key-reused",
+        422,
+        "Idempotency-Key was used for something else",
+        "The key belongs to an earlier request with other content. A new request needs a new key.",
+    ),
+    ProblemKind(
+        "idempotency-key-in-flight",
+        409,
+        "The same request is still being decided",
+        "An equal request with this key has no answer yet. Send it again after a moment.",
+        retry_after_seconds=1,
+    ),
+    ProblemKind(
+        "unauthorized",
+        401,
+        "A key is needed",
+        "Send `Authorization: Bearer <key>` with a key of the chain.",
+    ),
+    ProblemKind(
+        "cross-site-request",
+        403,
+        "Refused: the request came from another site",
+        "Requests that ride on the page's cookie are taken from this server's own pages only.",
+    ),
+    ProblemKind("not-found", 404, "Not found", "There is nothing at this address."),
+    ProblemKind(
+        "method-not-allowed",
+        405,
+        "The method is not allowed here",
+        "`Allow` lists the methods of this address.",
+    ),
+    ProblemKind("club-not-found", 404, "No such club", "The chain has no club with this id."),
+    ProblemKind(
+        "session-not-found", 404, "No such session", "The chain has no session with this id."
+    ),
+    ProblemKind(
+        "receipt-not-found",
+        404,
+        "No receipt yet",
+        "A receipt exists once the session has ended; a cancelled session has none.",
+    ),
+    ProblemKind("player-not-found", 404, "No such player", "The chain has no player with this id."),
+    ProblemKind(
+        "too-many-requests",
+        429,
+        "Too many requests at once",
+        "This key has too many commands or live streams open. Wait, then send again.",
+        retry_after_seconds=1,
+    ),
+    ProblemKind(
+        "busy",
+        503,
+        "Busy",
+        "The club is being taken over by another host or its inbox is full. Nothing is known to "
+        "have changed: send the same request again with the same key.",
+        retry_after_seconds=1,
+    ),
+    ProblemKind(
+        "store-unavailable",
+        503,
+        "The store does not answer",
+        "The state store cannot be reached. Send the same request again with the same key.",
+        retry_after_seconds=2,
+    ),
+    ProblemKind(
+        "request-refused",
+        400,
+        "The request was refused",
+        "The request cannot be taken as it is.",
+    ),
+    ProblemKind(
+        "internal-error",
+        500,
+        "Something broke on our side",
+        "The request met a fault of this server. Sending it again with the same key is safe.",
+    ),
+)
+
+_DOMAIN: Final = (
+    ProblemKind(
+        "session-exists",
+        409,
+        "The session exists already",
+        "Another session has this id. Send the request again with a new Idempotency-Key.",
+    ),
+    ProblemKind(
+        "session-not-started",
+        409,
+        "The session has not started",
+        "This can be done to a running session only.",
+    ),
+    ProblemKind(
+        "session-already-started",
+        409,
+        "The session has started",
+        "This can be done before the actual start only; a started session can be ended.",
+    ),
+    ProblemKind(
+        "session-finished",
+        409,
+        "The session is over",
+        "An ended or cancelled session does not change any more.",
+    ),
+    ProblemKind("pc-not-found", 404, "No such PC", "The club has no PC with this id."),
+    ProblemKind(
+        "pc-busy",
+        409,
+        "The PC is taken",
+        "Another session runs on this PC.",
+    ),
+    ProblemKind(
+        "pc-reserved",
+        409,
+        "The PC is reserved",
+        "Another session waits for its Start on this PC.",
+    ),
+    ProblemKind(
+        "player-already-playing",
+        409,
+        "The player plays already",
+        "The player has a started session, and the club allows one at a time.",
+    ),
+    ProblemKind("tariff-not-found", 404, "No such tariff", "The chain has no such tariff."),
+    ProblemKind(
+        "tariff-not-active",
+        409,
+        "The tariff is not active",
+        "An inactive or archived tariff opens no new sessions.",
+    ),
+    ProblemKind(
+        "tariff-not-in-zone",
+        409,
+        "The zone does not sell this tariff",
+        "A zone lists the tariffs it sells; this one is not among them.",
+    ),
+    ProblemKind(
+        "tariff-not-usable-now",
+        409,
+        "The tariff cannot be used now",
+        "Its start schedule is closed at this time.",
+    ),
+    ProblemKind(
+        "tariff-has-no-price",
+        409,
+        "The tariff has no price here and now",
+        "No price rule fits this zone, this player and this time, and nothing is ever free by "
+        "accident.",
+    ),
+    ProblemKind(
+        "tariff-not-on-sale",
+        409,
+        "The tariff is not sold now",
+        "Its sales windows are closed at this time.",
+    ),
+    ProblemKind(
+        "tariff-not-in-channel",
+        409,
+        "The tariff is not sold in this channel",
+        "Its sales policy leaves this channel out.",
+    ),
+    ProblemKind(
+        "tariff-needs-purchase",
+        409,
+        "The tariff has to be bought first",
+        "Sessions under this tariff use up what a player has bought before.",
+    ),
+    ProblemKind(
+        "tariff-not-post-pay",
+        409,
+        "The tariff cannot be paid at the end",
+        "An open-ended session needs a per-minute tariff.",
+    ),
+    ProblemKind(
+        "tariff-other-currency",
+        409,
+        "The tariff is priced in another currency",
+        "A club sells tariffs in its own currency.",
+    ),
+    ProblemKind(
+        "player-tariff-not-found",
+        404,
+        "The player has not bought this",
+        "The player has no such bought tariff.",
+    ),
+    ProblemKind(
+        "player-tariff-expired",
+        409,
+        "What the player bought has expired",
+        "One of its expiration rules has fired.",
+    ),
+    ProblemKind(
+        "player-tariff-used-up",
+        409,
+        "What the player bought is used up",
+        "Nothing is left of it.",
+    ),
+    ProblemKind(
+        "player-tariff-in-use",
+        409,
+        "What the player bought is in use",
+        "Another session draws from it now.",
+    ),
+    ProblemKind(
+        "insufficient-funds",
+        402,
+        "Not enough money in the wallet",
+        "The wallet does not cover what has to be paid now. Top it up and send a new request.",
+    ),
+    ProblemKind("club-closed", 409, "The club is closed", "It is outside the opening hours."),
+    ProblemKind("zone-closed", 409, "The zone is closed", "It is outside the zone's hours."),
+    ProblemKind(
+        "zone-limit-reached",
+        409,
+        "The zone's limit is reached",
+        "The zone allows no longer session.",
+    ),
+    ProblemKind(
+        "booking-too-close",
+        409,
+        "The next booking is too close",
+        "Less than a minute is left before the PC's next booking.",
+    ),
+    ProblemKind(
+        "extension-not-needed",
+        409,
+        "There is nothing to extend",
+        "The session is covered without an end.",
+    ),
+    ProblemKind(
+        "extension-limit",
+        409,
+        "Too many extensions",
+        "The session has as many segments as one session may have.",
+    ),
+    ProblemKind("same-device", 409, "The session is on this PC", "Choose another PC to move to."),
+    ProblemKind(
+        "planned-time-invalid",
+        422,
+        "The planned start cannot be used",
+        "It lies in the past or too far ahead.",
+    ),
+    ProblemKind(
+        "player-required",
+        422,
+        "A player is needed",
+        "This needs a player with a wallet; a one-time guest has none.",
+    ),
+    ProblemKind(
+        "already-a-player",
+        409,
+        "The session belongs to a player",
+        "Only a guest's session can be given to a player.",
+    ),
+    ProblemKind(
+        "amount-invalid", 422, "The amount cannot be used", "It is not positive, or too large."
+    ),
+    ProblemKind(
+        "nothing-to-refund", 409, "There is nothing to refund", "Nothing paid is left unused."
+    ),
+    ProblemKind(
+        "refund-too-large", 409, "The refund is too large", "It exceeds what is left to refund."
+    ),
+)
+
+PROBLEMS: Final = {kind.code: kind for kind in (*_EDGE, *_DOMAIN)}
+"""The registry, by code."""

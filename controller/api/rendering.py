@@ -1,0 +1,62 @@
+"""From read models to what travels over HTTP: names, instants and money of the edge.
+
+A field ``<x>_at_ms`` becomes ``<x>_at``, ``coverage_until_ms`` becomes ``coverage_until_at``, and
+``<x>_minor`` becomes ``<x>`` with the currency beside it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from controller.api import models
+from controller.api.instants import render_instant
+from schemas.views import HallTile, ReceiptView, SessionView, WalletView
+
+_MONEY = {"total_minor", "amount_minor", "bonus_minor", "cash_minor"}
+_DROPPED = {"v", "currency"}
+
+
+def tile_of(view: HallTile) -> models.Tile:
+    """A tile of the hall."""
+    return models.Tile.model_validate(_edge(view.model_dump(), ""))
+
+
+def session_of(view: SessionView) -> models.Session:
+    """A session."""
+    return models.Session.model_validate(_edge(view.model_dump(), view.currency))
+
+
+def receipt_of(view: ReceiptView) -> models.Receipt:
+    """A receipt."""
+    return models.Receipt.model_validate(_edge(view.model_dump(), view.currency))
+
+
+def ended_session_of(view: SessionView, receipt: ReceiptView | None) -> models.EndedSession:
+    """A session after its end, with its receipt where one was written."""
+    fields = _edge(view.model_dump(), view.currency)
+    fields["receipt"] = None if receipt is None else receipt_of(receipt)
+    return models.EndedSession.model_validate(fields)
+
+
+def balance_of(view: WalletView) -> models.Balance:
+    """A wallet's balance in its currency."""
+    return models.Balance(
+        cash=models.Money(amount_minor=view.cash_minor, currency=view.currency),
+        bonus=models.Money(amount_minor=view.bonus_minor, currency=view.currency),
+    )
+
+
+def _edge(fields: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    rendered: dict[str, Any] = {}
+    for name, value in fields.items():
+        if name in _DROPPED:
+            continue
+        if name in _MONEY:
+            rendered[name.removesuffix("_minor")] = {"amount_minor": value, "currency": currency}
+        elif name.endswith("_ms"):
+            stem = name.removesuffix("_ms").removesuffix("_at")
+            rendered[f"{stem}_at"] = None if value is None else render_instant(value)
+        elif isinstance(value, (list, tuple)):
+            rendered[name] = [_edge(each, currency) for each in value]
+        else:
+            rendered[name] = value
+    return rendered

@@ -1,0 +1,292 @@
+// One form for each thing an operator does. A form sends one attempt at a time; what the server
+// refuses is shown in its own words, beside the field it is about.
+
+import { Attempt } from "./api.js";
+import { element } from "./dom.js";
+import { PlayerPicker } from "./player_picker.js";
+import { clockTime, minorUnits, money, problemWords, word } from "./words.js";
+
+let numbered = 0;
+
+function field(label, input, name) {
+  numbered += 1;
+  input.id = `field-${numbered}`;
+  if (name) input.dataset.field = name;
+  return element("div", { class: "field" }, element("label", { for: input.id }, label), input);
+}
+
+function form({ fields, submit, danger, send }) {
+  const attempt = new Attempt();
+  const error = element("p", { class: "error", role: "alert", hidden: true });
+  const button = element(
+    "button",
+    { type: "submit", class: danger ? "danger" : "primary", "data-first": fields.length === 0 },
+    word("form", submit),
+  );
+  const made = element("form", { class: "form", novalidate: true }, ...fields, error, button);
+  const refuse = (text, fieldName) => {
+    error.hidden = false;
+    error.textContent = text;
+    made.querySelectorAll("[aria-invalid]").forEach((node) => node.removeAttribute("aria-invalid"));
+    made.querySelector(`[data-field="${fieldName}"]`)?.setAttribute("aria-invalid", "true");
+  };
+  made.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (button.disabled) return;
+    error.hidden = true;
+    button.disabled = true;
+    button.textContent = word("form", "working");
+    try {
+      await send((path, body) => attempt.post(path, body));
+    } catch (refusal) {
+      refuse(refusal.words ?? problemWords(refusal), refusal.field);
+    } finally {
+      button.disabled = false;
+      button.textContent = word("form", submit);
+    }
+  });
+  return made;
+}
+
+class Incomplete extends Error {
+  constructor(name, fieldName) {
+    super(name);
+    this.words = word("form", name);
+    this.field = fieldName;
+  }
+}
+
+function tariffField(club, zoneId) {
+  const zone = club.zones.find((each) => each.zoneId === zoneId);
+  const sold = club.tariffs.filter(
+    (tariff) => tariff.status === "ACTIVE" && zone?.tariffIds.includes(tariff.tariffId),
+  );
+  const select = element(
+    "select",
+    { name: "tariff" },
+    ...sold.map((tariff) => element("option", { value: tariff.tariffId }, tariff.name)),
+  );
+  if (sold.length === 0) {
+    select.append(element("option", { value: "" }, word("form", "noTariffs")));
+    select.disabled = true;
+  } else if (sold.some((tariff) => tariff.tariffId === zone.defaultTariffId)) {
+    select.value = zone.defaultTariffId;
+  }
+  return { node: field(word("form", "tariff"), select, "tariffId"), select };
+}
+
+function amountField(label, { currency }, name) {
+  const input = element("input", { type: "text", inputmode: "decimal", autocomplete: "off" });
+  return {
+    input,
+    node: field(word("form", label, { currency }), input, name),
+    minor() {
+      const minor = minorUnits(input.value.trim() || "0", currency);
+      if (minor === null) throw new Incomplete("badAmount", name);
+      return minor;
+    },
+  };
+}
+
+function meansField() {
+  const select = element(
+    "select",
+    {},
+    ...["cash", "card"].map((means) => element("option", { value: means }, word("form", means))),
+  );
+  return { select, node: field(word("form", "means"), select, "means") };
+}
+
+// A guest has no wallet, so the money for this one session comes over the desk with it.
+function paymentFields(club) {
+  const amount = amountField("paysNow", club, "payment.amountMinor");
+  const means = meansField();
+  return {
+    node: element("div", { class: "pair" }, amount.node, means.node),
+    asked() {
+      const amountMinor = amount.minor();
+      return amountMinor === 0 ? {} : { payment: { amountMinor, means: means.select.value } };
+    },
+  };
+}
+
+function whoField(club) {
+  const picker = new PlayerPicker(club);
+  const label = element("input", { type: "text", maxlength: 64, autocomplete: "off" });
+  const payment = paymentFields(club);
+  const guest = element(
+    "div",
+    { class: "form", hidden: true },
+    field(word("form", "guestLabel"), label, "guestLabel"),
+    payment.node,
+  );
+  const choices = element("div", {
+    class: "choices",
+    role: "radiogroup",
+    "aria-label": word("form", "who"),
+  });
+  const radio = (value, checked) => {
+    const input = element("input", { type: "radio", name: "who", value, checked });
+    input.addEventListener("change", () => {
+      guest.hidden = value !== "guest";
+      picker.node.hidden = value === "guest";
+      (value === "guest" ? label : picker.input).focus();
+    });
+    return element("label", {}, input, word("form", value));
+  };
+  choices.append(radio("registered", true), radio("guest", false));
+  return {
+    nodes: [choices, picker.node, guest],
+    asked() {
+      if (!guest.hidden) {
+        return { guestLabel: label.value.trim() || word("tile", "guest"), ...payment.asked() };
+      }
+      if (picker.player === null) throw new Incomplete("choosePlayer", "playerId");
+      return { playerId: picker.player.playerId };
+    },
+  };
+}
+
+function start({ tile, club, done }) {
+  const who = whoField(club);
+  const tariff = tariffField(club, tile.zoneId);
+  return form({
+    fields: [...who.nodes, tariff.node],
+    submit: "submitStart",
+    async send(post) {
+      const body = { pcId: tile.pcId, tariffId: tariff.select.value, start: true, ...who.asked() };
+      await post(`/clubs/${club.clubId}/sessions`, body);
+      done(word("done", "start", { pc: tile.pcName }));
+    },
+  });
+}
+
+function book({ tile, club, now, done }) {
+  const who = whoField(club);
+  const tariff = tariffField(club, tile.zoneId);
+  const when = element("select", {});
+  const quarter = 15 * 60_000;
+  for (let at = Math.ceil((now + 60_000) / quarter) * quarter, n = 0; n < 48; n += 1, at += quarter) {
+    const instant = new Date(at).toISOString();
+    when.append(element("option", { value: instant }, clockTime(instant, club.timezone, now)));
+  }
+  return form({
+    fields: [...who.nodes, tariff.node, field(word("form", "plannedStart"), when, "plannedStartAt")],
+    submit: "submitReserve",
+    async send(post) {
+      const plan = { plannedStartAt: when.value, start: false };
+      const body = { pcId: tile.pcId, tariffId: tariff.select.value, ...plan, ...who.asked() };
+      await post(`/clubs/${club.clubId}/sessions`, body);
+      done(word("done", "book", { pc: tile.pcName }));
+    },
+  });
+}
+
+function startWaiting({ tile, done }) {
+  return form({
+    fields: [],
+    submit: "submitStart",
+    async send(post) {
+      await post(`/sessions/${tile.sessionId}/start`);
+      done(word("done", "startWaiting", { pc: tile.pcName }));
+    },
+  });
+}
+
+function extend({ tile, club, done }) {
+  const tariff = tariffField(club, tile.zoneId);
+  tariff.select.dataset.first = "";
+  const payment = tile.playerId === null ? paymentFields(club) : null;
+  return form({
+    fields: payment === null ? [tariff.node] : [tariff.node, payment.node],
+    submit: "submitExtend",
+    async send(post) {
+      const body = { tariffId: tariff.select.value, ...payment?.asked() };
+      await post(`/sessions/${tile.sessionId}/extend`, body);
+      done(word("done", "extend", { pc: tile.pcName }));
+    },
+  });
+}
+
+function move({ tile, tiles, done }) {
+  const free = tiles.filter((each) => each.use === "FREE" && each.pcId !== tile.pcId);
+  const select = element("select", { "data-first": true });
+  for (const zoneName of new Set(free.map((each) => each.zoneName))) {
+    const options = free
+      .filter((each) => each.zoneName === zoneName)
+      .map((each) => {
+        const link = each.link === "ONLINE" ? "" : ` (${word("link", each.link)})`;
+        return element("option", { value: each.pcId }, each.pcName + link);
+      });
+    select.append(element("optgroup", { label: zoneName }, ...options));
+  }
+  if (free.length === 0) {
+    select.append(element("option", { value: "" }, word("form", "noFreePcs")));
+    select.disabled = true;
+  }
+  const sameZone = free.find((each) => each.zoneId === tile.zoneId && each.link === "ONLINE");
+  if (sameZone) select.value = sameZone.pcId;
+  return form({
+    fields: [field(word("form", "moveTo"), select, "pcId")],
+    submit: "submitMove",
+    async send(post) {
+      if (select.disabled) throw new Incomplete("noFreePcs", "pcId");
+      await post(`/sessions/${tile.sessionId}/switch-device`, { pcId: select.value });
+      const target = free.find((each) => each.pcId === select.value).pcName;
+      done(word("done", "move", { pc: tile.pcName, target }));
+    },
+  });
+}
+
+function topUp({ tile, club, done }) {
+  const amount = amountField("amount", club, "amountMinor");
+  amount.input.dataset.first = "";
+  const bonus = amountField("bonus", club, "bonusMinor");
+  const means = meansField();
+  return form({
+    fields: [amount.node, bonus.node, means.node],
+    submit: "submitTopUp",
+    async send(post) {
+      const amountMinor = amount.minor();
+      if (amountMinor === 0) throw new Incomplete("badAmount", "amountMinor");
+      const body = { amountMinor, bonusMinor: bonus.minor(), means: means.select.value };
+      await post(`/clubs/${club.clubId}/players/${tile.playerId}/wallet/top-ups`, body);
+      done(word("done", "topUp", { amount: money({ amountMinor, currency: club.currency }) }));
+    },
+  });
+}
+
+function question(name, tile) {
+  const player = tile.playerLabel ?? word("tile", "guest");
+  return element("p", { class: "question" }, word("form", name, { player, pc: tile.pcName }));
+}
+
+function end({ tile, done }) {
+  const made = form({
+    fields: [],
+    submit: "submitEnd",
+    danger: true,
+    async send(post) {
+      const ended = await post(`/sessions/${tile.sessionId}/end`, { endedReason: "ManualByAdmin" });
+      done(word("done", "end", { pc: tile.pcName, amount: money(ended.amount) }));
+    },
+  });
+  made.prepend(question("confirmEnd", tile));
+  return made;
+}
+
+function cancel({ tile, done }) {
+  const made = form({
+    fields: [],
+    submit: "submitCancel",
+    danger: true,
+    async send(post) {
+      await post(`/sessions/${tile.sessionId}/cancel`);
+      done(word("done", "cancel", { pc: tile.pcName }));
+    },
+  });
+  made.prepend(question("confirmCancel", tile));
+  return made;
+}
+
+export const FORMS = { start, book, startWaiting, extend, move, topUp, end, cancel };
