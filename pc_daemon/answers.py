@@ -1,0 +1,105 @@
+"""The messages an agent sends, made from its state. Pure."""
+
+from dataclasses import replace
+
+from pc_daemon.agent_state import MAX_REMEMBERED_COMMANDS, Action, AgentState, Send
+from pc_daemon.clock import Instant
+from pc_daemon.judgement import Verdict, judge
+from schemas.device import (
+    Birth,
+    CommandOutcome,
+    DeviceCommand,
+    DeviceCommandResult,
+    Heartbeat,
+    PcMode,
+    Presence,
+    PresenceReason,
+    PresenceState,
+    Reported,
+    UsageBatch,
+)
+
+
+def birth(state: AgentState, now: Instant) -> Birth:
+    """Who speaks, and what it holds."""
+    verdict = judge(state, now)
+    return Birth(
+        boot_id=state.identity.boot_id,
+        connection_epoch=state.connection_epoch,
+        agent_version=state.identity.agent_version,
+        capabilities=state.identity.capabilities,
+        observed=state.observed,
+        applied=state.applied,
+        mode=verdict.mode,
+        session_id=_session_id(verdict),
+        lease_remaining_ms=_left_ms(verdict, now),
+        unsent_usage_count=len(state.usage.records),
+    )
+
+
+def presence(
+    state: AgentState,
+    link: PresenceState,
+    reason: PresenceReason = PresenceReason.CONNECTED,
+) -> Presence:
+    """Online or offline, under the current connection epoch."""
+    return Presence(state=link, reason=reason, connection_epoch=state.connection_epoch)
+
+
+def heartbeat(state: AgentState, now: Instant) -> Heartbeat:
+    """Here, and showing this."""
+    verdict = judge(state, now)
+    return Heartbeat(
+        seq=state.heartbeat_seq,
+        connection_epoch=state.connection_epoch,
+        applied=state.applied,
+        mode=verdict.mode,
+        ui_ok=state.ui_ok,
+        lease_remaining_ms=_left_ms(verdict, now),
+    )
+
+
+def reported(state: AgentState, verdict: Verdict, now: Instant) -> Reported:
+    """What became of the newest document."""
+    return Reported(
+        connection_epoch=state.connection_epoch,
+        observed=state.observed,
+        applied=state.applied,
+        mode=verdict.mode,
+        session_id=_session_id(verdict),
+        lease_seq=None if verdict.grant is None else verdict.grant.seq,
+        errors=verdict.faults,
+        at_ms=now.wall_ms,
+    )
+
+
+def says_the_same(one: Reported, other: Reported) -> bool:
+    """Equal but for the instant."""
+    return one == other.model_copy(update={"at_ms": one.at_ms})
+
+
+def usage_batch(state: AgentState) -> UsageBatch:
+    """The oldest unacknowledged records."""
+    return UsageBatch(connection_epoch=state.connection_epoch, records=state.usage.batch())
+
+
+def remembered(state: AgentState, cmd_id: str) -> DeviceCommandResult | None:
+    """The result already given to a command."""
+    return next((result for result in state.results if result.cmd_id == cmd_id), None)
+
+
+def concluded(
+    state: AgentState, command: DeviceCommand, outcome: CommandOutcome
+) -> tuple[AgentState, tuple[Action, ...]]:
+    """Remember a result and send it."""
+    result = DeviceCommandResult(cmd_id=command.cmd_id, outcome=outcome)
+    results = (*state.results, result)[-MAX_REMEMBERED_COMMANDS:]
+    return replace(state, results=results), (Send(result),)
+
+
+def _session_id(verdict: Verdict) -> str | None:
+    return verdict.grant.session_id if verdict.mode is PcMode.UNLOCKED and verdict.grant else None
+
+
+def _left_ms(verdict: Verdict, now: Instant) -> int | None:
+    return None if verdict.grant is None else verdict.grant.remaining_ms(now)

@@ -1,0 +1,93 @@
+"""The clocks of a PC: how long it has been up, what the calendar says, and real seconds.
+
+Business time (``Instant``) is what leases and documents are made of; outside simulations it is
+real time. Heartbeats and connections always live in real seconds.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One reading of both business clocks.
+
+    ``boot_ms`` counts from boot, includes sleep and never jumps; ``wall_ms`` is UTC and may be
+    set by anyone, so it is only ever believed to the player's disadvantage.
+    """
+
+    boot_ms: int
+    wall_ms: int
+
+
+class PcClock(Protocol):
+    """``speed`` is how many business seconds pass in a real one."""
+
+    speed: float
+
+    def now(self) -> Instant:
+        """Business time now."""
+
+    def real_s(self) -> float:
+        """A steady count of real seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockAnchor:
+    """At the machine's UTC instant ``real_at_ms`` it was ``business_at_ms``; since then ``speed``.
+
+    The same anchor gives every process of a simulation the same business time.
+    """
+
+    business_at_ms: int
+    real_at_ms: int
+    speed: float
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    speed = 1.0
+
+    def now(self) -> Instant:
+        """Boot clock and UTC."""
+        return Instant(boot_ms=_boot_ns() // 1_000_000, wall_ms=time.time_ns() // 1_000_000)
+
+    def real_s(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+
+class ScaledClock:
+    """Business time ``speed`` times as fast as real time, for simulated clubs."""
+
+    def __init__(self, anchor: ClockAnchor) -> None:
+        if anchor.speed <= 0:
+            raise ValueError("speed must be positive")
+        self._anchor = anchor
+        self.speed = anchor.speed
+
+    def now(self) -> Instant:
+        """Both business clocks, scaled."""
+        elapsed_ms = time.time_ns() / 1_000_000 - self._anchor.real_at_ms
+        return Instant(
+            boot_ms=int(_boot_ns() / 1_000_000 * self.speed),
+            wall_ms=self._anchor.business_at_ms + int(elapsed_ms * self.speed),
+        )
+
+    def real_s(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+
+def clock_for(anchor: ClockAnchor | None) -> PcClock:
+    """The machine's own clock without an anchor."""
+    return SystemClock() if anchor is None else ScaledClock(anchor)
+
+
+def _boot_ns() -> int:
+    # Plain monotonic time stops while Linux sleeps; on Windows and macOS it is the best there is.
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return time.monotonic_ns()

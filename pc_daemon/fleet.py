@@ -1,0 +1,267 @@
+"""Many PCs in one process: the real agent with a null screen, each on its own connection.
+
+``FleetSimulator`` runs inside a loop; ``run_fleet`` is a process that obeys one command a line
+on standard input: ``unplug``, ``plug``, ``cut`` (power), ``boot``, each with a PC, and
+``status``. A PC is named ``<club>/<pc>``, or by its id alone where that is unique. Every line
+is answered with one JSON object on standard output.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Final, TextIO
+
+from pc_daemon.agent_state import AgentState, Identity
+from pc_daemon.clock import ClockAnchor, PcClock, clock_for
+from pc_daemon.journal import MemoryJournal
+from pc_daemon.lockers import NullLocker
+from pc_daemon.service import AgentService, LinkMaker, Surroundings
+from schemas.device import PcMode, PresenceReason
+from schemas.link import GmqttLink
+from schemas.link_port import BackoffPolicy, LinkSettings, parse_mqtt_url
+
+AGENT_VERSION: Final = "simulated"
+START_BATCH: Final = 50
+START_PAUSE_S: Final = 0.05
+FLEET_OUTBOX: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """``pcs`` are (club, PC). With an ``anchor`` business time runs on its scale.
+
+    ``reconnect_cap_s`` bounds how long a PC stays away after its connection broke.
+    """
+
+    mqtt_url: str
+    pcs: tuple[tuple[str, str], ...]
+    anchor: ClockAnchor | None = None
+    heartbeat_s: float = 10.0
+    seed: int = 0
+    reconnect_cap_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetCounts:
+    """How the fleet is, now."""
+
+    pcs: int
+    connected: int
+    unplugged: int
+    off: int
+    unlocked: int
+    reconnects: int
+    malformed: int
+
+
+class UnknownPc(LookupError):  # noqa: N818 - what is wrong with the name that was given
+    """No PC of that name, or more than one."""
+
+
+@dataclass(slots=True)
+class SimulatedPc:
+    """One PC: what survives a power cut, and the agent while it runs."""
+
+    club_id: str
+    pc_id: str
+    journal: MemoryJournal
+    locker: NullLocker
+    service: AgentService | None = None
+    boots: int = 0
+    plugged: bool = True
+
+
+class FleetSimulator:
+    """Starts, unplugs and powers simulated PCs. All methods belong to one running loop."""
+
+    def __init__(self, settings: FleetSettings, *, make_link: "PcLinkMaker | None" = None) -> None:
+        self._settings = settings
+        self._clock = clock_for(settings.anchor)
+        self._random = Random(settings.seed)  # noqa: S311 - simulation
+        self._make_link = make_link or real_links(settings, self._clock, self._random)
+        self._pcs = {
+            (club_id, pc_id): SimulatedPc(club_id, pc_id, MemoryJournal(), NullLocker())
+            for club_id, pc_id in settings.pcs
+        }
+
+    async def start(self) -> None:
+        """Boot every PC, a batch at a time so that the broker is not stormed."""
+        for index, pc in enumerate(self._pcs.values(), start=1):
+            self._boot(pc)
+            if index % START_BATCH == 0:
+                await asyncio.sleep(START_PAUSE_S)
+
+    async def stop(self) -> None:
+        """Shut every PC down with a goodbye."""
+        running = [pc.service for pc in self._pcs.values() if pc.service is not None]
+        for first in range(0, len(running), START_BATCH):
+            batch = running[first : first + START_BATCH]
+            await asyncio.gather(*(service.stop(PresenceReason.SHUTDOWN) for service in batch))
+        for pc in self._pcs.values():
+            pc.service = None
+
+    async def unplug(self, name: str) -> None:
+        """Pull the network cable: no goodbye; the agent runs on alone. Raises ``UnknownPc``."""
+        pc = self._find(name)
+        pc.plugged = False
+        if pc.service is not None:
+            await pc.service.link.abort()
+
+    async def plug(self, name: str) -> None:
+        """Put the cable back. Raises ``UnknownPc``."""
+        pc = self._find(name)
+        pc.plugged = True
+        if pc.service is not None:
+            pc.service.link.start()
+
+    async def cut(self, name: str) -> None:
+        """Cut the power: nothing is said and only the journal survives. Raises ``UnknownPc``."""
+        pc = self._find(name)
+        service, pc.service = pc.service, None
+        if service is not None:
+            await service.kill()
+
+    async def boot(self, name: str) -> None:
+        """Power on. Raises ``UnknownPc``."""
+        pc = self._find(name)
+        if pc.service is None:
+            self._boot(pc)
+
+    def state_of(self, name: str) -> AgentState | None:
+        """The agent's state; None while the PC is off. Raises ``UnknownPc``."""
+        pc = self._find(name)
+        return None if pc.service is None else pc.service.state
+
+    def counts(self) -> FleetCounts:
+        """How many PCs are how."""
+        pcs = list(self._pcs.values())
+        services = [pc.service for pc in pcs if pc.service is not None]
+        return FleetCounts(
+            pcs=len(pcs),
+            connected=sum(service.link.connected for service in services),
+            unplugged=sum(not pc.plugged for pc in pcs),
+            off=len(pcs) - len(services),
+            unlocked=sum(service.state.mode is PcMode.UNLOCKED for service in services),
+            reconnects=sum(max(0, service.link.stats.connects - 1) for service in services),
+            malformed=sum(service.stats.malformed for service in services),
+        )
+
+    def _find(self, name: str) -> SimulatedPc:
+        club_id, slash, pc_id = name.rpartition("/")
+        found = [
+            pc
+            for pc in self._pcs.values()
+            if pc.pc_id == pc_id and (not slash or pc.club_id == club_id)
+        ]
+        if len(found) != 1:
+            raise UnknownPc(f"{name}: {len(found)} PCs of that name")
+        return found[0]
+
+    def _boot(self, pc: SimulatedPc) -> None:
+        pc.boots += 1
+        identity = Identity(
+            club_id=pc.club_id,
+            pc_id=pc.pc_id,
+            boot_id=f"sim-{self._random.getrandbits(48):012x}",
+            agent_version=AGENT_VERSION,
+            capabilities=("lock", "message", "usage"),
+        )
+        around = Surroundings(
+            clock=self._clock,
+            random=self._random,
+            journal=pc.journal,
+            locker=pc.locker,
+            make_link=self._make_link(pc.club_id, pc.pc_id),
+            reboot=lambda: self._boot(pc),
+            heartbeat_s=self._settings.heartbeat_s,
+        )
+        pc.service = AgentService(identity, around)
+        pc.service.start(online=pc.plugged)
+
+
+PcLinkMaker = Callable[[str, str], LinkMaker]
+"""(club, PC) -> what makes that PC's links."""
+
+
+def real_links(settings: FleetSettings, clock: PcClock, random: Random) -> PcLinkMaker:
+    """Links of simulated PCs to a real broker."""
+    address = parse_mqtt_url(settings.mqtt_url)
+
+    def of_pc(club_id: str, pc_id: str) -> LinkMaker:
+        link_settings = LinkSettings(
+            host=address.host,
+            port=address.port,
+            client_id=f"{club_id}.{pc_id}",
+            credentials=address.credentials,
+            max_outbox=FLEET_OUTBOX,
+            backoff=BackoffPolicy(cap_s=settings.reconnect_cap_s),
+        )
+        return lambda host, will: GmqttLink(
+            link_settings, host, mono_s=clock.real_s, random=random, will=will
+        )
+
+    return of_pc
+
+
+def run_fleet(settings: FleetSettings, *, follow_stdin: bool = True) -> None:
+    """Run a fleet until SIGTERM or Ctrl-C, and with ``follow_stdin`` until its input ends."""
+    asyncio.run(_serve(settings, follow_stdin=follow_stdin))
+
+
+async def _serve(settings: FleetSettings, *, follow_stdin: bool) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    fleet = FleetSimulator(settings)
+    await fleet.start()
+    answer(sys.stdout, {"event": "started", "pcs": len(settings.pcs)})
+    obeying = asyncio.create_task(_obey_stdin(fleet, ended)) if follow_stdin else None
+    await ended.wait()
+    if obeying is not None:
+        obeying.cancel()
+        await asyncio.wait((obeying,))
+    await fleet.stop()
+
+
+async def _obey_stdin(fleet: FleetSimulator, ended: asyncio.Event) -> None:
+    reader = asyncio.StreamReader()
+    protocol = asyncio.StreamReaderProtocol(reader)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
+    try:
+        while line := await reader.readline():
+            answer(sys.stdout, await obey(fleet, line.decode(errors="replace")))
+    finally:
+        transport.close()
+        ended.set()
+
+
+async def obey(fleet: FleetSimulator, line: str) -> dict[str, object]:
+    """Carry out one command line and return its answer; a bad line changes nothing."""
+    orders: dict[str, Callable[[str], Awaitable[None]]] = {
+        "unplug": fleet.unplug,
+        "plug": fleet.plug,
+        "cut": fleet.cut,
+        "boot": fleet.boot,
+    }
+    match line.split():
+        case ["status"]:
+            return {"ok": True, **asdict(fleet.counts())}
+        case [word, name] if word in orders:
+            try:
+                await orders[word](name)
+            except UnknownPc as error:
+                return {"ok": False, "error": str(error)}
+            return {"ok": True, "command": word, "pc": name}
+        case _:
+            return {"ok": False, "error": "expected: status | unplug|plug|cut|boot <pc>"}
+
+
+def answer(stream: TextIO, document: dict[str, object]) -> None:
+    """Write one line of JSON and let it go at once."""
+    stream.write(json.dumps(document) + "\n")
+    stream.flush()

@@ -1,0 +1,91 @@
+"""Puts an agent together from its settings and runs it until it is told to end."""
+
+import asyncio
+import logging
+import signal
+import ssl
+import sys
+from importlib.metadata import version
+from random import Random
+
+from pc_daemon.agent_state import Identity
+from pc_daemon.clock import PcClock, SystemClock
+from pc_daemon.journal import FileJournal
+from pc_daemon.lockers import make_locker
+from pc_daemon.machine import boot_id, reboot
+from pc_daemon.service import AgentService, LinkMaker, Surroundings
+from pc_daemon.settings import AgentSettings
+from schemas.device import PresenceReason
+from schemas.link import GmqttLink
+from schemas.link_port import Credentials, LinkSettings, parse_mqtt_url
+
+CAPABILITIES = ("lock", "message", "reboot", "usage")
+
+
+def run_agent(settings: AgentSettings) -> None:
+    """Run the agent of this PC until SIGTERM or Ctrl-C. Blocks."""
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    asyncio.run(_serve(settings))
+
+
+def link_settings(settings: AgentSettings) -> LinkSettings:
+    """The link of a PC: its client id is its place in the chain."""
+    address = parse_mqtt_url(settings.mqtt_url)
+    credentials = address.credentials
+    if settings.mqtt_username is not None:
+        password = settings.mqtt_password.get_secret_value()
+        credentials = Credentials(settings.mqtt_username, password)
+    tls = ssl.create_default_context(cafile=settings.ca_file) if address.tls else None
+    return LinkSettings(
+        host=address.host,
+        port=address.port,
+        client_id=f"{settings.club_id}.{settings.pc_id}",
+        credentials=credentials,
+        tls=tls,
+    )
+
+
+def link_maker(settings: LinkSettings, clock: PcClock, random: Random) -> LinkMaker:
+    """Makes real links with these settings."""
+    return lambda host, will: GmqttLink(
+        settings, host, mono_s=clock.real_s, random=random, will=will
+    )
+
+
+def make_service(settings: AgentSettings) -> AgentService:
+    """The agent of this PC on its real journal, screen and link."""
+    clock, random = SystemClock(), Random()  # noqa: S311 - jitter, not a secret
+    identity = Identity(
+        club_id=settings.club_id,
+        pc_id=settings.pc_id,
+        boot_id=boot_id(),
+        agent_version=version("clubctl"),
+        capabilities=CAPABILITIES,
+    )
+    locker = make_locker(
+        settings.locker, command=settings.locker_command, state_dir=settings.state_dir
+    )
+    around = Surroundings(
+        clock=clock,
+        random=random,
+        journal=FileJournal(settings.state_dir / "journal.json"),
+        locker=locker,
+        make_link=link_maker(link_settings(settings), clock, random),
+        reboot=reboot,
+        heartbeat_s=settings.heartbeat_s,
+    )
+    return AgentService(identity, around)
+
+
+async def _serve(settings: AgentSettings) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    if sys.platform != "win32":
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+    service = make_service(settings)
+    service.start()
+    await ended.wait()
+    await service.stop(PresenceReason.AGENT_STOPPED)

@@ -1,0 +1,325 @@
+"""Runs an agent: link, journal, screen and timers around the pure core.
+
+Everything happens in one event loop. Happenings are taken one at a time in order of arrival;
+actions of one are carried out before the next is looked at.
+"""
+
+import asyncio
+import logging
+import subprocess
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Final
+
+from pc_daemon.agent import TICK_MS, begin, step, until_next_ms
+from pc_daemon.agent_state import (
+    Action,
+    AgentState,
+    CommandReceived,
+    Connected,
+    Connecting,
+    Disconnected,
+    DocumentReceived,
+    Happening,
+    HeartbeatDue,
+    Identity,
+    JournalChecked,
+    Notify,
+    Persist,
+    Reboot,
+    ScreenChecked,
+    Send,
+    Show,
+    Stopping,
+    Tick,
+    UsageAcknowledged,
+)
+from pc_daemon.answers import presence
+from pc_daemon.clock import PcClock
+from pc_daemon.journal import Journal
+from pc_daemon.lockers import LockerError, ScreenLocker
+from schemas.codec import MalformedMessage, UpMessage, decode, encode
+from schemas.device import (
+    Birth,
+    DesiredDocument,
+    DeviceCommand,
+    DeviceCommandResult,
+    Heartbeat,
+    Presence,
+    PresenceReason,
+    PresenceState,
+    Reported,
+    UsageAck,
+    UsageBatch,
+)
+from schemas.link_port import LinkHost, MqttLink, Outgoing, Will
+from schemas.topics import DownLeaf, UpLeaf, parse_pc_topic, pc_down_filter, pc_topic
+
+_logger = logging.getLogger("clubctl.pc")
+
+WILL_DELAY_S: Final = 10
+HEARTBEAT_JITTER: Final = 0.2
+FAREWELL_S: Final = 2.0
+MAX_PENDING_HAPPENINGS: Final = 64
+_SHORTEST_TICK_S: Final = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    leaf: UpLeaf
+    qos: int = 1
+    retain: bool = False
+    expiry_s: int | None = None
+
+
+_DELIVERIES: Final[dict[type[UpMessage], _Delivery]] = {
+    Birth: _Delivery(UpLeaf.BIRTH),
+    Presence: _Delivery(UpLeaf.PRESENCE, retain=True),
+    Heartbeat: _Delivery(UpLeaf.HEARTBEAT, qos=0, expiry_s=30),
+    Reported: _Delivery(UpLeaf.REPORTED, retain=True),
+    UsageBatch: _Delivery(UpLeaf.USAGE),
+    DeviceCommandResult: _Delivery(UpLeaf.RESULT, expiry_s=60),
+}
+
+LinkMaker = Callable[[LinkHost, Callable[[], Will | None]], MqttLink]
+"""Makes the link of a service: (who hears it, who is asked for the will)."""
+
+
+@dataclass(slots=True)
+class ServiceStats:
+    """What a service has seen."""
+
+    malformed: int = 0
+    locker_failures: int = 0
+    journal_failures: int = 0
+    unsent: int = 0
+    """Messages the link did not accept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an agent needs of its machine."""
+
+    clock: PcClock
+    random: Random
+    journal: Journal
+    locker: ScreenLocker
+    make_link: LinkMaker
+    reboot: Callable[[], None]
+    heartbeat_s: float = 10.0
+
+
+@dataclass(slots=True)
+class _Timers:
+    tick: asyncio.TimerHandle | None = None
+    heartbeat: asyncio.TimerHandle | None = None
+    pending: deque[Happening] = field(default_factory=lambda: deque(maxlen=MAX_PENDING_HAPPENINGS))
+    busy: bool = False
+
+
+class AgentService:
+    """One running agent."""
+
+    def __init__(self, identity: Identity, around: Surroundings) -> None:
+        self._identity = identity
+        self._around = around
+        self._timers = _Timers()
+        self._rebooting: asyncio.Task[None] | None = None
+        self.stats = ServiceStats()
+        image = around.journal.load()
+        self._state = begin(identity, image, around.clock.now())
+        self.link = around.make_link(self, self._will)
+        self.link.subscribe(pc_down_filter(identity.club_id, identity.pc_id))
+
+    @property
+    def state(self) -> AgentState:
+        """The agent as of its last step."""
+        return self._state
+
+    def start(self, *, online: bool = True) -> None:
+        """Show what the journal allows, then connect unless not ``online``. Needs a loop."""
+        self._state = replace(self._state, screen=None)
+        self._take(Tick())
+        self._schedule_tick()
+        self._schedule_heartbeat()
+        if online:
+            self.link.start()
+
+    async def stop(self, reason: PresenceReason = PresenceReason.AGENT_STOPPED) -> None:
+        """Say why, disconnect and let go; the screen stays as it is."""
+        self._halt()
+        if self.link.connected:
+            self._take(Stopping(reason))
+            await self.link.flush(FAREWELL_S)
+        await self.link.close()
+        self._around.locker.close()
+
+    async def kill(self) -> None:
+        """End as a power cut does: no goodbye, nothing written. For simulations and tests."""
+        self._halt()
+        await self.link.abort()
+
+    def on_message(self, topic: str, payload: bytes, retain: bool) -> None:  # noqa: ARG002, FBT001
+        """Take one message from the controller; a malformed one is counted and dropped."""
+        address = parse_pc_topic(topic)
+        if address is None:
+            self.stats.malformed += 1
+            return
+        if address.leaf is DownLeaf.DESIRED and not payload:
+            self._take(DocumentReceived(None))
+            return
+        try:
+            message = decode(address.leaf, payload)
+        except MalformedMessage as error:
+            self.stats.malformed += 1
+            _logger.warning("%s: dropped: %s", topic, error)
+            return
+        match message:
+            case DesiredDocument():
+                self._take(DocumentReceived(message))
+            case DeviceCommand():
+                self._take(CommandReceived(message))
+            case UsageAck():
+                self._take(UsageAcknowledged(message))
+
+    def on_connected(self) -> None:
+        """See ``LinkHost``."""
+        self._take(Connected())
+
+    def on_disconnected(self, reason: str) -> None:
+        """See ``LinkHost``."""
+        _logger.info("%s: offline: %s", self._identity.pc_id, reason)
+        self._take(Disconnected())
+
+    def _will(self) -> Will:
+        self._take(Connecting())
+        lost = presence(self._state, PresenceState.OFFLINE, PresenceReason.CONNECTION_LOST)
+        return Will(self._topic(UpLeaf.PRESENCE), encode(lost), delay_s=WILL_DELAY_S)
+
+    def _take(self, happening: Happening) -> None:
+        timers = self._timers
+        timers.pending.append(happening)
+        if timers.busy:
+            return
+        timers.busy = True
+        try:
+            while timers.pending:
+                self._state, actions = step(
+                    self._state, timers.pending.popleft(), self._around.clock.now()
+                )
+                for action in actions:
+                    self._carry_out(action)
+        finally:
+            timers.busy = False
+
+    def _carry_out(self, action: Action) -> None:
+        match action:
+            case Persist():
+                self._persist(action)
+            case Show():
+                self._show(action)
+            case Notify():
+                self._notify(action)
+            case Send(message=message):
+                self._send(message)
+            case Reboot():
+                self._rebooting = asyncio.get_running_loop().create_task(self._reboot())
+
+    def _persist(self, action: Persist) -> None:
+        try:
+            self._around.journal.save(action.image)
+        except OSError as error:
+            self.stats.journal_failures += 1
+            _logger.warning("%s: journal: %s", self._identity.pc_id, error)
+            self._note_journal(ok=False)
+        else:
+            self._note_journal(ok=True)
+
+    def _note_journal(self, *, ok: bool) -> None:
+        if self._state.journal_ok is not ok:
+            self._timers.pending.append(JournalChecked(ok))
+
+    def _show(self, action: Show) -> None:
+        left_ms = action.lock_after_ms
+        real_ms = None if left_ms is None else int(left_ms / self._around.clock.speed)
+        try:
+            self._around.locker.show(action.screen, real_ms)
+        except LockerError as error:
+            self._note_screen_failed(error)
+        else:
+            if not self._state.ui_ok:
+                self._timers.pending.append(ScreenChecked(ok=True))
+
+    def _notify(self, action: Notify) -> None:
+        try:
+            self._around.locker.notify(action.text)
+        except LockerError as error:
+            self.stats.locker_failures += 1
+            _logger.warning("%s: notice not shown: %s", self._identity.pc_id, error)
+
+    def _check_screen(self) -> None:
+        try:
+            self._around.locker.check()
+        except LockerError as error:
+            self._note_screen_failed(error)
+
+    def _note_screen_failed(self, error: LockerError) -> None:
+        self.stats.locker_failures += 1
+        _logger.warning("%s: screen: %s", self._identity.pc_id, error)
+        self._timers.pending.append(ScreenChecked(ok=False))
+
+    def _send(self, message: UpMessage) -> None:
+        delivery = _DELIVERIES[type(message)]
+        accepted = self.link.publish(
+            Outgoing(
+                self._topic(delivery.leaf),
+                encode(message),
+                qos=delivery.qos,
+                retain=delivery.retain,
+                expiry_s=delivery.expiry_s,
+            )
+        )
+        self.stats.unsent += not accepted
+
+    async def _reboot(self) -> None:
+        await self.stop(PresenceReason.REBOOT)
+        try:
+            self._around.reboot()
+        except (OSError, subprocess.SubprocessError):
+            _logger.exception("%s: reboot failed, going on", self._identity.pc_id)
+            self.start()
+
+    def _topic(self, leaf: UpLeaf) -> str:
+        return pc_topic(self._identity.club_id, self._identity.pc_id, leaf)
+
+    def _halt(self) -> None:
+        for timer in (self._timers.tick, self._timers.heartbeat):
+            if timer is not None:
+                timer.cancel()
+
+    def _schedule_tick(self) -> None:
+        around = self._around
+        due_ms = min(until_next_ms(self._state, around.clock.now()) / around.clock.speed, TICK_MS)
+        delay_s = max(_SHORTEST_TICK_S, due_ms / 1000)
+        self._timers.tick = asyncio.get_running_loop().call_later(delay_s, self._on_tick)
+
+    def _on_tick(self) -> None:
+        try:
+            self._check_screen()
+            self._take(Tick())
+        finally:
+            self._schedule_tick()
+
+    def _schedule_heartbeat(self) -> None:
+        spread = 1 + HEARTBEAT_JITTER * (2 * self._around.random.random() - 1)
+        delay_s = self._around.heartbeat_s * spread
+        loop = asyncio.get_running_loop()
+        self._timers.heartbeat = loop.call_later(delay_s, self._on_heartbeat)
+
+    def _on_heartbeat(self) -> None:
+        try:
+            self._take(HeartbeatDue())
+        finally:
+            self._schedule_heartbeat()

@@ -1,0 +1,70 @@
+"""How one PC is told who it is and where its broker is: environment or one TOML file."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from pc_daemon.lockers import LockerKind
+from schemas.link_port import parse_mqtt_url
+
+CONFIG_VARIABLE = "CLUBCTL_PC_CONFIG"
+EntityName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+
+class AgentSettings(BaseSettings):
+    """``CLUBCTL_PC_*`` or the TOML file named by ``CLUBCTL_PC_CONFIG``; the environment wins."""
+
+    model_config = SettingsConfigDict(env_prefix="CLUBCTL_PC_", frozen=True, extra="forbid")
+
+    club_id: EntityName
+    pc_id: EntityName
+    mqtt_url: str = "mqtt://127.0.0.1:1883"
+    mqtt_username: str | None = None
+    mqtt_password: SecretStr = SecretStr("")
+    ca_file: Path | None = None
+    env: Literal["development", "production"] = "development"
+    state_dir: Path = Path(".clubctl/pc")
+    locker: LockerKind = LockerKind.NULL
+    locker_command: tuple[str, ...] = ()
+    heartbeat_s: Annotated[float, Field(ge=0.05, le=300)] = 10.0
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _is_a_broker(cls, value: str) -> str:
+        parse_mqtt_url(value)
+        return value
+
+    @model_validator(mode="after")
+    def _is_safe_in_production(self) -> Self:
+        if self.env != "production":
+            return self
+        if not parse_mqtt_url(self.mqtt_url).tls:
+            raise ValueError("mqtt_url must be mqtts:// in production")
+        if self.locker is LockerKind.NULL:
+            raise ValueError("locker must lock something in production")
+        return self
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # called with keywords only
+        cls,
+        settings_cls: type[BaseSettings],
+        *,
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        path = os.environ.get(CONFIG_VARIABLE)
+        file = TomlConfigSettingsSource(settings_cls, toml_file=path) if path else None
+        return (init_settings, env_settings) + ((file,) if file else ())
