@@ -105,13 +105,10 @@ class ClubApi:
         """The player presses Start."""
         return await self._command("startSession", f"/sessions/{session_id}/start", key=key)
 
-    async def extend(self, session_id: str, tariff_id: str, *, key: str) -> Answer:
+    async def extend(self, session_id: str, *, key: str, body: Mapping[str, Any]) -> Answer:
         """Append a tariff to a running session."""
         return await self._command(
-            "extendSession",
-            f"/sessions/{session_id}/extend",
-            key=key,
-            body={"tariffId": tariff_id},
+            "extendSession", f"/sessions/{session_id}/extend", key=key, body=body
         )
 
     async def switch(self, session_id: str, pc_id: str, *, key: str) -> Answer:

@@ -60,7 +60,9 @@ def demo_command(
         float | None, typer.Option(min=1, help="Stop after so many real seconds of play.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seeds the people and what they do.")] = DEFAULT_SEED,
-    port: Annotated[int | None, typer.Option(help="Port of the hall page; 8080 by default.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help=f"Port of the hall page; {HALL_PORT} by default.")
+    ] = None,
     hosts: Annotated[int | None, typer.Option(min=1, help="Shard hosts.")] = None,
     state: Annotated[Path | None, typer.Option(help="State folder; kept between runs.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget the earlier run.")] = False,
@@ -68,7 +70,9 @@ def demo_command(
     headless: Annotated[
         bool, typer.Option("--headless", help="Play, check the books, sum up, leave.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object at the end.")
+    ] = False,
 ) -> None:
     """A whole chain on this machine: two clubs, their PCs and their players."""
     console = Console(stderr=as_json)
@@ -148,9 +152,11 @@ async def _play(
 @contextmanager
 def _state_folder(call: Invocation, *, env: str) -> Iterator[StateFolder]:
     if call.state is None:
-        with tempfile.TemporaryDirectory(prefix="clubctl-") as folder:
-            with StateFolder(Path(folder), env=env) as state:
-                yield state
+        with (
+            tempfile.TemporaryDirectory(prefix="clubctl-") as folder,
+            StateFolder(Path(folder), env=env) as state,
+        ):
+            yield state
         return
     with StateFolder(call.state, env=env) as state:
         if call.fresh:
@@ -159,7 +165,7 @@ def _state_folder(call: Invocation, *, env: str) -> Iterator[StateFolder]:
 
 
 def _empty(folder: Path) -> None:
-    """Remove what an earlier demo left. Raises CannotStartError if the folder holds other things."""
+    """Remove what an earlier demo left. Raises CannotStartError at anything else in it."""
     ours = {"lock", "ports.json", "roster.json", "api-key", "valkey", "broker", "logs", "ray"}
     ours |= {"archive.db", "archive.db-wal", "archive.db-shm"}
     strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)

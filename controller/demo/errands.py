@@ -28,6 +28,11 @@ class Visit:
     since_step: int
     busy: bool = False
 
+    @property
+    def zone_id(self) -> str:
+        """The zone of the PC."""
+        return self.club.zone_of_pc[self.pc_id]
+
 
 @dataclass(slots=True)
 class Errands:
@@ -96,8 +101,11 @@ class Errands:
         return await self.api.end(session_id, reason="ManualByPlayer", key=self._key())
 
     async def _extend(self, visit: Visit) -> Answer:
-        tariff_id = visit.club.shortest_block.tariff_id
-        return await self.api.extend(visit.session_id, tariff_id, key=self._key())
+        block = visit.club.shortest_block
+        body: dict[str, Any] = {"tariffId": block.tariff_id}
+        if visit.player is None:
+            body["payment"] = {"amountMinor": block.price_minor(visit.zone_id)}
+        return await self.api.extend(visit.session_id, key=self._key(), body=body)
 
     async def _switch(self, visit: Visit, pc_id: str) -> Answer:
         answer = await self.api.switch(visit.session_id, pc_id, key=self._key())
@@ -110,7 +118,7 @@ class Errands:
         return await self.api.top_up(
             club.club_id,
             player.player_id,
-            amount_minor=club.shortest_block.price_minor(club.zone_of_pc[visit.pc_id]),
+            amount_minor=club.shortest_block.price_minor(visit.zone_id),
             bonus_minor=0,
             key=self._key(),
         )
@@ -124,6 +132,7 @@ def _session_body(seat: Seat, means: Intention, player: Player | None) -> Mappin
     body: dict[str, Any] = {"pcId": seat.pc_id, "tariffId": means.tariff_id}
     if player is None:
         body["guestLabel"] = f"Guest at {seat.pc_id}"
+        body["payment"] = {"amountMinor": means.brings_minor}
     else:
         body["playerId"] = player.player_id
     if means.planned_start_at_ms is None:

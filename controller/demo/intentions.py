@@ -11,8 +11,8 @@ from typing import Final
 from controller.demo.plan import MINUTES_PER_HOUR, ClubPlan
 
 MINUTE_MS: Final = 60_000
-GUEST_SHARE: Final = 0.25
-"""Of those who buy a block, how many have no account."""
+GUEST_SHARE: Final = 0.12
+"""How many have no account and pay at the desk."""
 MINUTE_TARIFF_SHARE: Final = 0.6
 STAY_MINUTES_AT_MOST: Final = 45
 STAY_REAL_MINUTES_AT_MOST: Final = 8
@@ -100,7 +100,7 @@ def intention(
     return Intention(
         habit=habit,
         tariff_id=club.minute_tariff_id if block is None else block.tariff_id,
-        as_guest=block is not None and not books and random.random() < GUEST_SHARE,
+        as_guest=not books and random.random() < GUEST_SHARE,
         brings_minor=needed,
         planned_start_at_ms=starts_at_ms,
         acts=_acts(random, habit, minutes=minutes, starts_at_ms=starts_at_ms or now_ms),

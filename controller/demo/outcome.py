@@ -1,9 +1,93 @@
 """What a headless run comes to: the figures, and whether everything adds up."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from controller.demo.figures import sums_by_currency
 from controller.demo.plan import CHAIN_ID
 from controller.demo.run import RunningDemo
+from controller.verify import Report, verify
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The figures of a finished run; ``problems`` are the reasons why it does not add up."""
+
+    figures: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+    @property
+    def adds_up(self) -> bool:
+        """Nothing was lost, nothing doubled, and every check agrees."""
+        return not self.problems
+
+    def document(self) -> dict[str, Any]:
+        """One JSON object."""
+        return {**self.figures, "problems": list(self.problems)}
+
+
+async def summed_up(demo: RunningDemo, *, halls_empty: bool) -> Outcome:
+    """Stop what writes, check the books, and count."""
+    not_responding = demo.pcs_by_link()["NOT_RESPONDING"]
+    await demo.look()
+    await demo.processes.stop_writers()
+    await demo.figures.follow(demo.store)
+    report = await verify(demo.store, None)
+    sums = await sums_by_currency(demo.store, CHAIN_ID)
+    figures = {
+        "pcs": len(demo.plan.roster),
+        "clubs": len(demo.plan.clubs),
+        "players": len(demo.plan.players),
+        "speed": demo.options.speed,
+        "seconds": demo.options.seconds,
+        "sessions_started": demo.figures.sessions_started,
+        "sessions_ended": demo.figures.sessions_ended,
+        "ticks": demo.figures.steps,
+        "lost_minutes": demo.figures.lost,
+        "doubled_minutes": demo.figures.doubled,
+        "ledger_sum": sums,
+        "revenue_minor": dict(demo.figures.revenue),
+        "wallet_mismatches": _wallet_mismatches(report),
+        "verify": {"ok": report.ok, "rows": len(report.rows)},
+        "not_responding": not_responding,
+        "tick_lateness_p50_ms": demo.lateness.quantile_ms(0.5),
+        "tick_lateness_p99_ms": demo.lateness.quantile_ms(0.99),
+        "hosts": demo.hosts.rows(),
+        "faults": dict(demo.faults),
+        "commands": _commands(demo),
+        "retries": demo.crowd.api.retries,
+        "deeds": dict(sorted(demo.crowd.deeds.items())),
+    }
+    return Outcome(figures, tuple(_problems(demo, report, sums=sums, halls_empty=halls_empty)))
+
+
+def _wallet_mismatches(report: Report) -> int:
+    return sum(":wallet:" in row.subject for row in report.rows)
+
+
+def _commands(demo: RunningDemo) -> dict[str, dict[str, int]]:
+    by_operation: dict[str, dict[str, int]] = {}
+    for (operation, code), count in sorted(demo.crowd.api.outcomes.items()):
+        by_operation.setdefault(operation, {})[code] = count
+    return by_operation
+
+
+def _problems(
+    demo: RunningDemo, report: Report, *, sums: Mapping[str, int], halls_empty: bool
+) -> list[str]:
+    figures = demo.figures
+    checks = {
+        "the ledger does not sum to zero": any(sums.values()),
+        "verify found rows that differ": not report.ok,
+        f"{figures.lost} minutes were lost": figures.lost,
+        f"{figures.doubled} minutes were charged twice": figures.doubled,
+        "no session was started": not figures.sessions_started,
+        "sessions were still open at the end": not halls_empty,
+        "more sessions started than ended": figures.sessions_started > figures.sessions_ended,
+        "an errand of the crowd failed": demo.crowd.deeds["failed"],
+        "a command never got an answer": any(
+            code == "no-answer" for _, code in demo.crowd.api.outcomes
+        ),
+    }
+    return [problem for problem, holds in checks.items() if holds]

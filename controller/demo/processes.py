@@ -84,9 +84,15 @@ class DemoProcesses:
         await asyncio.to_thread(child.stop)
         child.start()
 
+    async def stop_writers(self) -> None:
+        """End all but the servers, so that the store stands still."""
+        for child in (self.fleet, self.api, self.controller):
+            await asyncio.to_thread(child.stop)
+
     async def stop(self) -> None:
         """End everything, those who depend on others first."""
-        for child in (self.fleet, self.api, self.controller, self.broker.child, self.valkey.child):
+        await self.stop_writers()
+        for child in (self.broker.child, self.valkey.child):
             await asyncio.to_thread(child.stop)
 
     def ended(self) -> list[str]:
