@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from billing_core.money import MS_PER_DAY, MS_PER_HOUR
+from billing_core.money import MS_PER_DAY, MS_PER_HOUR, share_half_up
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.window import day_start_ms
 
@@ -23,8 +23,9 @@ class PlayerTariff:
     """One purchase. ``total_ms`` None: not counted in time; ``total_sessions`` likewise.
 
     ``price_minor`` is what was paid (``bonus_minor`` of it in bonus), ``earned_minor`` what has
-    moved from deferred to revenue so far, ``returned_minor`` what was given back. ``holder_id``
-    is the wallet's holder, ``session_id`` the session that draws from it now.
+    moved from deferred to revenue so far (``earned_until_ms`` by the calendar, for those that are
+    counted in neither), ``returned_minor`` what was given back. ``holder_id`` is
+    the wallet's holder, ``session_id`` the session that draws from it now.
     """
 
     player_tariff_id: str
@@ -41,6 +42,7 @@ class PlayerTariff:
     first_used_at_ms: int | None = None
     earned_minor: int = 0
     returned_minor: int = 0
+    earned_until_ms: int | None = None
     session_id: str | None = None
     status: PlayerTariffStatus = PlayerTariffStatus.OPEN
     order_id: str | None = None
@@ -118,3 +120,50 @@ def used(owned: PlayerTariff, *, at_ms: int, session_id: str) -> PlayerTariff:
         used_sessions=owned.used_sessions + 1,
         session_id=session_id,
     )
+
+
+def value_minor(owned: PlayerTariff, *, drawn_ms: int, until_ms: int, expiry_ms: int | None) -> int:
+    """What the use of one segment is worth: that part of the deferred price.
+
+    ``owned`` is as it was when the segment began, one session already counted. Time is valued by
+    time, else sessions by sessions, else by the calendar up to ``until_ms``.
+    """
+    deferred_minor = owned.deferred_minor
+    if owned.total_ms is not None:
+        return share_half_up(deferred_minor, drawn_ms, owned.total_ms - owned.used_ms)
+    sessions_left = owned.remaining_sessions
+    if sessions_left is not None:
+        return share_half_up(deferred_minor, 1, sessions_left + 1)
+    since_ms = owned.bought_at_ms if owned.earned_until_ms is None else owned.earned_until_ms
+    if expiry_ms is None or expiry_ms <= since_ms:
+        return deferred_minor
+    return share_half_up(deferred_minor, min(until_ms, expiry_ms) - since_ms, expiry_ms - since_ms)
+
+
+def bonus_of_value(owned: PlayerTariff, amount_minor: int) -> int:
+    """The bonus part of the next ``amount_minor`` of its price: bonus is used up evenly."""
+    gone_minor = owned.price_minor - owned.deferred_minor
+    bonus_minor, price_minor = owned.bonus_minor, owned.price_minor
+    before_minor = share_half_up(gone_minor, bonus_minor, price_minor)
+    return share_half_up(gone_minor + amount_minor, bonus_minor, price_minor) - before_minor
+
+
+def drawn(owned: PlayerTariff, *, used_ms: int, earned_minor: int, until_ms: int) -> PlayerTariff:
+    """After a segment has drawn from it; still held by its session."""
+    counted_ms = used_ms if owned.total_ms is not None else 0
+    return replace(
+        owned,
+        used_ms=owned.used_ms + counted_ms,
+        earned_minor=owned.earned_minor + earned_minor,
+        earned_until_ms=until_ms,
+    )
+
+
+def released(owned: PlayerTariff, *, expiry_ms: int | None, at_ms: int) -> PlayerTariff:
+    """Let go by its session: open again, or used up, or expired."""
+    status = PlayerTariffStatus.OPEN
+    if owned.remaining_ms == 0 or owned.remaining_sessions == 0:
+        status = PlayerTariffStatus.USED_UP
+    elif expiry_ms is not None and expiry_ms <= at_ms:
+        status = PlayerTariffStatus.EXPIRED
+    return replace(owned, session_id=None, status=status)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from billing_core.coverage import Coverage, CoverageStatus
+from billing_core.player_tariff import PlayerTariff
 from billing_core.tariff import TariffRef
 from billing_core.wallet import Wallet
 
@@ -145,7 +146,10 @@ class Segment:
     ``bonus_minor`` the bonus part of it. ``steps`` counts the steps posted.
 
     ``rate_per_hour_minor`` holds until ``rate_until_ms``: what the table says now, kept so that
-    a tick need not ask it again. ``rule_index`` is None for prepaid time.
+    a tick need not ask it again. ``planned_end_at_ms`` is where the run stops being paid for.
+
+    For prepaid time ``pack`` is the player tariff as it was when the segment began,
+    ``accrued_units`` are milliseconds drawn from it and ``amount_minor`` is their value.
     """
 
     index: int
@@ -155,34 +159,39 @@ class Segment:
     start_at_ms: int
     run_start_at_ms: int
     paid_until_ms: int
-    rule_index: int | None = None
+    rule_index: int = 0
     rate_per_hour_minor: int = 0
     rate_until_ms: int | None = None
-    player_tariff_id: str | None = None
+    pack: PlayerTariff | None = None
+    planned_end_at_ms: int | None = None
     end_at_ms: int | None = None
     fee_minor: int = 0
     accrued_units: int = 0
     amount_minor: int = 0
     bonus_minor: int = 0
     steps: int = 0
-    refunded_minor: int = 0
 
     @property
     def cash_minor(self) -> int:
         """The part not paid in bonus."""
         return self.amount_minor - self.bonus_minor
 
+    @property
+    def player_tariff_id(self) -> str | None:
+        """The bought tariff this segment draws from."""
+        return None if self.pack is None else self.pack.player_tariff_id
+
 
 @dataclass(frozen=True, slots=True)
 class Extension:
     """A tariff appended after what is covered, waiting for its turn.
 
-    ``player_tariff_id`` None: charged from the wallet, step by step, when it begins.
+    ``pack`` None: charged from the wallet, step by step, when it begins. A pack is held as it
+    was when it was appended; nobody else can draw from it.
     """
 
     tariff: TariffRef
-    player_tariff_id: str | None = None
-    limit_ms: int | None = None
+    pack: PlayerTariff | None = None
 
 
 @dataclass(frozen=True, slots=True)

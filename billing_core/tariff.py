@@ -162,6 +162,9 @@ class Tariff:
     priority: int = 0
     groups: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:
+        return hash((self.id, self.version))
+
     @property
     def ref(self) -> TariffRef:
         """This version's name."""
