@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.presence import Signal
 from actors.turn import CommandInput, Input, LinkInput, PcInput, WalletInput
+from actors.wallets import WalletKey
 
 COMMANDS_MAX: Final = 1_000
 """Beyond this a command is answered BUSY; ticks and PCs are never shed for it."""
@@ -20,7 +21,7 @@ class Inbox:
     def __init__(self) -> None:
         self._commands: deque[CommandInput] = deque()
         self._pcs: OrderedDict[_PcKey, PcInput] = OrderedDict()
-        self._wallets: dict[str, WalletInput] = {}
+        self._wallets: dict[WalletKey, WalletInput] = {}
         self._links: deque[LinkInput] = deque(maxlen=16)
         self.collapsed_count = 0
 
@@ -53,7 +54,7 @@ class Inbox:
 
     def put_wallet(self, wallet: WalletInput) -> None:
         """Queue a wallet's newest balances."""
-        self._wallets[wallet.player_id] = wallet
+        self._wallets[wallet.key] = wallet
 
     def put_link(self, link: LinkInput) -> None:
         """Queue the loss or return of the broker."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.turn import AppliedTarget
-from schemas.device import CoverageLease, DesiredDocument, ScreenMode
+from schemas.device import CoverageLease, DesiredDocument, PcMode, WarningLevel
 from schemas.views import LinkState
 
 STATE_VERSION: Final = 1
@@ -37,10 +37,11 @@ class Target:
 
     rev: int = 0
     session_id: str | None = None
-    player_label: str | None = None
+    player_label: str = ""
     ends_at_ms: int | None = None
-    warning: str | None = None
-    message: str | None = None
+    warning: WarningLevel = WarningLevel.NONE
+    title: str = ""
+    message: str = ""
     grant: Grant | None = None
 
     @property
@@ -54,10 +55,11 @@ class Wish:
     """What the club wants shown now. ``allowed_ms`` is how long the PC may go on without us."""
 
     session_id: str | None = None
-    player_label: str | None = None
+    player_label: str = ""
     ends_at_ms: int | None = None
-    warning: str | None = None
-    message: str | None = None
+    warning: WarningLevel = WarningLevel.NONE
+    title: str = ""
+    message: str = ""
     allowed_ms: int = 0
     refreshes: bool = False
     """The grant ends before coverage does, so it is renewed while the session runs."""
@@ -87,6 +89,13 @@ class PcState:
             and self.shown_session_id == self.target.session_id
         )
 
+    def linked(self, link: LinkState, now_ms: int) -> "PcState":
+        """The PC under another link; leaving ONLINE remembers when it was last seen."""
+        if link is self.link:
+            return self
+        seen = now_ms if self.link is LinkState.ONLINE else self.last_seen_at_ms
+        return replace(self, link=link, last_seen_at_ms=seen)
+
     @property
     def refresh_at_ms(self) -> int | None:
         """When an open grant should be renewed; None while there is none to renew."""
@@ -109,6 +118,7 @@ def retargeted(state: PcState, wish: Wish, now_ms: int) -> PcState:
         player_label=wish.player_label,
         ends_at_ms=wish.ends_at_ms,
         warning=wish.warning,
+        title=wish.title,
         message=wish.message,
         grant=grant,
     )
@@ -151,44 +161,43 @@ def _still_good(held: Grant, wish: Wish, now_ms: int) -> bool:
     return held.until_ms - now_ms > wish.allowed_ms * LEASE_REFRESH_RATIO
 
 
-def applied(state: PcState, report: AppliedTarget, now_ms: int) -> PcState:
+def applied(state: PcState, report: AppliedTarget, epoch: int, now_ms: int) -> PcState:
     """Take the PC's word for what it does now."""
     exposed_until_ms = None if report.locked else state.exposed_until_ms
     if exposed_until_ms is not None and exposed_until_ms <= now_ms:
         exposed_until_ms = None
-    if (report.locked, report.session_id, exposed_until_ms) == (
+    obeys = report.version == (epoch, state.target.rev)
+    shown = state.target.session_id if obeys else state.shown_session_id
+    if (report.locked, shown, exposed_until_ms) == (
         state.locked,
         state.shown_session_id,
         state.exposed_until_ms,
     ):
         return state
     return replace(
-        state,
-        locked=report.locked,
-        shown_session_id=report.session_id,
-        exposed_until_ms=exposed_until_ms,
+        state, locked=report.locked, shown_session_id=shown, exposed_until_ms=exposed_until_ms
     )
 
 
 def is_behind(state: PcState, report: AppliedTarget, epoch: int) -> bool:
     """The PC obeys another document than ours, so ours is sent again."""
-    return (report.epoch, report.rev) != (epoch, state.target.rev)
+    return report.version != (epoch, state.target.rev)
 
 
-def desired_document(state: PcState, epoch: int, now_ms: int) -> DesiredDocument:
+def desired_document(state: PcState, epoch: int) -> DesiredDocument:
     """The target as it travels: under this owner's epoch, with its lease."""
     target = state.target
     return DesiredDocument(
         epoch=epoch,
         rev=target.rev,
-        mode=ScreenMode.UNLOCKED if target.unlocked else ScreenMode.LOCKED,
+        mode=PcMode.UNLOCKED if target.unlocked else PcMode.LOCKED,
         session_id=target.session_id,
         player_label=target.player_label,
         ends_at_ms=target.ends_at_ms,
         warning=target.warning,
+        title=target.title,
         message=target.message,
         lease=_lease(state, epoch),
-        sent_at_ms=now_ms,
     )
 
 
@@ -197,7 +206,7 @@ def _lease(state: PcState, epoch: int) -> CoverageLease | None:
     if grant is None:
         return None
     return CoverageLease(
-        lease_id=f"{grant.session_id}.{grant.seq}",
+        lease_id=grant.session_id,
         pc_id=state.pc_id,
         session_id=grant.session_id,
         seq=grant.seq,

@@ -29,7 +29,9 @@ class Telemetry:
             ("club", "status", "coverage"),
             registry=self.registry,
         )
-        self.shards = Gauge("clubctl_shards_owned", "Shards this host owns.", registry=self.registry)
+        self.shards = Gauge(
+            "clubctl_shards_owned", "Shards this host owns.", registry=self.registry
+        )
         self.quarantined = Gauge(
             "clubctl_entities_quarantined",
             "Entities parked after repeated failures.",
@@ -38,14 +40,22 @@ class Telemetry:
         self.inbox = Gauge("clubctl_inbox_depth", "Inputs waiting.", registry=self.registry)
         self.ticks = self._counter("clubctl_billing_ticks", "Advances by result.", "result")
         self.steps = self._counter("clubctl_billing_steps", "Steps posted.", "club")
-        self.commands = self._counter("clubctl_commands", "Commands by kind and answer.", "kind", "code")
+        self.commands = self._counter(
+            "clubctl_commands", "Commands by kind and answer.", "kind", "code"
+        )
         self.device_messages = self._counter(
             "clubctl_device_messages", "Messages from PCs by leaf and result.", "leaf", "result"
+        )
+        self.desired = self._counter(
+            "clubctl_desired_documents", "Desired documents handed to the link.", "result"
         )
         self.outages = self._counter(
             "clubctl_link_outages", "Broker and club outages, one each.", "kind"
         )
         self.fenced = self._counter("clubctl_fenced_commits", "Writes refused to a former owner.")
+        self.loop_failures = self._counter(
+            "clubctl_shard_loop_failures", "Shard loops that died of a defect."
+        )
         self.recoveries = self._counter("clubctl_shard_loads", "Shards taken over and loaded.")
         self.tick_lateness = self._histogram(
             "clubctl_tick_lateness_seconds", "From a tick's due instant to its turn, real time."

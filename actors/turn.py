@@ -1,13 +1,13 @@
-"""What goes into a shard's turn and what comes out: inputs, drafts, effects. Plain values."""
+"""What goes into a shard's turn and what leaves after it: inputs and effects, plain values."""
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from actors.presence import Signal
-from actors.store import Claim, Idempotency, Unit
+from actors.store import Claim, Idempotency
+from actors.wallets import WalletKey
 from billing_core.wallet import Wallet
-from schemas.commands import CommandEnvelope, CommandReply
+from schemas.commands import CommandEnvelope, CommandReply, CreateSession, TopUpWallet
 from schemas.device import DesiredDocument
 
 
@@ -30,26 +30,28 @@ class CommandInput:
     denied: tuple[Claim, ...] = ()
 
     @property
-    def entity(self) -> Hashable:
-        """What a failure of this input counts against."""
-        return ("command", self.envelope.idempotency_key)
+    def player_id(self) -> str | None:
+        """The player the command names, if its kind names one."""
+        command = self.envelope.command
+        if isinstance(command, CreateSession | TopUpWallet):
+            return command.player_id
+        return None
 
 
 @dataclass(frozen=True, slots=True)
 class AppliedTarget:
-    """What a PC says it obeys: the document's order, and whether its screen is locked."""
+    """What a PC says it obeys: the document's (epoch, rev), and whether its screen is locked."""
 
-    epoch: int
-    rev: int
+    version: tuple[int, int] | None
     locked: bool
-    session_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class PcInput:
     """Something heard from, or about, one PC. ``applied`` None: it said nothing of that.
 
-    ``wants_desired`` asks for the document again (a birth).
+    ``wants_desired`` asks for the document again (a birth). A will or goodbye of an older
+    ``connection_epoch`` than the newest heard is ignored.
     """
 
     club_id: str
@@ -58,6 +60,7 @@ class PcInput:
     received_mono_ms: int
     applied: AppliedTarget | None = None
     wants_desired: bool = False
+    connection_epoch: int | None = None
 
 
 class LinkEvent(StrEnum):
@@ -76,9 +79,9 @@ class LinkInput:
 
 @dataclass(frozen=True, slots=True)
 class WalletInput:
-    """A player's wallet changed elsewhere; balances as read from the store."""
+    """A wallet changed elsewhere; balances as read from the store."""
 
-    player_id: str
+    key: WalletKey
     wallet: Wallet
 
 
@@ -87,11 +90,12 @@ Input = CommandInput | PcInput | LinkInput | WalletInput
 
 @dataclass(frozen=True, slots=True)
 class PublishDesired:
-    """Send a PC its whole desired document, retained."""
+    """Send a PC its whole desired document, retained. ``changed`` false: it is sent again."""
 
     club_id: str
     pc_id: str
     document: DesiredDocument
+    changed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,52 +107,6 @@ class Answer:
 
 
 Effect = PublishDesired | Answer
-
-
-class TickResult(StrEnum):
-    """What an advance did, for the counter of ticks."""
-
-    BILLED = "billed"
-    IDLE = "idle"
-    ENDED = "ended"
-    CONFLICT = "conflict"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class TickReport:
-    """One advance: how late it ran (business ms) and how many steps it posted."""
-
-    session_id: str
-    lateness_ms: int
-    steps: int
-    result: TickResult
-
-
-@dataclass(slots=True)
-class Draft:
-    """One decision on its way to the store: the unit, and what to install once it is applied."""
-
-    unit: Unit
-    cause: Input | None
-    installs: dict[str, tuple[object | None, int]] = field(default_factory=dict)
-    wallets: dict[str, Wallet] = field(default_factory=dict)
-    effects: list[Effect] = field(default_factory=list)
-    tick: TickReport | None = None
-    session_id: str | None = None
-
-
-@dataclass(slots=True)
-class Turn:
-    """Everything one turn decided. ``immediate`` effects change nothing and need no commit."""
-
-    drafts: list[Draft] = field(default_factory=list)
-    immediate: list[Effect] = field(default_factory=list)
-
-    @property
-    def units(self) -> list[Unit]:
-        """What to commit, in the order it was decided."""
-        return [draft.unit for draft in self.drafts]
 
 
 def retried(cause: CommandInput, denied: Claim | None = None) -> CommandInput:

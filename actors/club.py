@@ -1,0 +1,168 @@
+"""ClubSupervisor: what the PCs of one club do, heard and judged, and what they should do.
+
+Holds no durable state of its own: PCs and sessions are entities of the shard, presence is
+soft and is learned again within a heartbeat.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from actors.club_setup import ClubSetup
+from actors.pc import PcState, applied, is_behind
+from actors.presence import Presence, Signal, is_outage, judged, postponed, recovered, signalled
+from actors.turn import Now, PcInput
+from schemas.views import LinkState
+
+UNLOCK_WAIT_MS: Final = 2_000
+"""How long a new seat waits for the old one to confirm its lock."""
+RESEND_AFTER_MS: Final = (5_000, 10_000, 20_000, 60_000)
+"""Back-off between repeated desired documents to a PC that obeys another one."""
+
+
+@dataclass(slots=True)
+class PcActor:
+    """The soft side of a PC: presence, and when to act for it. All on the monotonic clock."""
+
+    presence: Presence
+    connection_epoch: int = 0
+    unlock_by_ms: int | None = None
+    resend_at_ms: int = 0
+    resends: int = 0
+
+    def hear(self, heard: PcInput) -> None:
+        """Take one fact into account, unless it is the last word of an older connection."""
+        epoch = heard.connection_epoch
+        if heard.signal is not Signal.HEARD and epoch is not None and epoch < self.connection_epoch:
+            return
+        if epoch is not None:
+            self.connection_epoch = max(self.connection_epoch, epoch)
+        before = judged(self.presence, heard.received_mono_ms)
+        self.presence = signalled(before, heard.signal, heard.received_mono_ms)
+
+    def may_resend(self, now_mono_ms: int) -> bool:
+        """Whether the document may be sent again now; counts the sending."""
+        if now_mono_ms < self.resend_at_ms:
+            return False
+        step = RESEND_AFTER_MS[min(self.resends, len(RESEND_AFTER_MS) - 1)]
+        self.resend_at_ms = now_mono_ms + step
+        self.resends += 1
+        return True
+
+    def in_step(self) -> None:
+        """The PC obeys the newest document: the next drift is answered at once."""
+        self.resend_at_ms = 0
+        self.resends = 0
+
+    @property
+    def due_at_ms(self) -> int | None:
+        """When silence or the wait of a transfer should be looked at."""
+        instants = [at for at in (self.presence.judge_at_ms, self.unlock_by_ms) if at is not None]
+        return min(instants, default=None)
+
+
+@dataclass(slots=True)
+class ClubSupervisor:
+    """One club's PCs, their presence, and the club's outages."""
+
+    club_id: str
+    setup: ClubSetup
+    pcs: dict[str, PcActor] = field(default_factory=dict)
+    outage_since_ms: int | None = None
+    suspected_at_ms: dict[str, int] = field(default_factory=dict)
+
+    def adopt(self, pc_id: str, state: PcState | None, now: Now, known: Presence | None) -> None:
+        """Begin to watch a PC; ``known`` is what this host heard of it a moment ago."""
+        stored = LinkState.UNPROVISIONED if state is None else state.link
+        presence = known if known is not None else recovered(stored, now.mono_ms)
+        waits = state is not None and state.waits_for is not None
+        unlock_by_ms = now.mono_ms + UNLOCK_WAIT_MS if waits else None
+        self.pcs[pc_id] = PcActor(presence, unlock_by_ms=unlock_by_ms)
+
+    def blind(self, now: Now) -> None:
+        """The broker is out of sight: nobody's silence counts."""
+        for actor in self.pcs.values():
+            actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
+
+    def sighted(self, now: Now) -> None:
+        """The broker is back: everybody unknown gets a fresh grace."""
+        for actor in self.pcs.values():
+            actor.presence = signalled(actor.presence, Signal.SIGHTED, now.mono_ms)
+
+    def postpone(self, by_ms: int) -> None:
+        """The host was late: move every deadline of silence."""
+        for actor in self.pcs.values():
+            actor.presence = postponed(actor.presence, by_ms)
+
+    def judge(self, pc_id: str, now: Now) -> None:
+        """Apply silence to one PC and see whether the whole club has gone silent."""
+        actor = self.pcs[pc_id]
+        before = actor.presence.link
+        actor.presence = judged(actor.presence, now.mono_ms)
+        self._watch_outage(pc_id, before, now)
+
+    def _watch_outage(self, pc_id: str, before: LinkState, now: Now) -> None:
+        actor = self.pcs[pc_id]
+        if actor.presence.link is LinkState.ONLINE:
+            self.suspected_at_ms.pop(pc_id, None)
+        elif actor.presence.link is LinkState.SUSPECT and before is LinkState.ONLINE:
+            self.suspected_at_ms[pc_id] = now.mono_ms
+        if self.outage_since_ms is not None:
+            self._watch_return(now)
+
+    def _watch_return(self, now: Now) -> None:
+        heard = sum(1 for actor in self.pcs.values() if actor.presence.link is LinkState.ONLINE)
+        silent = sum(1 for actor in self.pcs.values() if _is_silent(actor))
+        if heard > silent:
+            self.outage_since_ms = None
+            self.suspected_at_ms.clear()
+            self.sighted(now)
+
+    def begins_outage(self, now: Now) -> bool:
+        """Whether the club has just fallen silent as a whole; its PCs are then unknown."""
+        if self.outage_since_ms is not None:
+            return False
+        online = sum(1 for actor in self.pcs.values() if actor.presence.link is LinkState.ONLINE)
+        silent = list(self.suspected_at_ms.values())
+        if not is_outage(silent, online + len(silent), now.mono_ms):
+            return False
+        self.outage_since_ms = now.mono_ms
+        for pc_id in self.suspected_at_ms:
+            actor = self.pcs[pc_id]
+            actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
+        return True
+
+    def hear(self, heard: PcInput, now: Now) -> None:
+        """Take one fact about a PC."""
+        actor = self.pcs[heard.pc_id]
+        before = actor.presence.link
+        actor.hear(heard)
+        self._watch_outage(heard.pc_id, before, now)
+        if self.outage_since_ms is not None and _is_silent(actor):
+            actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
+
+    def wants_resend(self, heard: PcInput, state: PcState, epoch: int, now: Now) -> bool:
+        """Whether a PC that spoke should be sent its document again."""
+        actor = self.pcs[heard.pc_id]
+        if heard.wants_desired and heard.applied is None:
+            return True
+        if heard.applied is None:
+            return False
+        if not is_behind(state, heard.applied, epoch):
+            actor.in_step()
+            return False
+        return heard.wants_desired or actor.may_resend(now.mono_ms)
+
+    def noted(self, state: PcState, heard: PcInput, epoch: int, now: Now) -> PcState:
+        """The durable side of what was heard: the link's edge, and what the PC says it does."""
+        after = self.with_link(state, now)
+        if heard.applied is None:
+            return after
+        return applied(after, heard.applied, epoch, now.wall_ms)
+
+    def with_link(self, state: PcState, now: Now) -> PcState:
+        """The PC's durable state under its present link."""
+        return state.linked(self.pcs[state.pc_id].presence.link, now.wall_ms)
+
+
+def _is_silent(actor: PcActor) -> bool:
+    return actor.presence.link in (LinkState.SUSPECT, LinkState.NOT_RESPONDING)

@@ -1,0 +1,103 @@
+"""A club as configured: decoded from the chain's catalogue once, read by every decision."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import orjson
+from billing_core.stored import club_terms_from_dict, tariff_from_dict
+
+from actors.placement import shard_of_club
+from actors.store import ShardId
+from billing_core.tariff import Tariff, TariffRef
+from billing_core.terms import ClubTerms
+from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
+
+D = TypeVar("D", ZoneDocument, PcDocument, ClubDocument)
+
+NO_ZONE: Final = ZoneDocument(zone_id="none", club_id="none", name="?")
+
+
+@dataclass(frozen=True, slots=True)
+class ClubSetup:
+    """One club with its zones, PCs and the chain's tariffs; all by id."""
+
+    club: ClubDocument
+    terms: ClubTerms
+    zones: Mapping[str, ZoneDocument]
+    pcs: Mapping[str, PcDocument]
+    tariffs: Mapping[TariffRef, Tariff]
+    newest: Mapping[str, TariffRef]
+
+    def zone_of_pc(self, pc_id: str) -> ZoneDocument:
+        """The PC's zone; a zone that was removed has a placeholder's name."""
+        return self.zones.get(self.pcs[pc_id].zone_id, NO_ZONE)
+
+    def name_of(self, ref: TariffRef) -> str:
+        """A tariff version's name; its id if the version is not in the catalogue any more."""
+        tariff = self.tariffs.get(ref)
+        return ref.id if tariff is None else tariff.name
+
+    def names_of(self, refs: Iterable[TariffRef]) -> dict[str, str]:
+        """Names of tariff versions, keyed ``<id>:<version>``, for documents that outlive them."""
+        return {f"{ref.id}:{ref.version}": self.name_of(ref) for ref in refs}
+
+
+def club_setups(
+    catalogue: Mapping[str, bytes], shard: ShardId | None = None
+) -> dict[str, ClubSetup]:
+    """Clubs of ``shard`` (all clubs without one) by id.
+
+    Raises ValueError naming the document that does not decode: a controller must not run on
+    half a catalogue.
+    """
+    tariffs = _tariffs(catalogue)
+    newest: dict[str, TariffRef] = {}
+    for ref in sorted(tariffs, key=lambda ref: ref.version):
+        newest[ref.id] = ref
+    zones = [_decode(ZoneDocument, name, raw) for name, raw in _kind(catalogue, "zone:")]
+    pcs = [_decode(PcDocument, name, raw) for name, raw in _kind(catalogue, "pc:")]
+    setups = {}
+    for name, raw in _kind(catalogue, "club:"):
+        club = _decode(ClubDocument, name, raw)
+        if shard is not None and shard_of_club(shard.chain_id, club.club_id) != shard:
+            continue
+        setups[club.club_id] = ClubSetup(
+            club=club,
+            terms=_terms(club),
+            zones={zone.zone_id: zone for zone in zones if zone.club_id == club.club_id},
+            pcs={pc.pc_id: pc for pc in pcs if pc.club_id == club.club_id},
+            tariffs=tariffs,
+            newest=newest,
+        )
+    return setups
+
+
+def _kind(catalogue: Mapping[str, bytes], prefix: str) -> list[tuple[str, bytes]]:
+    return sorted((name, raw) for name, raw in catalogue.items() if name.startswith(prefix))
+
+
+def _decode(model: type[D], name: str, raw: bytes) -> D:
+    try:
+        return model.model_validate_json(raw)
+    except ValueError as error:
+        raise ValueError(f"catalogue {name}: {error}") from error
+
+
+def _terms(club: ClubDocument) -> ClubTerms:
+    try:
+        base = {"timezone": club.timezone, "currency": club.currency}
+        return club_terms_from_dict({**base, **club.terms})
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"catalogue club:{club.club_id}: {error}") from error
+
+
+def _tariffs(catalogue: Mapping[str, bytes]) -> dict[TariffRef, Tariff]:
+    tariffs = {}
+    for name, raw in _kind(catalogue, "tariff:"):
+        try:
+            tariff = tariff_from_dict(orjson.loads(raw))
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"catalogue {name}: {error}") from error
+        tariffs[tariff.ref] = tariff
+    return tariffs

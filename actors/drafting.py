@@ -1,0 +1,262 @@
+"""Builds one draft: collects what a decision changes and turns it into one unit.
+
+A unit carries the balances it was decided on, so that the store refuses it when another shard
+has moved the same wallet in between.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import orjson
+from billing_core.receipt import Receipt
+
+from actors.draft import Draft, TickReport
+from actors.pc import PcState, desired_document
+from actors.store import Claim, ClosedSession, EntityWrite, HallWrite, Scope, Unit, session_key
+from actors.turn import Answer, CommandInput, Effect, Input, PublishDesired, stored_answer
+from actors.wallets import WalletKey, expected_balances
+from actors.workspace import (
+    Entity,
+    KnownHolder,
+    Versioned,
+    Workspace,
+    bought_key,
+    pc_key,
+    player_key,
+)
+from billing_core.events import Event
+from billing_core.ledger import Transaction
+from billing_core.player_tariff import PlayerTariff
+from billing_core.session import SessionState
+from billing_core.wallet import Wallet
+from schemas.catalogue import PlayerDocument
+from schemas.commands import CommandReply
+from schemas.views import HallTile
+
+
+@dataclass(slots=True)
+class Drafting:
+    """Everything one unit will write. ``finish`` stages it in the workspace."""
+
+    workspace: Workspace
+    chain_id: str
+    club_id: str
+    epoch: int
+    entities: dict[str, Entity | None] = field(default_factory=dict)
+    wallets_read: dict[WalletKey, Wallet] = field(default_factory=dict)
+    wallets_after: dict[WalletKey, Wallet] = field(default_factory=dict)
+    documents_read: dict[str, int] = field(default_factory=dict)
+    bought_after: dict[str, tuple[PlayerTariff, ...]] = field(default_factory=dict)
+    transactions: list[Transaction] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    releases: list[Claim] = field(default_factory=list)
+    closes: list[ClosedSession] = field(default_factory=list)
+    indexes: list[tuple[str, str]] = field(default_factory=list)
+    hall: list[HallWrite] = field(default_factory=list)
+    tiles: dict[str, HallTile] = field(default_factory=dict)
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    touched_pcs: set[str] = field(default_factory=set)
+
+    def session(self, session_id: str) -> SessionState | None:
+        """The session as this draft leaves it."""
+        key = session_key(session_id)
+        if key in self.entities:
+            state = self.entities[key]
+            return state if isinstance(state, SessionState) else None
+        return self.workspace.session(session_id)
+
+    def pc(self, pc_id: str) -> PcState | None:
+        """The PC as this draft leaves it."""
+        state = self.entities.get(pc_key(pc_id))
+        return state if isinstance(state, PcState) else self.workspace.pc(pc_id)
+
+    def sessions_on(self, pc_id: str) -> list[SessionState]:
+        """Open sessions that name this PC, as this draft leaves them."""
+        here = {
+            state.session_id: state
+            for state in self.workspace.sessions_on(pc_id)
+            if session_key(state.session_id) not in self.entities
+        }
+        for state in self.entities.values():
+            if isinstance(state, SessionState) and state.pc_id == pc_id:
+                here[state.session_id] = state
+        return list(here.values())
+
+    def player(self, player_id: str | None) -> PlayerDocument | None:
+        """A player's document; reading it makes the unit depend on it."""
+        if player_id is None:
+            return None
+        known = self.workspace.holder(player_id)
+        self.documents_read[player_key(player_id)] = known.document_version
+        return known.document
+
+    def bought(self, holder_id: str) -> tuple[PlayerTariff, ...]:
+        """A holder's bought tariffs; reading them makes the unit depend on them."""
+        if holder_id in self.bought_after:
+            return self.bought_after[holder_id]
+        known = self.workspace.holder(holder_id)
+        self.documents_read[bought_key(holder_id)] = known.bought_version
+        return known.bought
+
+    def put_bought(self, holder_id: str, changed: Iterable[PlayerTariff]) -> None:
+        """Write the bought tariffs that are new or changed."""
+        merged = {tariff.player_tariff_id: tariff for tariff in self.bought(holder_id)}
+        merged.update((tariff.player_tariff_id, tariff) for tariff in changed)
+        self.bought_after[holder_id] = tuple(merged.values())
+
+    def put_session(self, state: SessionState) -> None:
+        """Write an open session."""
+        self._touch_session_pcs(state)
+        self.entities[session_key(state.session_id)] = state
+
+    def put_pc(self, state: PcState) -> None:
+        """Write a PC."""
+        self.touched_pcs.add(state.pc_id)
+        self.entities[pc_key(state.pc_id)] = state
+
+    def put_tile(self, tile: HallTile) -> None:
+        """Show a PC as it is now."""
+        self.tiles[tile.pc_id] = tile
+        blob = tile.model_dump_json().encode()
+        self.hall.append(HallWrite(self.club_id, tile.pc_id, blob))
+
+    def _touch_session_pcs(self, state: SessionState) -> None:
+        before = self.session(state.session_id)
+        self.touched_pcs.add(state.pc_id)
+        if before is not None:
+            self.touched_pcs.add(before.pc_id)
+
+    def close_session(self, state: SessionState, document: bytes) -> None:
+        """Take a session out of the shard and leave its final document."""
+        session_id = state.session_id
+        self._touch_session_pcs(state)
+        key = session_key(session_id)
+        if self.workspace.version(key):
+            self.entities[key] = None
+        else:
+            self.entities.pop(key, None)
+        self.closes.append(ClosedSession(session_id, document))
+
+    def wallet(self, key: WalletKey) -> Wallet:
+        """The wallet as this draft leaves it; reading it makes the unit depend on it."""
+        if key in self.wallets_after:
+            return self.wallets_after[key]
+        return self.wallets_read.setdefault(key, self.workspace.wallet(key))
+
+    def put_wallet(self, key: WalletKey, wallet: Wallet) -> None:
+        """What the wallet will hold once the transactions are posted."""
+        self.wallets_after[key] = wallet
+
+    def emptied(self) -> "Drafting":
+        """A draft that changes nothing, but still depends on what this one has read."""
+        return Drafting(
+            self.workspace,
+            self.chain_id,
+            self.club_id,
+            self.epoch,
+            wallets_read=self.wallets_read,
+            documents_read=self.documents_read,
+        )
+
+    def version_after(self, session_id: str) -> int:
+        """The version the session will have."""
+        return self.workspace.version(session_key(session_id)) + 1
+
+    def finish(
+        self,
+        cause: Input | None,
+        *,
+        reply: CommandReply | None = None,
+        tick: TickReport | None = None,
+    ) -> Draft:
+        """One unit and what to install with it; later drafts of the turn build on it."""
+        effects: list[Effect] = [*self._documents()]
+        installs = self._installs()
+        holders = self._holders()
+        versions_before = {key: self.workspace.version(key) for key in self.entities}
+        self.workspace.stage(installs)
+        self.workspace.staged_wallets.update(self.wallets_after)
+        self.workspace.staged_tiles.update(self.tiles)
+        self.workspace.staged_holders.update(holders)
+        idempotency = None
+        if isinstance(cause, CommandInput):
+            assert reply is not None, "a command is always answered"
+            effects.append(Answer(cause.ticket, reply))
+            idempotency = stored_answer(cause.envelope, reply)
+        unit = Unit(
+            entities=(*self._writes(versions_before), *self._bought_writes(holders)),
+            expects=expected_balances(self.wallets_read),
+            reads=tuple(self.documents_read.items()),
+            deltas=_deltas(self.transactions),
+            transactions=tuple(orjson.dumps(transaction) for transaction in self.transactions),
+            events=tuple(self._event_blob(event) for event in self.events),
+            claims=tuple(self.claims),
+            releases=tuple(self.releases),
+            closes=tuple(self.closes),
+            indexes=tuple(self.indexes),
+            hall=tuple(self.hall),
+            idempotency=idempotency,
+        )
+        return Draft(
+            unit=unit,
+            cause=cause,
+            installs=installs,
+            wallets=self.wallets_after,
+            tiles=self.tiles,
+            holders=holders,
+            effects=effects,
+            tick=tick,
+        )
+
+    def _installs(self) -> dict[str, Versioned]:
+        version = self.workspace.version
+        return {key: Versioned(state, version(key) + 1) for key, state in self.entities.items()}
+
+    def _writes(self, versions_before: dict[str, int]) -> Iterable[EntityWrite]:
+        for key, state in self.entities.items():
+            blob = None if state is None else orjson.dumps(state)
+            yield EntityWrite(key, versions_before[key], blob, Scope.SHARD)
+
+    def _holders(self) -> dict[str, KnownHolder]:
+        """Holders whose bought tariffs this draft writes, as they will be."""
+        after = {}
+        for holder_id, bought in self.bought_after.items():
+            known = self.workspace.holder(holder_id)
+            version = known.bought_version + 1
+            after[holder_id] = replace(known, bought=bought, bought_version=version)
+        return after
+
+    def _bought_writes(self, holders: dict[str, KnownHolder]) -> Iterable[EntityWrite]:
+        for holder_id, known in holders.items():
+            blob = orjson.dumps(known.bought)
+            key, before = bought_key(holder_id), known.bought_version - 1
+            yield EntityWrite(key, before, blob, Scope.CHAIN)
+
+    def _documents(self) -> Iterable[PublishDesired]:
+        for state in self.entities.values():
+            if not isinstance(state, PcState):
+                continue
+            before = self.workspace.pc(state.pc_id)
+            if before is None or before.target != state.target:
+                document = desired_document(state, self.epoch)
+                yield PublishDesired(self.club_id, state.pc_id, document)
+
+    def _event_blob(self, event: Event) -> bytes:
+        return orjson.dumps(
+            {
+                "v": 1,
+                "id": f"{event.session_id}.{event.seq}",
+                "chain_id": self.chain_id,
+                "club_id": self.club_id,
+                "event": event,
+            }
+        )
+
+
+def _deltas(transactions: Iterable[Transaction]) -> tuple[tuple[str, int], ...]:
+    sums: dict[str, int] = {}
+    for transaction in transactions:
+        for entry in transaction.entries:
+            sums[entry.account] = sums.get(entry.account, 0) + entry.amount_minor
+    return tuple((account, amount) for account, amount in sums.items() if amount)

@@ -1,0 +1,114 @@
+"""What a draft means for the PCs it touches: a new target, a new tile. Always the same steps."""
+
+from dataclasses import replace
+
+from billing_core.lease import lease_duration
+
+from actors.club import UNLOCK_WAIT_MS, ClubSupervisor
+from actors.drafting import Drafting
+from actors.pc import PcState, Wish, retargeted
+from actors.rendering import tile_of
+from actors.session import SessionActor
+from actors.turn import Now
+from billing_core.coverage import CoverageStatus
+from billing_core.session import SessionState, SessionStatus
+from schemas.device import WarningLevel
+from schemas.views import LinkState
+
+_WARNINGS = {
+    CoverageStatus.ENDING_SOON: WarningLevel.ENDING_SOON,
+    CoverageStatus.NEEDS_ATTENTION: WarningLevel.NEEDS_ATTENTION,
+    CoverageStatus.EXPIRED: WarningLevel.NEEDS_ATTENTION,
+}
+_GREETING = "Ask the desk or use the app to start."
+_MOVING = "One moment: the other PC is closing."
+
+
+def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
+    """Bring every touched PC's target and tile in line with the sessions of this draft."""
+    _hold_new_seat(drafting, club, now)
+    for pc_id in sorted(drafting.touched_pcs):
+        if pc_id not in club.setup.pcs:
+            continue
+        before = drafting.pc(pc_id) or PcState(pc_id, club.club_id)
+        shown = shown_session(drafting.sessions_on(pc_id))
+        wish = _wish(drafting, club, before, shown, now)
+        after = club.with_link(retargeted(before, wish, now.wall_ms), now)
+        if after != drafting.workspace.pc(pc_id):
+            drafting.put_pc(after)
+        _show(drafting, club, after, shown)
+
+
+def shown_session(sessions: list[SessionState]) -> SessionState | None:
+    """Of a PC's sessions the one its tile is about: running, else due, else the next booked."""
+    order = {SessionStatus.STARTED: 0, SessionStatus.ACTIVE: 1, SessionStatus.PENDING: 2}
+    return min(
+        sessions,
+        key=lambda state: (order[state.status], state.planned_start_at_ms),
+        default=None,
+    )
+
+
+def _hold_new_seat(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
+    """A transfer from a PC that answers: the new seat waits for the old one's lock."""
+    for state in list(drafting.entities.values()):
+        if not isinstance(state, SessionState) or state.status is not SessionStatus.STARTED:
+            continue
+        before = drafting.workspace.session(state.session_id)
+        if before is None or before.pc_id == state.pc_id:
+            continue
+        old = drafting.pc(before.pc_id)
+        if old is None or old.link is not LinkState.ONLINE or old.locked is True:
+            continue
+        new = drafting.pc(state.pc_id) or PcState(state.pc_id, club.club_id)
+        drafting.put_pc(replace(new, waits_for=old.pc_id))
+        club.pcs[state.pc_id].unlock_by_ms = now.mono_ms + UNLOCK_WAIT_MS
+
+
+def _wish(
+    drafting: Drafting,
+    club: ClubSupervisor,
+    pc: PcState,
+    session: SessionState | None,
+    now: Now,
+) -> Wish:
+    if session is None or session.status is not SessionStatus.STARTED:
+        return Wish(title=pc_title(club, pc), message=_GREETING)
+    if pc.waits_for is not None:
+        return Wish(title=pc_title(club, pc), message=_MOVING)
+    actor = SessionActor(club.setup, drafting, now)
+    allowed_ms = lease_duration(session, actor.terms_of(session), now.wall_ms)
+    coverage = session.coverage
+    ends_at_ms = None if coverage is None else coverage.until_ms
+    warning = WarningLevel.NONE if coverage is None else _WARNINGS.get(coverage.status)
+    return Wish(
+        session_id=session.session_id,
+        player_label=player_label(drafting, session),
+        ends_at_ms=ends_at_ms,
+        warning=warning or WarningLevel.NONE,
+        title=pc_title(club, pc),
+        allowed_ms=allowed_ms,
+        refreshes=ends_at_ms is None or now.wall_ms + allowed_ms < ends_at_ms,
+    )
+
+
+def pc_title(club: ClubSupervisor, pc: PcState) -> str:
+    """What the screen is headed with."""
+    return f"{club.setup.club.name} - {club.setup.pcs[pc.pc_id].name}"[:80]
+
+
+def player_label(drafting: Drafting, session: SessionState) -> str:
+    """Who plays, as staff and the screen call them."""
+    if session.player_id is None:
+        return session.guest_label or "Guest"
+    document = drafting.workspace.holder(session.player_id).document
+    return session.player_id if document is None else document.label
+
+
+def _show(
+    drafting: Drafting, club: ClubSupervisor, pc: PcState, session: SessionState | None
+) -> None:
+    label = None if session is None else player_label(drafting, session)
+    tile = tile_of(pc, session, club.setup, label)
+    if tile != drafting.workspace.tile(pc.pc_id):
+        drafting.put_tile(tile)

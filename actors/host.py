@@ -1,0 +1,322 @@
+"""A shard host without its process model: beats, takes what it is assigned, feeds the loops.
+
+The same class runs inside a Ray actor, in a test and in one process with everything else.
+Nothing here decides anything about a club; it moves inputs in and effects out.
+"""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from actors.clock import Clock
+from actors.device_inputs import pc_input
+from actors.placement import shard_of_club
+from actors.publisher import DesiredPublisher
+from actors.runtime import PcLabels, SessionLabels
+from actors.shard_loop import ShardLoop, ShardPorts
+from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
+from actors.telemetry import Telemetry
+from actors.turn import Answer, CommandInput, LinkEvent, LinkInput, WalletInput
+from actors.wallets import WalletKey, read_wallets, wallet_key_of
+from billing_core.wallet import Wallet
+from schemas.codec import MalformedMessage, UpMessage, decode
+from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
+from schemas.link_port import MqttLink
+from schemas.topics import UpLeaf, club_up_filter, parse_pc_topic
+
+BEAT_EVERY_S: Final = 0.5
+BEAT_TTL_MS: Final = 2_500
+SELF_STOP_AFTER_MS: Final = 10_000
+"""A host that could not say it lives for this long stops writing of its own accord."""
+ASSIGNMENTS_EVERY_S: Final = 0.5
+METRICS_EVERY_S: Final = 2.0
+METRICS_TTL_MS: Final = 15_000
+RETRY_S: Final = 0.5
+HANDOVER_MAX_MS: Final = 5_000
+"""A live host that does not give an assigned shard up within this time is fenced out of it."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class HostIdentity:
+    """``name`` is kept over restarts, ``incarnation`` is drawn by each process."""
+
+    name: str
+    incarnation: str
+    pid: int
+    release: str
+
+    @classmethod
+    def of_process(cls, name: str, *, pid: int, release: str) -> "HostIdentity":
+        """The identity of this process under ``name``."""
+        return cls(name, secrets.token_hex(8), pid, release)
+
+
+class Host:
+    """Owns the loops of its shards, one broker link and one store."""
+
+    def __init__(
+        self,
+        identity: HostIdentity,
+        *,
+        store: Store,
+        clock: Clock,
+        connect: Callable[["Host"], MqttLink],
+    ) -> None:
+        self.identity = identity
+        self.telemetry = Telemetry()
+        self._store = store
+        self._clock = clock
+        self._link = connect(self)
+        self._publisher = DesiredPublisher(self._link, clock, self.telemetry)
+        self._loops: dict[ShardId, ShardLoop] = {}
+        self._tasks: dict[ShardId, asyncio.Task[None]] = {}
+        self._loop_of_club: dict[str, ShardLoop] = {}
+        self._waiting: dict[int, asyncio.Future[CommandReply]] = {}
+        self._next_ticket = 0
+        self._beaten_at_ms = clock.mono_ms()
+        self._draining = False
+        self._wanted_since_ms: dict[ShardId, int] = {}
+        self._ports = ShardPorts(
+            store=store,
+            clock=clock,
+            telemetry=self.telemetry,
+            publish=self._publisher.publish,
+            answer=self._answer,
+            may_write=self._may_write,
+            clubs_changed=self._clubs_changed,
+            link_is_up=lambda: self._link.connected,
+            wallets_moved=self._wallets_moved,
+        )
+
+    async def run(self) -> None:
+        """Work until cancelled or drained, then give every shard back."""
+        self._link.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._every(BEAT_EVERY_S, self._beat))
+                group.create_task(self._every(ASSIGNMENTS_EVERY_S, self._follow_assignments))
+                group.create_task(self._every(METRICS_EVERY_S, self._publish_metrics))
+                group.create_task(self._every(RETRY_S, self._follow_wallets))
+                group.create_task(self._every(RETRY_S, self._follow_catalogue))
+        finally:
+            await self._retire()
+
+    async def execute(self, envelope: CommandEnvelope) -> CommandReply:
+        """Decide one command and answer when the answer is durable."""
+        loop = self._loops.get(shard_of_club(envelope.chain_id, envelope.club_id))
+        if loop is None or self._draining:
+            return CommandReply(status=ReplyStatus.NOT_OWNER)
+        self._next_ticket += 1
+        ticket = self._next_ticket
+        if not loop.ready or not loop.inbox.put_command(
+            CommandInput(ticket, envelope, self._clock.mono_ms())
+        ):
+            return CommandReply(status=ReplyStatus.BUSY)
+        future: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
+        self._waiting[ticket] = future
+        loop.wake()
+        try:
+            reply = await future
+        finally:
+            self._waiting.pop(ticket, None)
+        code = reply.code or reply.status.value
+        self.telemetry.commands.labels(envelope.command.kind, code).inc()
+        return reply
+
+    def drain(self) -> None:
+        """Ask the coordinator to move everything away; ``run`` goes on until cancelled."""
+        self._draining = True
+
+    @property
+    def owned(self) -> tuple[ShardId, ...]:
+        """Shards with a loop here."""
+        return tuple(self._loops)
+
+    # ---- the broker's side -------------------------------------------------------------------
+
+    def on_message(self, topic: str, payload: bytes, retain: bool) -> None:  # noqa: FBT001
+        """Take one message off the broker: check, decode, queue."""
+        address = parse_pc_topic(topic)
+        if address is None or not isinstance(address.leaf, UpLeaf):
+            self.telemetry.device_messages.labels("unknown", "foreign-topic").inc()
+            return
+        leaf = address.leaf.value
+        loop = self._loop_of_club.get(address.club_id)
+        if loop is None or loop.runtime is None:
+            self.telemetry.device_messages.labels(leaf, "not-owned").inc()
+            return
+        if not loop.runtime.knows_pc(address.club_id, address.pc_id):
+            self.telemetry.device_messages.labels(leaf, "unknown-pc").inc()
+            return
+        try:
+            message = decode(address.leaf, payload)
+        except MalformedMessage as error:
+            self.telemetry.device_messages.labels(leaf, error.code.value).inc()
+            return
+        self.telemetry.device_messages.labels(leaf, "ok").inc()
+        assert isinstance(message, UpMessage)
+        heard = pc_input(address, message, retained=retain, mono_ms=self._clock.mono_ms())
+        if heard is not None:
+            self._publisher.heard(heard)
+            loop.inbox.put_pc(heard)
+            loop.wake()
+
+    def on_connected(self) -> None:
+        """The broker is back: whoever was silent gets a fresh grace."""
+        self._tell_link(LinkEvent.REGAINED)
+
+    def on_disconnected(self, reason: str) -> None:
+        """Without the broker no silence means anything."""
+        log.warning("broker_lost", reason=reason)
+        self.telemetry.outages.labels("broker").inc()
+        self._tell_link(LinkEvent.LOST)
+
+    def _tell_link(self, event: LinkEvent) -> None:
+        for loop in self._loops.values():
+            loop.inbox.put_link(LinkInput(event))
+            loop.wake()
+
+    # ---- what loops ask of the host ------------------------------------------------------------
+
+    def _answer(self, effect: Answer) -> None:
+        future = self._waiting.get(effect.ticket)
+        if future is not None and not future.done():
+            future.set_result(effect.reply)
+
+    def _may_write(self) -> bool:
+        return self._clock.mono_ms() - self._beaten_at_ms < SELF_STOP_AFTER_MS
+
+    def _clubs_changed(self, loop: ShardLoop, club_ids: frozenset[str]) -> None:
+        before = {club for club, owner in self._loop_of_club.items() if owner is loop}
+        for club_id in before - club_ids:
+            del self._loop_of_club[club_id]
+            self._link.unsubscribe(club_up_filter(club_id))
+        for club_id in club_ids - before:
+            self._loop_of_club[club_id] = loop
+            self._link.subscribe(club_up_filter(club_id))
+
+    # ---- the store's side ----------------------------------------------------------------------
+
+    async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await step()
+            except StoreUnavailableError as error:
+                log.warning("store_unavailable", step=step.__name__, reason=repr(error))
+            await asyncio.sleep(seconds)
+
+    async def _beat(self) -> None:
+        started_at_ms = self._clock.mono_ms()
+        identity = self.identity
+        record = HostRecord(
+            name=identity.name,
+            incarnation=identity.incarnation,
+            shards_owned=len(self._loops),
+            draining=self._draining,
+            details={"pid": str(identity.pid), "release": identity.release},
+        )
+        await self._store.beat(record, ttl_ms=BEAT_TTL_MS)
+        self._beaten_at_ms = started_at_ms
+
+    async def _follow_assignments(self) -> None:
+        self._forget_finished()
+        assignments = await self._store.assignments()
+        mine = {shard for shard, name in assignments.items() if name == self.identity.name}
+        for shard in set(self._loops) - mine:
+            self._loops[shard].stop()
+        for shard in mine - set(self._loops):
+            if await self._may_take(shard):
+                self._wanted_since_ms.pop(shard, None)
+                self._open(shard)
+
+    async def _may_take(self, shard: ShardId) -> bool:
+        """A live owner that is asked to give a shard up gets the time to finish its turn."""
+        owner = (await self._store.owners([shard])).get(shard)
+        if owner is None or owner.host == self.identity.name:
+            return True
+        if owner.host not in {record.name for record in await self._store.hosts()}:
+            return True
+        now_ms = self._clock.mono_ms()
+        since_ms = self._wanted_since_ms.setdefault(shard, now_ms)
+        return now_ms - since_ms > HANDOVER_MAX_MS
+
+    def _open(self, shard: ShardId) -> None:
+        loop = ShardLoop(shard, self.identity.name, self._ports)
+        self._loops[shard] = loop
+        self._tasks[shard] = asyncio.create_task(loop.run())
+
+    def _forget_finished(self) -> None:
+        for shard, task in list(self._tasks.items()):
+            if not task.done():
+                continue
+            del self._tasks[shard], self._loops[shard]
+            if not task.cancelled() and (error := task.exception()) is not None:
+                log.error("shard_loop_failed", shard=str(shard), exc_info=error)
+                self.telemetry.loop_failures.inc()
+
+    async def _publish_metrics(self) -> None:
+        runtimes = [loop.runtime for loop in self._loops.values() if loop.runtime is not None]
+        pcs: Counter[PcLabels] = Counter()
+        sessions: Counter[SessionLabels] = Counter()
+        for runtime in runtimes:
+            runtime.count_population(pcs, sessions)
+        self.telemetry.set_population(pcs, sessions)
+        self.telemetry.shards.set(len(runtimes))
+        self.telemetry.inbox.set(sum(len(loop.inbox) for loop in self._loops.values()))
+        self.telemetry.quarantined.set(sum(len(runtime.quarantine.parked) for runtime in runtimes))
+        name = f"metrics:{self.identity.name}"
+        await self._store.put_snapshot(name, self.telemetry.exposition(), ttl_ms=METRICS_TTL_MS)
+
+    def _wallets_moved(self, by: ShardLoop, wallets: Mapping[WalletKey, Wallet]) -> None:
+        """Another shard of this host moved wallets; the store tells us only of other hosts'."""
+        for loop in self._loops.values():
+            if loop is by or loop.shard.chain_id != by.shard.chain_id or loop.runtime is None:
+                continue
+            for key, wallet in wallets.items():
+                if loop.runtime.cares_for(key):
+                    loop.inbox.put_wallet(WalletInput(key, wallet))
+                    loop.wake()
+
+    async def _follow_wallets(self) -> None:
+        async for chain_id, account in self._store.wallet_changes():
+            key = wallet_key_of(account)
+            if key is None:
+                continue
+            loops = [
+                loop
+                for shard, loop in self._loops.items()
+                if shard.chain_id == chain_id
+                and loop.runtime is not None
+                and loop.runtime.cares_for(key)
+            ]
+            if loops:
+                wallets = await read_wallets(self._store, chain_id, [key])
+                for loop in loops:
+                    loop.inbox.put_wallet(WalletInput(key, wallets[key]))
+                    loop.wake()
+
+    async def _follow_catalogue(self) -> None:
+        async for chain_id in self._store.catalogue_changes():
+            for shard, loop in self._loops.items():
+                if shard.chain_id == chain_id:
+                    loop.catalogue_changed()
+
+    async def _retire(self) -> None:
+        for loop in self._loops.values():
+            loop.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=5)
+        for task in self._tasks.values():
+            task.cancel()
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_result(CommandReply(status=ReplyStatus.NOT_OWNER))
+        await self._store.retire(self.identity.name, self.identity.incarnation)
+        await self._link.close()

@@ -1,0 +1,52 @@
+"""Desired documents on their way out, and how long a PC takes to obey them."""
+
+from typing import Final
+
+from actors.clock import Clock
+from actors.telemetry import Telemetry
+from actors.turn import PcInput, PublishDesired
+from schemas.codec import encode
+from schemas.link_port import MqttLink, Outgoing
+from schemas.topics import DownLeaf, pc_topic
+
+SLOWEST_COUNTED_MS: Final = 60_000
+"""A PC that was away obeys when it returns; that is not the latency of a command."""
+
+_PcKey = tuple[str, str]
+
+
+class DesiredPublisher:
+    """Hands documents to the link, which keeps the newest per PC until the broker has it.
+
+    A document the link cannot take is not kept here: the PC's next heartbeat shows that it
+    obeys another one, and the newest is published again.
+    """
+
+    def __init__(self, link: MqttLink, clock: Clock, telemetry: Telemetry) -> None:
+        self._link = link
+        self._clock = clock
+        self._telemetry = telemetry
+        self._sent: dict[_PcKey, tuple[tuple[int, int], int]] = {}
+
+    def publish(self, effect: PublishDesired) -> None:
+        """Send a document, retained."""
+        key = (effect.club_id, effect.pc_id)
+        version = (effect.document.epoch, effect.document.rev)
+        pending = self._sent.get(key)
+        if effect.changed and (pending is None or pending[0] != version):
+            self._sent[key] = (version, self._clock.mono_ms())
+        topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.DESIRED)
+        taken = self._link.publish(Outgoing(topic, encode(effect.document), retain=True))
+        self._telemetry.desired.labels("sent" if taken else "refused").inc()
+
+    def heard(self, heard: PcInput) -> None:
+        """A PC says what it obeys: if it is the newest document, that took this long."""
+        if heard.applied is None or heard.applied.version is None:
+            return
+        pending = self._sent.get((heard.club_id, heard.pc_id))
+        if pending is None or heard.applied.version < pending[0]:
+            return
+        del self._sent[(heard.club_id, heard.pc_id)]
+        latency_ms = max(0, heard.received_mono_ms - pending[1])
+        if latency_ms <= SLOWEST_COUNTED_MS:
+            self._telemetry.command_to_pc.observe(latency_ms / 1_000)

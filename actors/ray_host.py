@@ -1,0 +1,191 @@
+"""Shard hosts as Ray actors, and the gateway that calls them. The only module that imports ray.
+
+Ray gives processes, placement, restart and calls across machines. It does not decide who owns
+a shard: leases in the store do, so two copies of a host may live at once and harm nothing.
+"""
+
+import asyncio
+import os
+from dataclasses import dataclass
+from typing import Any, Final
+
+import ray
+import structlog
+from ray.actor import ActorHandle
+from ray.exceptions import RayError
+
+from actors.clock import SystemClock
+from actors.host_process import HostValues, start_host
+from actors.placement import shard_of_club
+from actors.store import ShardId, Store, StoreUnavailableError
+from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
+
+NAMESPACE: Final = "clubctl"
+MAX_CALLS_IN_FLIGHT: Final = 1_000
+OWNERS_FRESH_MS: Final = 500
+RETRY_PAUSE_S: Final = 0.1
+CALL_TIMEOUT_S: Final = 4.0
+
+log = structlog.get_logger(__name__)
+
+
+class ShardHost:
+    """The body of the Ray actor: one host in a thread of its own, called by name.
+
+    Ray runs the constructor again after a crash, which is all a restart needs: the new process
+    takes its shards anew. If the host's thread dies the process ends, and Ray starts another.
+    """
+
+    def __init__(self, values: HostValues) -> None:
+        self._running = start_host(values, on_death=_end_process)
+
+    async def execute(self, request: bytes) -> bytes:
+        """Decide one command: JSON of CommandEnvelope in, JSON of CommandReply out."""
+        envelope = CommandEnvelope.model_validate_json(request)
+        reply = await asyncio.wrap_future(self._running.submit(envelope))
+        return reply.model_dump_json().encode()
+
+    async def drain(self) -> None:
+        """Ask to have every shard moved away."""
+        self._running.drain()
+
+    async def ping(self) -> str:
+        """The incarnation that answers."""
+        return self._running.identity.incarnation
+
+
+def _end_process() -> None:
+    os._exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class RayValues:
+    """How to start or join Ray. ``address`` None starts a local one, ended with this process."""
+
+    address: str | None = None
+    temp_dir: str | None = None
+    object_store_bytes: int = 80 * 1024 * 1024
+
+
+def connect(values: RayValues) -> str:
+    """Start or join Ray; returns the address others join by."""
+    common: dict[str, Any] = {
+        "namespace": NAMESPACE,
+        "log_to_driver": False,
+        "configure_logging": False,
+    }
+    if values.address is not None:
+        ray.init(address=values.address, **common)
+    else:
+        ray.init(
+            include_dashboard=False,
+            num_cpus=os.cpu_count(),
+            object_store_memory=values.object_store_bytes,
+            _temp_dir=values.temp_dir,
+            _system_config={"worker_niceness": 0},
+            **common,
+        )
+    return str(ray.get_runtime_context().gcs_address)
+
+
+def disconnect() -> None:
+    """Leave Ray; a local one started by this process ends."""
+    ray.shutdown()
+
+
+def host_actor_name(release: str, host: str) -> str:
+    """Ray's name for a host: a new release never answers for an old one."""
+    return f"host-{release}-{host}"
+
+
+def ensure_host(values: HostValues) -> None:
+    """Create the named, detached host actor unless it lives already."""
+    remote = ray.remote(ShardHost)
+    remote.options(
+        name=host_actor_name(values.release, values.name),
+        namespace=NAMESPACE,
+        lifetime="detached",
+        get_if_exists=True,
+        max_restarts=-1,
+        max_task_retries=0,
+        max_concurrency=MAX_CALLS_IN_FLIGHT,
+        num_cpus=0,
+        scheduling_strategy="SPREAD",
+        enable_task_events=False,
+    ).remote(values)
+
+
+def remove_host(release: str, name: str) -> None:
+    """End a host for good; its shards are free once its beats stop."""
+    try:
+        ray.kill(ray.get_actor(host_actor_name(release, name), NAMESPACE), no_restart=True)
+    except ValueError:
+        log.info("host_already_gone", host=name)
+
+
+class RayGateway:
+    """CommandGateway over Ray: looks up the owner in the store, calls it, follows moves."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._clock = SystemClock()
+        self._owners: dict[ShardId, tuple[str, str, int]] = {}
+        self._handles: dict[str, ActorHandle | None] = {}
+
+    async def execute(self, envelope: CommandEnvelope, *, timeout_ms: int = 8_000) -> CommandReply:
+        """Send one command to the owner until it answers or ``timeout_ms`` has passed."""
+        shard = shard_of_club(envelope.chain_id, envelope.club_id)
+        request = envelope.model_dump_json().encode()
+        deadline_ms = self._clock.mono_ms() + timeout_ms
+        while (left_ms := deadline_ms - self._clock.mono_ms()) > 0:
+            reply = await self._try(shard, request, min(left_ms / 1_000, CALL_TIMEOUT_S))
+            if reply is not None and reply.status in (ReplyStatus.OK, ReplyStatus.REJECTED):
+                return reply
+            self._owners.pop(shard, None)
+            await asyncio.sleep(RETRY_PAUSE_S)
+        return CommandReply(status=ReplyStatus.BUSY)
+
+    async def _try(self, shard: ShardId, request: bytes, timeout_s: float) -> CommandReply | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                handle = await self._handle(shard)
+                if handle is None:
+                    return None
+                answer: bytes = await handle.execute.remote(request)
+        except (RayError, StoreUnavailableError, TimeoutError) as error:
+            log.info("command_retry", shard=str(shard), reason=type(error).__name__)
+            self._handles.clear()
+            return None
+        return CommandReply.model_validate_json(answer)
+
+    async def _handle(self, shard: ShardId) -> ActorHandle | None:
+        """The owner's actor handle, or None while nobody owns the shard."""
+        known = self._owners.get(shard)
+        now_ms = self._clock.mono_ms()
+        if known is None or now_ms - known[2] > OWNERS_FRESH_MS:
+            owners = await self._store.owners([shard])
+            if shard not in owners:
+                return None
+            host = owners[shard].host
+            release = await self._release_of(host)
+            if release is None:
+                return None
+            known = (host, release, now_ms)
+            self._owners[shard] = known
+        name = host_actor_name(known[1], known[0])
+        if name not in self._handles:
+            self._handles[name] = await asyncio.to_thread(_actor, name)
+        return self._handles[name]
+
+    async def _release_of(self, host: str) -> str | None:
+        for record in await self._store.hosts():
+            if record.name == host:
+                return record.details.get("release")
+        return None
+
+
+def _actor(name: str) -> ActorHandle | None:
+    try:
+        return ray.get_actor(name, NAMESPACE)
+    except ValueError:
+        return None

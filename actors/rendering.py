@@ -1,0 +1,139 @@
+"""From states to views: what the hall, the API and a reply show. No decision is made here."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from actors.club_setup import ClubSetup
+from actors.pc import PcState
+from billing_core.coverage import CoverageStatus
+from billing_core.session import Segment, SessionState, SessionStatus
+from schemas.views import (
+    DeviceLinkView,
+    HallTile,
+    SegmentView,
+    SessionView,
+    UseState,
+)
+
+_WARNING: Final = frozenset(
+    {
+        CoverageStatus.ENDING_SOON,
+        CoverageStatus.NEEDS_ATTENTION,
+        CoverageStatus.OUT_OF_SCHEDULE,
+    }
+)
+_UNKNOWN_TARIFF: Final = "?"
+
+
+def use_of(session: SessionState | None) -> UseState:
+    """The second axis of a PC: what it is used for."""
+    if session is None:
+        return UseState.FREE
+    if session.status is not SessionStatus.STARTED:
+        return UseState.WAIT
+    if session.coverage is None:
+        return UseState.RUNNING
+    if session.coverage.status is CoverageStatus.EXPIRED:
+        return UseState.WAITING
+    return UseState.WARNING if session.coverage.status in _WARNING else UseState.RUNNING
+
+
+def tile_of(
+    pc: PcState, session: SessionState | None, setup: ClubSetup, player_label: str | None
+) -> HallTile:
+    """A PC as the hall shows it; both axes, whatever the other says."""
+    zone = setup.zone_of_pc(pc.pc_id)
+    tile = HallTile(
+        pc_id=pc.pc_id,
+        pc_name=setup.pcs[pc.pc_id].name,
+        zone_id=zone.zone_id,
+        zone_name=zone.name,
+        link=pc.link,
+        use=use_of(session),
+        locked=pc.locked,
+        in_sync=pc.in_sync,
+        last_seen_at_ms=pc.last_seen_at_ms,
+        exposure_until_ms=pc.exposed_until_ms,
+    )
+    return (
+        tile if session is None else tile.model_copy(update=_on_tile(session, setup, player_label))
+    )
+
+
+def _on_tile(
+    session: SessionState, setup: ClubSetup, player_label: str | None
+) -> dict[str, object]:
+    coverage = session.coverage
+    segment = session.open_segment
+    tariff = session.tariff if segment is None else segment.tariff
+    return {
+        "session_id": session.session_id,
+        "session_status": session.status.value,
+        "player_id": session.player_id,
+        "player_label": player_label,
+        "tariff_id": tariff.id,
+        "tariff_name": setup.name_of(tariff),
+        "started_at_ms": session.actual_start_at_ms,
+        "planned_start_at_ms": session.planned_start_at_ms,
+        "coverage_until_ms": None if coverage is None else coverage.until_ms,
+        "coverage_cause": None if coverage is None else coverage.cause.value,
+        "coverage_status": None if coverage is None else coverage.status.value,
+    }
+
+
+def session_view(
+    session: SessionState, *, version: int, tariff_names: Mapping[str, str]
+) -> SessionView:
+    """A session as a CRM sees it. ``tariff_names`` is keyed ``<id>:<version>``."""
+    coverage = session.coverage
+    amount_minor, bonus_minor = session.amount_minor, session.bonus_minor
+    return SessionView(
+        session_id=session.session_id,
+        club_id=session.club_id,
+        version=version,
+        status=session.status.value,
+        mode=session.mode.value,
+        player_id=session.player_id,
+        guest_label=session.guest_label,
+        pc_id=session.pc_id,
+        zone_id=session.zone_id,
+        planned_start_at_ms=session.planned_start_at_ms,
+        actual_start_at_ms=session.actual_start_at_ms,
+        actual_end_at_ms=session.actual_end_at_ms,
+        effective_start_at_ms=session.effective_start_at_ms,
+        effective_end_at_ms=session.effective_end_at_ms,
+        ended_reason=None if session.ended_reason is None else session.ended_reason.value,
+        coverage_until_ms=None if coverage is None else coverage.until_ms,
+        coverage_cause=None if coverage is None else coverage.cause.value,
+        coverage_status=None if coverage is None else coverage.status.value,
+        currency=session.currency,
+        amount_minor=amount_minor,
+        bonus_minor=bonus_minor,
+        cash_minor=amount_minor - bonus_minor,
+        segments=tuple(_segment(segment, tariff_names) for segment in session.segments),
+        devices=tuple(
+            DeviceLinkView(
+                pc_id=link.pc_id,
+                zone_id=link.zone_id,
+                start_at_ms=link.start_at_ms,
+                end_at_ms=link.end_at_ms,
+            )
+            for link in session.device_links
+        ),
+    )
+
+
+def _segment(segment: Segment, tariff_names: Mapping[str, str]) -> SegmentView:
+    name = f"{segment.tariff.id}:{segment.tariff.version}"
+    return SegmentView(
+        index=segment.index,
+        tariff_id=segment.tariff.id,
+        tariff_version=segment.tariff.version,
+        tariff_name=tariff_names.get(name, _UNKNOWN_TARIFF),
+        zone_id=segment.zone_id,
+        start_at_ms=segment.start_at_ms,
+        end_at_ms=segment.end_at_ms,
+        amount_minor=segment.amount_minor,
+        bonus_minor=segment.bonus_minor,
+        cash_minor=segment.cash_minor,
+    )

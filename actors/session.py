@@ -1,0 +1,184 @@
+"""SessionActor: gives the billing core the facts of one session and takes its word.
+
+Billing rules live in ``billing_core``. What follows from a decision outside the session is
+done here: claims, the guest's change, the final document.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from billing_core.deciding import Decision
+from billing_core.receipt import receipt_of
+
+from actors.club_setup import ClubSetup
+from actors.drafting import Drafting
+from actors.store import Claim
+from actors.turn import Now
+from actors.wallets import WalletKey
+from billing_core.ledger import (
+    Means,
+    Transaction,
+    TransactionKind,
+    desk,
+    entries_of,
+    top_up,
+    wallet_cash,
+)
+from billing_core.session import SessionState, SessionStatus
+from billing_core.terms import Terms, ZoneTerms
+from schemas.catalogue import ZoneDocument
+
+DOCUMENT_VERSION: Final = 1
+
+
+def zone_terms(zone: ZoneDocument) -> ZoneTerms:
+    """A zone as the billing core knows it."""
+    return ZoneTerms(
+        zone_id=zone.zone_id,
+        tariff_ids=zone.tariff_ids,
+        default_tariff_id=zone.default_tariff_id,
+    )
+
+
+def playing_claim(state: SessionState) -> Claim | None:
+    """The chain-wide right of a player to be in one started session."""
+    if state.player_id is None:
+        return None
+    return Claim(f"playing/{state.player_id}", state.session_id)
+
+
+@dataclass(slots=True)
+class SessionActor:
+    """Sessions of one club within one draft."""
+
+    setup: ClubSetup
+    drafting: Drafting
+    now: Now
+
+    def terms(self, *, session_id: str, holder_id: str, player_id: str | None, pc_id: str) -> Terms:
+        """The facts a decision about this session at this PC may depend on."""
+        player = self.drafting.player(player_id)
+        return Terms(
+            club=self.setup.terms,
+            tariffs=self.setup.tariffs,
+            zone=zone_terms(self.setup.zone_of_pc(pc_id)),
+            wallet=self.drafting.wallet(self._wallet_key(holder_id)),
+            groups=() if player is None else player.groups,
+            player_tariffs=self.drafting.bought(holder_id),
+            next_booking_at_ms=self._next_booking_at_ms(pc_id, session_id),
+            auto_renewal=player is not None and player.auto_renewal,
+        )
+
+    def terms_of(self, state: SessionState, pc_id: str | None = None) -> Terms:
+        """The facts for a session that exists, at its own PC or at another."""
+        return self.terms(
+            session_id=state.session_id,
+            holder_id=state.holder_id,
+            player_id=state.player_id,
+            pc_id=pc_id or state.pc_id,
+        )
+
+    def take(self, before: SessionState | None, decision: Decision, terms: Terms) -> SessionState:
+        """Put a decision into the draft: money, events, state, claims, PCs."""
+        state = decision.state
+        drafting = self.drafting
+        drafting.transactions += decision.transactions
+        drafting.events += decision.events
+        if decision.wallet != terms.wallet:
+            drafting.put_wallet(self._wallet_key(state.holder_id), decision.wallet)
+        if decision.player_tariffs:
+            drafting.put_bought(state.holder_id, decision.player_tariffs)
+        self._claim(before, state)
+        if state.status.is_final:
+            self._close(state, terms)
+        else:
+            drafting.put_session(state)
+        return state
+
+    def pay_at_desk(self, state_holder: str, paid_minor: int, means: str, key: str) -> None:
+        """Take a guest's money over the desk into the wallet of this one session."""
+        if paid_minor == 0:
+            return
+        wallet_key = self._wallet_key(state_holder)
+        wallet = self.drafting.wallet(wallet_key)
+        self.drafting.transactions += top_up(
+            idempotency_key=key,
+            at_ms=self.now.wall_ms,
+            currency=self.setup.terms.currency,
+            club_id=self.setup.club.club_id,
+            holder_id=state_holder,
+            means=Means(means),
+            amount_minor=paid_minor,
+        )
+        self.drafting.put_wallet(wallet_key, wallet.changed(paid_minor, 0))
+
+    def occupant(self, pc_id: str, *, besides: str) -> SessionState | None:
+        """The other session that has, or is due to have, this PC now."""
+        for state in self.drafting.sessions_on(pc_id):
+            if state.session_id == besides:
+                continue
+            if state.status in (SessionStatus.STARTED, SessionStatus.ACTIVE):
+                return state
+        return None
+
+    def _wallet_key(self, holder_id: str) -> WalletKey:
+        return WalletKey(self.setup.terms.currency, holder_id)
+
+    def _next_booking_at_ms(self, pc_id: str, session_id: str) -> int | None:
+        return min(
+            (
+                state.planned_start_at_ms
+                for state in self.drafting.sessions_on(pc_id)
+                if state.session_id != session_id and state.status is SessionStatus.PENDING
+            ),
+            default=None,
+        )
+
+    def _claim(self, before: SessionState | None, state: SessionState) -> None:
+        if self.setup.terms.allows_parallel_sessions:
+            return
+        claim = playing_claim(state)
+        was_started = before is not None and before.status is SessionStatus.STARTED
+        is_started = state.status is SessionStatus.STARTED
+        if claim is None or was_started == is_started:
+            return
+        if is_started:
+            self.drafting.claims.append(claim)
+        else:
+            self.drafting.releases.append(claim)
+
+    def _close(self, state: SessionState, terms: Terms) -> None:
+        self._give_back_to_guest(state)
+        receipt = receipt_of(state, terms, self.now.wall_ms)
+        self.drafting.receipts[state.session_id] = receipt
+        document = {
+            "v": DOCUMENT_VERSION,
+            "state": state,
+            "receipt": receipt,
+            "tariff_names": self.setup.names_of(segment.tariff for segment in state.segments),
+        }
+        self.drafting.close_session(state, orjson.dumps(document))
+
+    def _give_back_to_guest(self, state: SessionState) -> None:
+        if state.player_id is not None:
+            return
+        key = self._wallet_key(state.holder_id)
+        wallet = self.drafting.wallet(key)
+        if wallet.cash_minor <= 0:
+            return
+        currency, club_id = key.currency, state.club_id
+        entries = entries_of(
+            (wallet_cash(currency, state.holder_id), -wallet.cash_minor),
+            (desk(currency, club_id, Means.CASH), wallet.cash_minor),
+        )
+        self.drafting.transactions.append(
+            Transaction(
+                id=f"withdrawal/{state.session_id}/0",
+                at_ms=self.now.wall_ms,
+                kind=TransactionKind.WITHDRAWAL,
+                entries=entries,
+                session_id=state.session_id,
+            )
+        )
+        self.drafting.put_wallet(key, wallet.changed(-wallet.cash_minor, 0))

@@ -1,0 +1,100 @@
+"""The store's word on a batch, unit by unit: what to install, answer, decide again or distrust."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from actors.draft import Draft
+from actors.store import Claim, UnitOutcome, UnitStatus
+from actors.turn import Answer, CommandInput, Effect, Input, retried
+from actors.wallets import WalletKey, wallet_key_of, wallet_of
+from actors.workspace import Memory
+from schemas.commands import CommandReply, ReplyStatus
+
+ATTEMPTS_MAX: Final = 8
+KEY_REUSED: Final = CommandReply(
+    status=ReplyStatus.REJECTED,
+    code="idempotency-key-reused",
+    message="this idempotency key was used for another request",
+)
+
+
+@dataclass(slots=True)
+class Settled:
+    """What became of a batch.
+
+    ``again`` are entity keys to look at anew. ``moved`` are wallets as they are now.
+    ``corrupt`` names an entity whose stored version nobody here wrote: memory is worthless.
+    """
+
+    applied: list[Draft] = field(default_factory=list)
+    effects: list[Effect] = field(default_factory=list)
+    retries: list[Input] = field(default_factory=list)
+    again: set[str] = field(default_factory=set)
+    moved: set[WalletKey] = field(default_factory=set)
+    corrupt: str | None = None
+
+
+def settle(memory: Memory, drafts: Sequence[Draft], outcomes: Sequence[UnitOutcome]) -> Settled:
+    """Bring memory in line with the store."""
+    settled = Settled()
+    failed_before = False
+    for draft, outcome in zip(drafts, outcomes, strict=True):
+        if outcome.status is UnitStatus.APPLIED:
+            _install(memory, draft, settled)
+            continue
+        if outcome.status is UnitStatus.STALE and not failed_before:
+            _distrust(memory, outcome, settled)
+        failed_before = True
+        _refused(memory, draft, outcome, settled)
+    return settled
+
+
+def _install(memory: Memory, draft: Draft, settled: Settled) -> None:
+    for key, entity in draft.installs.items():
+        memory.install(key, entity)
+    memory.wallets.update(draft.wallets)
+    memory.tiles.update(draft.tiles)
+    memory.holders.update(draft.holders)
+    settled.moved.update(draft.wallets)
+    settled.applied.append(draft)
+    settled.effects += draft.effects
+
+
+def _distrust(memory: Memory, outcome: UnitOutcome, settled: Settled) -> None:
+    """A document read elsewhere may be older than the store's; an entity never may."""
+    name = outcome.name or ""
+    kind, _, holder_id = name.partition(":")
+    if kind in ("player", "bought"):
+        memory.forgotten.add(holder_id)
+    else:
+        settled.corrupt = name
+
+
+def _refused(memory: Memory, draft: Draft, outcome: UnitOutcome, settled: Settled) -> None:
+    settled.again.update(draft.installs)
+    if outcome.status is UnitStatus.BALANCE:
+        balances = dict(outcome.balances)
+        for key in {wallet_key_of(account) for account in balances} - {None}:
+            assert key is not None
+            memory.wallets[key] = wallet_of(key, balances)
+    cause = draft.cause
+    if not isinstance(cause, CommandInput):
+        if cause is not None:
+            settled.retries.append(cause)
+        return
+    if outcome.status is UnitStatus.DUPLICATE and outcome.reply is not None:
+        reply = CommandReply.model_validate_json(outcome.reply)
+        settled.effects.append(Answer(cause.ticket, reply))
+    elif outcome.status is UnitStatus.KEY_REUSED:
+        settled.effects.append(Answer(cause.ticket, KEY_REUSED))
+    elif cause.attempts >= ATTEMPTS_MAX:
+        settled.effects.append(Answer(cause.ticket, CommandReply(status=ReplyStatus.BUSY)))
+    else:
+        settled.retries.append(retried(cause, _denied(outcome)))
+
+
+def _denied(outcome: UnitOutcome) -> Claim | None:
+    if outcome.status is not UnitStatus.CLAIMED:
+        return None
+    return Claim(outcome.name or "", outcome.holder or "")

@@ -1,0 +1,40 @@
+"""Stored entities back to states: the reading side of every takeover."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from billing_core.stored import session_from_dict
+
+from actors.pc import Grant, PcState, Target
+from actors.store import SESSION_KEY_PREFIX, StoredEntity
+from actors.workspace import Entity, Versioned
+from schemas.device import WarningLevel
+from schemas.views import LinkState
+
+
+def decode_shard(entities: Sequence[StoredEntity]) -> dict[str, Versioned]:
+    """States by key. Raises ValueError naming the entity that does not decode."""
+    decoded = {}
+    for entity in entities:
+        try:
+            decoded[entity.key] = Versioned(_state(entity), entity.version)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"stored {entity.key}: {error!r}") from error
+    return decoded
+
+
+def _state(entity: StoredEntity) -> Entity:
+    raw = orjson.loads(entity.blob)
+    if entity.key.startswith(SESSION_KEY_PREFIX):
+        return session_from_dict(raw)
+    return pc_from_dict(raw)
+
+
+def pc_from_dict(raw: dict[str, Any]) -> PcState:
+    """A PC as stored."""
+    target = dict(raw["target"])
+    grant = target["grant"]
+    target["warning"] = WarningLevel(target["warning"])
+    target["grant"] = None if grant is None else Grant(**grant)
+    return PcState(**{**raw, "link": LinkState(raw["link"]), "target": Target(**target)})

@@ -1,0 +1,272 @@
+"""One owned shard at work: take it, load it, then turn after turn until it is lost.
+
+``inputs -> turn (pure) -> commit -> settle -> effects``. One batch is in flight at a time, so
+batches of a shard are totally ordered. Starting and recovering are the same code: whenever an
+answer of the store is lost, the shard is taken again under a new epoch and read again.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from actors.clock import Clock
+from actors.draft import Draft
+from actors.inbox import Inbox
+from actors.learning import read_holders
+from actors.presence import Presence
+from actors.runtime import ShardRuntime
+from actors.shard_contents import decode_shard
+from actors.store import (
+    MAX_UNITS_PER_COMMIT,
+    Ownership,
+    ShardId,
+    ShardStore,
+    StoreUnavailableError,
+)
+from actors.telemetry import Telemetry
+from actors.turn import (
+    Answer,
+    CommandInput,
+    Effect,
+    Input,
+    LinkEvent,
+    LinkInput,
+    Now,
+    PcInput,
+    PublishDesired,
+    WalletInput,
+)
+from actors.wallets import WalletKey
+from billing_core.wallet import Wallet
+from schemas.commands import CommandReply, ReplyStatus
+
+IDLE_WAIT_MS: Final = 1_000
+STALL_MS: Final = 2_000
+"""A turn later than this was held up by the host itself; silence meanwhile proves nothing."""
+RETRY_FIRST_S: Final = 0.1
+RETRY_MAX_S: Final = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+class FencedError(Exception):
+    """Another host owns the shard now; everything held in memory is worthless."""
+
+
+class CorruptShardError(Exception):
+    """Memory and store disagree about a version; the shard is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPorts:
+    """What a shard loop works with. ``may_write`` is the host's own word on its liveness."""
+
+    store: ShardStore
+    clock: Clock
+    telemetry: Telemetry
+    publish: Callable[[PublishDesired], None]
+    answer: Callable[[Answer], None]
+    may_write: Callable[[], bool]
+    link_is_up: Callable[[], bool]
+    clubs_changed: Callable[["ShardLoop", frozenset[str]], None]
+    wallets_moved: Callable[["ShardLoop", Mapping[WalletKey, Wallet]], None]
+
+
+class ShardLoop:
+    """Runs one shard for one host until stopped or fenced."""
+
+    def __init__(self, shard: ShardId, host: str, ports: ShardPorts) -> None:
+        self.shard = shard
+        self.inbox = Inbox()
+        self.runtime: ShardRuntime | None = None
+        self._host = host
+        self._ports = ports
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._seq = 0
+        self._heard: dict[str, Presence] = {}
+        self._reload_catalogue = False
+
+    @property
+    def ready(self) -> bool:
+        """Whether commands can be decided now."""
+        return self.runtime is not None
+
+    def wake(self) -> None:
+        """Look at the inbox now."""
+        self._wake.set()
+
+    def catalogue_changed(self) -> None:
+        """Read the catalogue again before the next turn."""
+        self._reload_catalogue = True
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Finish the turn under way, give the lease back and return from :meth:`run`."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Own the shard. Returns when stopped or fenced; never raises for a store outage."""
+        delay_s = RETRY_FIRST_S
+        while not self._stopping:
+            try:
+                ownership = await self._take()
+                delay_s = RETRY_FIRST_S
+                await self._serve(ownership)
+                await self._ports.store.release(ownership)
+            except FencedError:
+                self._ports.telemetry.fenced.inc()
+                log.warning("shard_fenced", shard=str(self.shard))
+                break
+            except (StoreUnavailableError, CorruptShardError) as error:
+                log.warning("shard_retry", shard=str(self.shard), reason=repr(error))
+                self._remember_heard()
+                await asyncio.sleep(delay_s)
+                delay_s = min(delay_s * 2, RETRY_MAX_S)
+        self._leave()
+
+    def _remember_heard(self) -> None:
+        """The store was away, not the PCs: what was heard of them stays true."""
+        if self.runtime is not None:
+            self._heard = self.runtime.presence_by_pc
+        self.runtime = None
+
+    def _leave(self) -> None:
+        self.runtime = None
+        self._ports.clubs_changed(self, frozenset())
+        for command in self.inbox.drain_commands():
+            reply = CommandReply(status=ReplyStatus.NOT_OWNER)
+            self._ports.answer(Answer(command.ticket, reply))
+
+    async def _take(self) -> Ownership:
+        store, chain_id = self._ports.store, self.shard.chain_id
+        nonce = secrets.token_hex(12)
+        ownership = await store.acquire(self.shard, host=self._host, nonce=nonce)
+        contents = await store.load(ownership)
+        if contents is None:
+            raise FencedError
+        catalogue = await store.catalogue(chain_id)
+        self._seq = contents.seq
+        entities = decode_shard(contents.entities)
+        runtime = ShardRuntime(ownership, entities, catalogue, self._now(), heard=self._heard)
+        runtime.learn(*await read_holders(store, chain_id, runtime.open_wallets()))
+        self.runtime = runtime
+        self._ports.telemetry.recoveries.inc()
+        self._ports.clubs_changed(self, runtime.club_ids)
+        if not self._ports.link_is_up():
+            self.inbox.put_link(LinkInput(LinkEvent.LOST))
+        self._release_effects(runtime.desired_now())
+        log.info("shard_taken", shard=str(self.shard), epoch=ownership.epoch)
+        return ownership
+
+    async def _serve(self, ownership: Ownership) -> None:
+        runtime = self.runtime
+        assert runtime is not None
+        expected_ms = self._ports.clock.mono_ms()
+        while not self._stopping:
+            if self._reload_catalogue:
+                self._reload_catalogue = False
+                await self._refresh_catalogue(runtime)
+            now = self._now()
+            late_ms = now.mono_ms - expected_ms
+            if late_ms > STALL_MS:
+                runtime.postpone_silence(late_ms)
+            if self._ports.may_write():
+                await self._turn(runtime, ownership, now)
+            expected_ms = await self._wait(runtime)
+
+    async def _refresh_catalogue(self, runtime: ShardRuntime) -> None:
+        catalogue = await self._ports.store.catalogue(self.shard.chain_id)
+        runtime.replace_catalogue(catalogue, self._now())
+        self._ports.clubs_changed(self, runtime.club_ids)
+        self._release_effects(runtime.desired_now())
+
+    def _now(self) -> Now:
+        return Now(self._ports.clock.wall_ms(), self._ports.clock.mono_ms())
+
+    async def _wait(self, runtime: ShardRuntime) -> int:
+        """Sleep until something is due or waiting; the monotonic instant we meant to wake at."""
+        now = self._now()
+        wait_ms = min(IDLE_WAIT_MS, runtime.wait_ms(now, self._ports.clock.speed))
+        if len(self.inbox) == 0 and wait_ms > 0 and not self._stopping:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), wait_ms / 1_000)
+        else:
+            await asyncio.sleep(0)
+        self._wake.clear()
+        return now.mono_ms + max(0, wait_ms)
+
+    async def _turn(self, runtime: ShardRuntime, ownership: Ownership, now: Now) -> None:
+        inputs = self.inbox.drain()
+        waiting = [one for one in inputs if isinstance(one, CommandInput)]
+        try:
+            unknown = runtime.to_learn(inputs)
+            if unknown:
+                store, chain_id = self._ports.store, self.shard.chain_id
+                runtime.learn(*await read_holders(store, chain_id, unknown))
+            with self._ports.telemetry.turn_duration.time():
+                turn = runtime.turn(inputs, now)
+            self._release_effects(turn.immediate)
+            drafts = turn.drafts
+            for start in range(0, len(drafts), MAX_UNITS_PER_COMMIT):
+                batch = drafts[start : start + MAX_UNITS_PER_COMMIT]
+                waiting = _commands_of(drafts[start:])
+                await self._commit(runtime, ownership, batch)
+        except (StoreUnavailableError, CorruptShardError, FencedError):
+            self.inbox.put_back(waiting)
+            raise
+
+    async def _commit(
+        self, runtime: ShardRuntime, ownership: Ownership, drafts: Sequence[Draft]
+    ) -> None:
+        units = [draft.unit for draft in drafts]
+        with self._ports.telemetry.commit_latency.time():
+            result = await self._ports.store.commit(ownership, self._seq + 1, units)
+        if result.fenced:
+            raise FencedError
+        self._seq += 1
+        settled = runtime.settle(drafts, result.outcomes, self._now())
+        self._release_effects(settled.effects)
+        self._count(settled.applied)
+        self._put_back(settled.retries)
+        if settled.moved:
+            wallets = {key: runtime.memory.wallets[key] for key in settled.moved}
+            self._ports.wallets_moved(self, wallets)
+        if settled.corrupt is not None:
+            raise CorruptShardError(settled.corrupt)
+
+    def _put_back(self, inputs: Iterable[Input]) -> None:
+        commands = []
+        for one in inputs:
+            if isinstance(one, CommandInput):
+                commands.append(one)
+            elif isinstance(one, PcInput):
+                self.inbox.put_pc(one)
+            elif isinstance(one, WalletInput):
+                self.inbox.put_wallet(one)
+        self.inbox.put_back(commands)
+
+    def _count(self, drafts: Sequence[Draft]) -> None:
+        telemetry, speed = self._ports.telemetry, self._ports.clock.speed
+        for draft in drafts:
+            if draft.tick is not None:
+                telemetry.ticks.labels(draft.tick.result.value).inc()
+                telemetry.steps.labels(draft.tick.club_id).inc(draft.tick.steps)
+                telemetry.tick_lateness.observe(max(0, draft.tick.lateness_ms) / speed / 1_000)
+
+    def _release_effects(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Answer):
+                self._ports.answer(effect)
+            else:
+                self._ports.publish(effect)
+
+
+def _commands_of(drafts: Sequence[Draft]) -> list[CommandInput]:
+    return [draft.cause for draft in drafts if isinstance(draft.cause, CommandInput)]

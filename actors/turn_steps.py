@@ -1,0 +1,220 @@
+"""The steps of one turn: each takes one input or one thing due and adds at most a few drafts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from billing_core.deciding import advance, decide
+
+from actors.club import ClubSupervisor
+from actors.command_turn import decide_command
+from actors.draft import Draft, TickReport, TickResult, Turn
+from actors.drafting import Drafting
+from actors.follow_through import follow_through
+from actors.pc import PcState, desired_document
+from actors.session import SessionActor
+from actors.store import Ownership, session_key
+from actors.turn import (
+    Answer,
+    CommandInput,
+    Input,
+    LinkEvent,
+    LinkInput,
+    Now,
+    PcInput,
+    PublishDesired,
+    WalletInput,
+)
+from actors.workspace import Memory, Workspace
+from billing_core.commands import Recompute
+from billing_core.rejection import Rejected
+from billing_core.session import SessionState
+from schemas.commands import CommandReply, ReplyStatus
+
+
+@dataclass(slots=True)
+class TurnSteps:
+    """One turn under way over the clubs of a shard."""
+
+    ownership: Ownership
+    memory: Memory
+    clubs: Mapping[str, ClubSupervisor]
+    now: Now
+    turn: Turn = field(default_factory=Turn)
+    idle_sessions: list[str] = field(default_factory=list)
+    outages: list[str] = field(default_factory=list)
+    workspace: Workspace = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.workspace = Workspace(self.memory)
+
+    def rewind(self, drafts_count: int) -> None:
+        """Forget every draft after the first ``drafts_count``."""
+        del self.turn.drafts[drafts_count:]
+        self.workspace = Workspace(self.memory)
+        for draft in self.turn.drafts:
+            self.workspace.stage(draft.installs)
+            self.workspace.staged_wallets.update(draft.wallets)
+            self.workspace.staged_tiles.update(draft.tiles)
+            self.workspace.staged_holders.update(draft.holders)
+
+    def take(self, one: Input) -> None:
+        """Decide one input."""
+        if isinstance(one, CommandInput):
+            self._command(one)
+        elif isinstance(one, PcInput):
+            self._hear(one)
+        elif isinstance(one, WalletInput):
+            self._wallet(one)
+        else:
+            self._link(one)
+
+    def advance(self, session_id: str) -> None:
+        """Bill a session up to now and do whatever time demands of it."""
+        state = self.workspace.session(session_id)
+        if state is None or state.due_at_ms is None or state.due_at_ms > self.now.wall_ms:
+            return
+        drafting, club = self._drafting(state.club_id)
+        actor = SessionActor(club.setup, drafting, self.now)
+        terms = actor.terms_of(state)
+        decision = advance(state, terms, self.now.wall_ms)
+        if decision.state == state:
+            self.idle_sessions.append(session_id)
+            return
+        after = actor.take(state, decision, terms)
+        tick = TickReport(
+            session_id=session_id,
+            club_id=state.club_id,
+            lateness_ms=self.now.wall_ms - state.due_at_ms,
+            steps=_steps(after) - _steps(state),
+            result=TickResult.ENDED if after.status.is_final else TickResult.BILLED,
+        )
+        self._finish_session(drafting, club, state, after, tick)
+
+    def recompute(self, session_id: str) -> None:
+        """Something a session depends on has changed: look at its coverage again."""
+        state = self.workspace.session(session_id)
+        if state is None:
+            return
+        drafting, club = self._drafting(state.club_id)
+        actor = SessionActor(club.setup, drafting, self.now)
+        terms = actor.terms_of(state)
+        outcome = decide(state, Recompute(), terms, self.now.wall_ms)
+        if isinstance(outcome, Rejected) or outcome.state == state:
+            return
+        after = actor.take(state, outcome, terms)
+        self._finish_session(drafting, club, state, after, None)
+
+    def judge_pc(self, club_id: str, pc_id: str) -> None:
+        """Silence, the end of a transfer's wait, or a grant that is half used."""
+        club = self.clubs[club_id]
+        club.judge(pc_id, self.now)
+        if club.begins_outage(self.now):
+            self.outages.append(club_id)
+            for other in list(club.suspected_at_ms):
+                self._touch_pc(club_id, other)
+        actor = club.pcs[pc_id]
+        if actor.unlock_by_ms is not None and actor.unlock_by_ms <= self.now.mono_ms:
+            self._open_seat(club_id, pc_id)
+        self._touch_pc(club_id, pc_id)
+
+    # ---- inputs ----------------------------------------------------------------------------------
+
+    def _command(self, cause: CommandInput) -> None:
+        club = self.clubs.get(cause.envelope.club_id)
+        if club is None:
+            reply = CommandReply(status=ReplyStatus.NOT_OWNER)
+            self.turn.immediate.append(Answer(cause.ticket, reply))
+            return
+        drafting, _ = self._drafting(club.club_id)
+        self._add(decide_command(cause, club, drafting, self.now))
+
+    def _hear(self, heard: PcInput) -> None:
+        club = self.clubs.get(heard.club_id)
+        if club is None or heard.pc_id not in club.pcs:
+            return
+        club.hear(heard, self.now)
+        state = self.workspace.pc(heard.pc_id) or PcState(heard.pc_id, heard.club_id)
+        if club.wants_resend(heard, state, self.ownership.epoch, self.now):
+            document = desired_document(state, self.ownership.epoch)
+            again = PublishDesired(heard.club_id, heard.pc_id, document, changed=False)
+            self.turn.immediate.append(again)
+        drafting, _ = self._drafting(heard.club_id)
+        after = club.noted(state, heard, drafting.epoch, self.now)
+        if after != self.workspace.pc(heard.pc_id):
+            drafting.put_pc(after)
+            follow_through(drafting, club, self.now)
+            self._add(drafting.finish(heard))
+        if after.locked is True:
+            self._release_waiting(club, heard.pc_id)
+
+    def _wallet(self, one: WalletInput) -> None:
+        self.memory.wallets[one.key] = one.wallet
+        for session_id in self.memory.sessions_of_holder(one.key.holder_id):
+            self.recompute(session_id)
+
+    def _link(self, one: LinkInput) -> None:
+        for club in self.clubs.values():
+            if one.event is LinkEvent.LOST:
+                club.blind(self.now)
+            else:
+                club.sighted(self.now)
+            for pc_id in club.pcs:
+                self._touch_pc(club.club_id, pc_id)
+
+    # ---- parts -----------------------------------------------------------------------------------
+
+    def _release_waiting(self, club: ClubSupervisor, locked_pc_id: str) -> None:
+        for pc_id, actor in club.pcs.items():
+            if actor.unlock_by_ms is None:
+                continue
+            state = self.workspace.pc(pc_id)
+            if state is not None and state.waits_for == locked_pc_id:
+                self._open_seat(club.club_id, pc_id)
+
+    def _open_seat(self, club_id: str, pc_id: str) -> None:
+        """The old seat is locked, or had its time: the new one opens."""
+        self.clubs[club_id].pcs[pc_id].unlock_by_ms = None
+        state = self.workspace.pc(pc_id)
+        if state is None or state.waits_for is None:
+            return
+        drafting, club = self._drafting(club_id)
+        drafting.put_pc(replace(state, waits_for=None))
+        follow_through(drafting, club, self.now)
+        self._add(drafting.finish(None))
+
+    def _touch_pc(self, club_id: str, pc_id: str) -> None:
+        drafting, club = self._drafting(club_id)
+        drafting.touched_pcs.add(pc_id)
+        follow_through(drafting, club, self.now)
+        if drafting.entities or drafting.hall:
+            self._add(drafting.finish(None))
+
+    def _finish_session(
+        self,
+        drafting: Drafting,
+        club: ClubSupervisor,
+        before: SessionState,
+        after: SessionState,
+        tick: TickReport | None,
+    ) -> None:
+        if before.coverage == after.coverage and before.status is after.status:
+            drafting.touched_pcs.clear()
+        follow_through(drafting, club, self.now)
+        self._add(drafting.finish(None, tick=tick), besides=before.session_id)
+
+    def _add(self, draft: Draft, besides: str | None = None) -> None:
+        """Add a draft; other sessions paid from a wallet it moves look at their coverage."""
+        self.turn.drafts.append(draft)
+        for key in draft.wallets:
+            for session_id in self.memory.sessions_of_holder(key.holder_id):
+                if session_id != besides and session_key(session_id) not in draft.installs:
+                    self.recompute(session_id)
+
+    def _drafting(self, club_id: str) -> tuple[Drafting, ClubSupervisor]:
+        club = self.clubs[club_id]
+        shard = self.ownership.shard
+        return Drafting(self.workspace, shard.chain_id, club_id, self.ownership.epoch), club
+
+
+def _steps(state: SessionState) -> int:
+    return sum(segment.steps for segment in state.segments)

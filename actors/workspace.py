@@ -1,0 +1,157 @@
+"""A turn's view of a shard: what is committed, under what earlier drafts of the turn decided.
+
+Drafts of one turn build on each other. If the store refuses one, everything built on it is
+refused too, because versions and balances no longer match, and is decided again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from actors.pc import PcState
+from actors.store import session_key
+from actors.wallets import WalletKey
+from billing_core.player_tariff import PlayerTariff
+from billing_core.session import SessionState
+from billing_core.wallet import Wallet
+from schemas.catalogue import PlayerDocument
+from schemas.views import HallTile
+
+EMPTY_WALLET: Final = Wallet()
+PC_KEY_PREFIX: Final = "pc:"
+
+Entity = PcState | SessionState
+
+
+def pc_key(pc_id: str) -> str:
+    """The entity key of a PC in its club's shard."""
+    return PC_KEY_PREFIX + pc_id
+
+
+def player_key(player_id: str) -> str:
+    """The key of a player's document among the chain's."""
+    return f"player:{player_id}"
+
+
+def bought_key(holder_id: str) -> str:
+    """The key of a holder's bought tariffs among the chain's documents."""
+    return f"bought:{holder_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """An entity's state (None once deleted) and the version the store has, or will have."""
+
+    state: Entity | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownHolder:
+    """A wallet's holder as last read: the player's document and bought tariffs, with versions.
+
+    A one-time guest has no document. Version 0 means that nothing is stored.
+    """
+
+    document: PlayerDocument | None = None
+    document_version: int = 0
+    bought: tuple[PlayerTariff, ...] = ()
+    bought_version: int = 0
+
+
+NOTHING_KNOWN: Final = KnownHolder()
+
+
+class Memory:
+    """What a shard knows to be committed, and what it believes of things it shares."""
+
+    def __init__(self) -> None:
+        self.entities: dict[str, Versioned] = {}
+        self.tiles: dict[str, HallTile] = {}
+        self.wallets: dict[WalletKey, Wallet] = {}
+        self.holders: dict[str, KnownHolder] = {}
+        self.forgotten: set[str] = set()
+        self._sessions_by_pc: dict[str, set[str]] = {}
+        self._sessions_by_holder: dict[str, set[str]] = {}
+
+    def install(self, key: str, entity: Versioned) -> None:
+        """Take what the store has now."""
+        before = self.entities.get(key)
+        if before is not None and isinstance(before.state, SessionState):
+            self._sessions_by_pc[before.state.pc_id].discard(before.state.session_id)
+            self._sessions_by_holder[before.state.holder_id].discard(before.state.session_id)
+        if entity.state is None:
+            self.entities.pop(key, None)
+            return
+        self.entities[key] = entity
+        if isinstance(entity.state, SessionState):
+            session_id = entity.state.session_id
+            self._sessions_by_pc.setdefault(entity.state.pc_id, set()).add(session_id)
+            self._sessions_by_holder.setdefault(entity.state.holder_id, set()).add(session_id)
+
+    def sessions_on(self, pc_id: str) -> frozenset[str]:
+        """Open sessions that name this PC."""
+        return frozenset(self._sessions_by_pc.get(pc_id, ()))
+
+    def sessions_of_holder(self, holder_id: str) -> frozenset[str]:
+        """Open sessions paid from this holder's wallet."""
+        return frozenset(self._sessions_by_holder.get(holder_id, ()))
+
+
+@dataclass(slots=True)
+class Workspace:
+    """Committed entities and wallets, overlaid by this turn's decisions."""
+
+    memory: Memory
+    staged: dict[str, Versioned] = field(default_factory=dict)
+    staged_wallets: dict[WalletKey, Wallet] = field(default_factory=dict)
+    staged_tiles: dict[str, HallTile] = field(default_factory=dict)
+    staged_holders: dict[str, KnownHolder] = field(default_factory=dict)
+    _staged_on_pc: dict[str, set[str]] = field(default_factory=dict)
+
+    def stage(self, installs: Mapping[str, Versioned]) -> None:
+        """Let later drafts of the turn build on these."""
+        self.staged.update(installs)
+        for entity in installs.values():
+            if isinstance(entity.state, SessionState):
+                on_pc = self._staged_on_pc.setdefault(entity.state.pc_id, set())
+                on_pc.add(entity.state.session_id)
+
+    def sessions_on(self, pc_id: str) -> list[SessionState]:
+        """Open sessions that name this PC, as this turn sees them."""
+        ids = self.memory.sessions_on(pc_id) | self._staged_on_pc.get(pc_id, set())
+        found = (self.session(session_id) for session_id in sorted(ids))
+        return [state for state in found if state is not None and state.pc_id == pc_id]
+
+    def tile(self, pc_id: str) -> HallTile | None:
+        """The tile last written, as this turn sees it."""
+        return self.staged_tiles.get(pc_id) or self.memory.tiles.get(pc_id)
+
+    def get(self, key: str) -> Versioned | None:
+        """The entity as this turn sees it."""
+        return self.staged.get(key) or self.memory.entities.get(key)
+
+    def session(self, session_id: str) -> SessionState | None:
+        """An open session."""
+        found = self.get(session_key(session_id))
+        return found.state if found is not None and isinstance(found.state, SessionState) else None
+
+    def pc(self, pc_id: str) -> PcState | None:
+        """A PC's state."""
+        found = self.get(pc_key(pc_id))
+        return found.state if found is not None and isinstance(found.state, PcState) else None
+
+    def wallet(self, key: WalletKey) -> Wallet:
+        """A wallet as this turn sees it; a wrong belief is corrected by the store."""
+        return self.staged_wallets.get(key) or self.memory.wallets.get(key, EMPTY_WALLET)
+
+    def version(self, key: str) -> int:
+        """The entity's version, 0 when it does not exist."""
+        found = self.get(key)
+        return 0 if found is None or found.state is None else found.version
+
+    def holder(self, holder_id: str) -> KnownHolder:
+        """A holder as this turn sees it; a wrong belief is corrected by the store."""
+        return self.staged_holders.get(holder_id) or self.memory.holders.get(
+            holder_id, NOTHING_KNOWN
+        )
