@@ -6,21 +6,22 @@ a shard: leases in the store do, so two copies of a host may live at once and ha
 
 import asyncio
 import os
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, cast
 
 import ray
 import structlog
-from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from actors.clock import SystemClock
 from actors.host_process import HostValues, start_host
 from actors.placement import shard_of_club
-from actors.store import ShardId, Store, StoreUnavailableError
+from actors.store import ShardId, Snapshots, Store, StoreUnavailableError
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
 
 NAMESPACE: Final = "clubctl"
+RAY_SNAPSHOT: Final = "ray"
 MAX_CALLS_IN_FLIGHT: Final = 1_000
 OWNERS_FRESH_MS: Final = 500
 RETRY_PAUSE_S: Final = 0.1
@@ -79,6 +80,7 @@ def connect(values: RayValues) -> str:
     else:
         ray.init(
             include_dashboard=False,
+            _node_ip_address="127.0.0.1",
             num_cpus=os.cpu_count(),
             object_store_memory=values.object_store_bytes,
             _temp_dir=values.temp_dir,
@@ -123,14 +125,62 @@ def remove_host(release: str, name: str) -> None:
         log.info("host_already_gone", host=name)
 
 
+class RemoteMethod(Protocol):
+    """A method of a Ray actor, called from here."""
+
+    def remote(self, request: bytes) -> Awaitable[bytes]:
+        """Send the call; awaiting it raises RayError when the actor dies."""
+
+
+class HostHandle(Protocol):
+    """What callers see of a ShardHost."""
+
+    @property
+    def execute(self) -> RemoteMethod:
+        """See :meth:`ShardHost.execute`."""
+
+
+async def announce_ray(store: Snapshots, address: str) -> None:
+    """Leave the address of the Ray that hosts live in, for callers to join."""
+    await store.put_snapshot(RAY_SNAPSHOT, address.encode(), ttl_ms=None)
+
+
+class RayMembership:
+    """Keeps this process joined to the Ray that hosts live in, also after that was replaced."""
+
+    def __init__(self, store: Snapshots) -> None:
+        self._store = store
+        self._joined: str | None = None
+        self._joining = asyncio.Lock()
+
+    async def ensure(self) -> bool:
+        """Join the announced Ray if need be; whether this process is a member now."""
+        announced = (await self._store.snapshots(RAY_SNAPSHOT)).get(RAY_SNAPSHOT)
+        if announced is None:
+            return False
+        address = announced.decode()
+        async with self._joining:
+            if self._joined != address:
+                await asyncio.to_thread(_rejoin, address)
+                self._joined = address
+        return True
+
+
+def _rejoin(address: str) -> None:
+    if ray.is_initialized():
+        ray.shutdown()
+    connect(RayValues(address=address))
+
+
 class RayGateway:
     """CommandGateway over Ray: looks up the owner in the store, calls it, follows moves."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._membership = RayMembership(store)
         self._clock = SystemClock()
         self._owners: dict[ShardId, tuple[str, str, int]] = {}
-        self._handles: dict[str, ActorHandle | None] = {}
+        self._handles: dict[str, HostHandle | None] = {}
 
     async def execute(self, envelope: CommandEnvelope, *, timeout_ms: int = 8_000) -> CommandReply:
         """Send one command to the owner until it answers or ``timeout_ms`` has passed."""
@@ -148,17 +198,17 @@ class RayGateway:
     async def _try(self, shard: ShardId, request: bytes, timeout_s: float) -> CommandReply | None:
         try:
             async with asyncio.timeout(timeout_s):
-                handle = await self._handle(shard)
+                handle = await self._handle(shard) if await self._membership.ensure() else None
                 if handle is None:
                     return None
-                answer: bytes = await handle.execute.remote(request)
-        except (RayError, StoreUnavailableError, TimeoutError) as error:
+                answer = await handle.execute.remote(request)
+        except (RayError, ConnectionError, StoreUnavailableError, TimeoutError) as error:
             log.info("command_retry", shard=str(shard), reason=type(error).__name__)
             self._handles.clear()
             return None
         return CommandReply.model_validate_json(answer)
 
-    async def _handle(self, shard: ShardId) -> ActorHandle | None:
+    async def _handle(self, shard: ShardId) -> HostHandle | None:
         """The owner's actor handle, or None while nobody owns the shard."""
         known = self._owners.get(shard)
         now_ms = self._clock.mono_ms()
@@ -184,8 +234,8 @@ class RayGateway:
         return None
 
 
-def _actor(name: str) -> ActorHandle | None:
+def _actor(name: str) -> HostHandle | None:
     try:
-        return ray.get_actor(name, NAMESPACE)
+        return cast("HostHandle", ray.get_actor(name, NAMESPACE))
     except ValueError:
         return None

@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     cookie_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """Signs the hall page's cookies; without one they end with the API process."""
     metrics: bool = True
+    ray_address: str | None = None
+    """An existing Ray to join; without one the controller starts a local one of its own."""
     hosts: Annotated[int, Field(ge=1, le=HOSTS_MAX)] = 2
     speed: Annotated[float, Field(gt=0, le=SPEED_MAX)] = 1.0
     """Business seconds per real second; anything but 1 is for demos and simulations."""

@@ -5,22 +5,27 @@ goes on. It may be started twice: both would compute the same map from the same 
 """
 
 import asyncio
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote, urlsplit
 
 import structlog
 
 from actors.host_process import HostValues
 from actors.local_host import shards_with_clubs
-from actors.ray_host import ensure_host
+from actors.ray_host import RayValues, announce_ray, connect, disconnect, ensure_host
 from actors.store import ShardId, Store, StoreUnavailableError
+from actors.store_redis import RedisStore
+from controller.business_time import read_anchor
 from controller.coordinator import assign
+from controller.settings import PREFIX, Settings, SettingsError
 
 STEP_EVERY_S: Final = 0.5
 ENSURE_EVERY_STEPS: Final = 20
-RAY_SNAPSHOT: Final = "ray"
 
 log = structlog.get_logger(__name__)
 
@@ -89,3 +94,51 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+
+
+def run_controller(settings: Settings) -> None:
+    """The controller process, until SIGINT or SIGTERM. Raises SettingsError without servers."""
+    for name in ("redis_url", "mqtt_url"):
+        if getattr(settings, name) is None:
+            raise SettingsError(f"{PREFIX}{name.upper()}: not set; `clubctl demo` starts its own")
+    temp_dir = None
+    if settings.ray_address is None:
+        temp_dir = tempfile.mkdtemp(prefix="clubctl-ray-")
+    try:
+        asyncio.run(_controller(settings, temp_dir))
+    finally:
+        if temp_dir is not None:
+            shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+async def _controller(settings: Settings, temp_dir: str | None) -> None:
+    assert settings.redis_url is not None
+    assert settings.mqtt_url is not None
+    redis_url, mqtt_url = settings.redis_url, _with_credentials(settings)
+    store = RedisStore.open(redis_url)
+    stop = asyncio.Event()
+    try:
+        anchor = await read_anchor(store)
+        values = RayValues(address=settings.ray_address, temp_dir=temp_dir)
+        address = await asyncio.to_thread(connect, values)
+        stop_on_signals(stop)
+        await announce_ray(store, address)
+
+        def host_values(name: str) -> HostValues:
+            return HostValues(name, settings.release, redis_url, mqtt_url, anchor)
+
+        await supervise(store, FleetOfHosts(settings.hosts, host_values), stop=stop)
+    finally:
+        await asyncio.to_thread(disconnect)
+        await store.close()
+
+
+def _with_credentials(settings: Settings) -> str:
+    """The broker's URL with the user that is configured beside it."""
+    assert settings.mqtt_url is not None
+    if settings.mqtt_username is None:
+        return settings.mqtt_url
+    parts = urlsplit(settings.mqtt_url)
+    password = settings.mqtt_password.get_secret_value() if settings.mqtt_password else ""
+    user = f"{quote(settings.mqtt_username, safe='')}:{quote(password, safe='')}"
+    return parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}").geturl()
