@@ -1,7 +1,5 @@
 """The application, put together from what it is given. No globals, nothing opened on import."""
 
-from typing import Final
-
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -15,8 +13,6 @@ from controller.api.middleware import BodyLimit, Measured, SecurityHeaders
 from controller.api.openapi import TITLE, VERSION
 from controller.api.players import Players
 from controller.web.rendering import static_files
-
-API_PREFIX: Final = "/api/v1"
 
 
 def create_app(given: ApiDependencies) -> FastAPI:
@@ -46,8 +42,8 @@ def create_app(given: ApiDependencies) -> FastAPI:
         ),
     )
     install_problems(app)
-    app.include_router(command_routes.router, prefix=API_PREFIX)
-    app.include_router(query_routes.router, prefix=API_PREFIX)
+    app.include_router(command_routes.router)
+    app.include_router(query_routes.router)
     app.include_router(health_routes.router)
     app.include_router(pages.router)
     app.mount("/static", static_files(), name="static")

@@ -9,7 +9,7 @@ from controller.api.auth import Principal
 from controller.api.commands import Order, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.guard import GuardedRoute
-from controller.api.openapi import COMMAND_PROBLEMS
+from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
 from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, ended_session_of, session_of
 from schemas.commands import (
@@ -27,7 +27,7 @@ from schemas.commands import (
 )
 from schemas.views import ReceiptView, SessionView, WalletView
 
-router = APIRouter(route_class=GuardedRoute, responses=COMMAND_PROBLEMS)
+router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=COMMAND_PROBLEMS)
 
 IdempotencyKey = Annotated[
     str | None,
@@ -72,7 +72,7 @@ async def create_session(
     )
     order = Order(club_id, key, "createSession", [club_id, asked.model_dump()], command)
     session = _session(await rooms.desk.execute(principal, order))
-    response.headers["Location"] = f"/api/v1/sessions/{session.session_id}"
+    response.headers["Location"] = f"{API_PREFIX}/sessions/{session.session_id}"
     return session_of(session)
 
 

@@ -138,7 +138,7 @@ def _tariff_summary(document: Mapping[str, object]) -> TariffSummary:
     if not isinstance(version, int):
         raise TypeError("a tariff's version is an integer")
     return TariffSummary(
-        tariff_id=str(document["tariff_id"]),
+        tariff_id=str(document["id"]),
         version=version,
         name=str(document["name"]),
         type=str(document["type"]),

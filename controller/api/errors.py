@@ -12,6 +12,7 @@ from controller.api.problems import FieldError, ProblemError, problem_response
 
 log = structlog.get_logger(__name__)
 
+_NOT_AN_OBJECT: Final = frozenset({"model_attributes_type", "model_type"})
 _CODE_BY_STATUS: Final = {
     400: "malformed-body",
     404: "not-found",
@@ -41,7 +42,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     reasons = error.errors()
     if any(each["type"] == "json_invalid" for each in reasons):
         problem = ProblemError("malformed-body")
-    elif any(tuple(each["loc"]) == ("body",) and "dict" in each["type"] for each in reasons):
+    elif any(each["type"] in _NOT_AN_OBJECT for each in reasons):
         problem = ProblemError("malformed-body", "Send one JSON object as application/json.")
     else:
         errors = tuple(FieldError(_path(each["loc"]), _words(each["msg"])) for each in reasons)

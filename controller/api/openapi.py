@@ -10,7 +10,8 @@ from controller.api import models
 
 TITLE: Final = "clubctl API"
 VERSION: Final = "1"
-OPENAPI_PATH: Final = "/api/v1/openapi.json"
+API_PREFIX: Final = "/api/v1"
+OPENAPI_PATH: Final = f"{API_PREFIX}/openapi.json"
 _DESCRIPTION: Final = """\
 Sessions, halls, players and wallets of one chain of computer clubs.
 

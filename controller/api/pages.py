@@ -115,6 +115,24 @@ def _operations_by_tag(document: dict[str, Any]) -> dict[str, list[dict[str, Any
     groups: dict[str, list[dict[str, Any]]] = {}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            shown = {"method": method.upper(), "path": path, **operation}
+            shown = {
+                **operation,
+                "method": method.upper(),
+                "path": path,
+                "body": _schema_name(operation.get("requestBody", {})),
+                "answers": {
+                    status: (answer["description"], _schema_name(answer))
+                    for status, answer in operation["responses"].items()
+                },
+            }
             groups.setdefault(operation["tags"][0], []).append(shown)
     return groups
+
+
+def _schema_name(holder: dict[str, Any]) -> str | None:
+    """The name of the schema a body or an answer refers to."""
+    for content in holder.get("content", {}).values():
+        options = [content["schema"], *content["schema"].get("anyOf", ())]
+        for reference in (option["$ref"] for option in options if "$ref" in option):
+            return str(reference).rpartition("/")[2]
+    return None

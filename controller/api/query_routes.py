@@ -14,7 +14,7 @@ from controller.api.directory import ChainDirectory
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.live import Beat, Changes, Heartbeat, Snapshot
-from controller.api.openapi import QUERY_PROBLEMS
+from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
 from controller.api.players import MAX_PLAYERS_FOUND
 from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, receipt_of, session_of, tile_of
@@ -24,7 +24,7 @@ from schemas.catalogue import ClubDocument, ZoneDocument
 from schemas.commands import EntityId
 from schemas.views import HallTile, LinkState, UseState
 
-router = APIRouter(route_class=GuardedRoute, responses=QUERY_PROBLEMS)
+router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=QUERY_PROBLEMS)
 
 RECONNECT_AFTER_MS = 1_000
 ClubId = Annotated[EntityId, Path(alias="clubId")]
