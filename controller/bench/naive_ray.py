@@ -15,6 +15,7 @@ import ray
 
 from actors.store import ShardContents
 from actors.store_memory import MemoryStore
+from controller.bench.naive_pc import NaivePc
 from controller.bench.population import catalogue_of, club_at_work, runtime_of
 from controller.bench.process_memory import Footprint, footprint
 from controller.bench.stopwatch import stopwatch
@@ -25,17 +26,6 @@ OBJECT_STORE_BYTES: Final = 80 * 1024 * 1024
 START_TIMEOUT_S: Final = 180.0
 KIB: Final = 1_024
 CLUB_ID: Final = "club"
-
-
-class NaivePc:
-    """A PC as one process: what it shows, how long it may, what it said last."""
-
-    def __init__(self, pc_id: str) -> None:
-        self._state: dict[str, object] = {"pc_id": pc_id, "covered_until_ms": 0, "rev": 0}
-
-    def pid(self) -> int:
-        """The process it lives in."""
-        return os.getpid()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ from controller.bench.population import (
     BenchmarkFailedError,
     ClubAtWork,
     catalogue_of,
-    club_names,
     club_at_work,
+    club_names,
     now_after,
     runtime_of,
 )
