@@ -90,9 +90,8 @@ def _due_while_started(draft: Draft) -> Due | None:
         return Due(_grace_end_ms(draft), _exhausted)
     end_ms = segment.planned_end_at_ms
     step_ms = segment.paid_until_ms + 1
-    if end_ms is None or step_ms <= end_ms:
-        due = Due(step_ms, _step)
-    else:
+    due = Due(step_ms, _step)
+    if end_ms is not None and end_ms < step_ms:
         due = Due(end_ms, _run_ended)
     warning_ms = next_warning_ms(draft)
     if warning_ms is not None and warning_ms <= due.at_ms:
@@ -145,8 +144,8 @@ def _run_ended(draft: Draft, at_ms: int) -> None:
     coverage = draft.coverage
     assert coverage is not None
     goes_on = coverage.until_ms != at_ms or coverage.cause in GOES_ON_AFTER
-    following = next_run(draft.situation(at_ms), draft.wallet) if goes_on else None
     close_segment(draft, at_ms)
+    following = next_run(draft.situation(at_ms), draft.wallet) if goes_on else None
     if following is not None:
         go_on(draft, following, at_ms)
         return

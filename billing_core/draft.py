@@ -36,15 +36,19 @@ class Draft:
         "event_seq",
         "events",
         "extensions",
+        "groups",
         "known_wallet",
         "low_balance_warned",
         "packs",
+        "pc_id",
+        "player_id",
         "segments",
         "status",
         "terms",
         "transactions",
         "wallet",
         "warned",
+        "zone_id",
     )
 
     def __init__(self, state: SessionState, terms: Terms) -> None:
@@ -53,6 +57,10 @@ class Draft:
             terms = replace(terms, groups=state.groups)
         self.terms = terms
         self.status = state.status
+        self.pc_id = state.pc_id
+        self.zone_id = state.zone_id
+        self.player_id = state.player_id
+        self.groups = state.groups
         self.wallet = terms.wallet
         self.segments = state.segments
         self.device_links = state.device_links
@@ -95,7 +103,7 @@ class Draft:
             run = Run(
                 self.tariff,
                 self.terms.club.timezone,
-                segment.zone_id,
+                self.zone_id,
                 self.terms.groups,
                 segment.run_start_at_ms,
             )
@@ -124,11 +132,16 @@ class Draft:
         )
 
     def current_terms(self) -> Terms:
-        """The terms with the wallet and packs as this draft has changed them."""
-        if self.wallet is self.terms.wallet and not self.packs:
+        """The terms with the wallet and packs as this draft has changed them.
+
+        The pack that is being played is left out: it is spoken for.
+        """
+        if self.wallet is self.terms.wallet and not self.terms.player_tariffs and not self.packs:
             return self.terms
         known = {owned.player_tariff_id: owned for owned in self.terms.player_tariffs}
         known.update(self.packs)
+        if self.segment is not None and self.segment.pack is not None:
+            known.pop(self.segment.pack.player_tariff_id, None)
         return replace(self.terms, wallet=self.wallet, player_tariffs=tuple(known.values()))
 
     def emit(self, kind: EventKind, at_ms: int, **payload: EventValue) -> None:
@@ -178,10 +191,11 @@ class Draft:
         if old is not None and old.status is not status:
             self.coverage = Coverage(old.until_ms, old.cause, status)
 
-    def device_moved(self, pc_id: str, zone_id: str, at_ms: int) -> None:
-        """Close the open device link and open one to another PC."""
+    def device_linked(self, at_ms: int) -> None:
+        """Close the open device link, if any, and open one to the session's PC."""
         self.device_unlinked(at_ms)
-        self.device_links = (*self.device_links, SessionDevice(pc_id, zone_id, at_ms))
+        link = SessionDevice(self.pc_id, self.zone_id, at_ms)
+        self.device_links = (*self.device_links, link)
 
     def device_unlinked(self, at_ms: int) -> None:
         """Close the open device link."""
@@ -198,6 +212,10 @@ class Draft:
         state = replace(
             self.before,
             status=self.status,
+            pc_id=self.pc_id,
+            zone_id=self.zone_id,
+            player_id=self.player_id,
+            groups=self.groups,
             segments=self.segments,
             device_links=self.device_links,
             extensions=self.extensions,

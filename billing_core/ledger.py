@@ -30,7 +30,7 @@ class TransactionKind(StrEnum):
     STEP = "step"
     SETTLE = "settle"
     PURCHASE = "purchase"
-    USE = "use"
+    SURCHARGE = "surcharge"
     REFUND = "refund"
     FORFEIT = "forfeit"
     TOP_UP = "top_up"

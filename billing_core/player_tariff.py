@@ -74,10 +74,12 @@ def bought(
     at_ms: int,
     price_minor: int,
     bonus_minor: int = 0,
+    total_ms: int | None = None,
+    session_id: str | None = None,
     order_id: str | None = None,
 ) -> PlayerTariff:
-    """A fresh purchase of a prepaid tariff."""
-    total_ms = tariff.pool_ms
+    """A fresh purchase of a prepaid tariff; ``total_ms`` when it is less than the whole pool."""
+    total_ms = tariff.pool_ms if total_ms is None else total_ms
     after_hours = tariff.expiration.after_hours
     if after_hours is not None and total_ms is not None:
         total_ms = min(total_ms, after_hours * MS_PER_HOUR)
@@ -95,6 +97,7 @@ def bought(
         bonus_minor=bonus_minor,
         total_ms=total_ms,
         total_sessions=min(counted) if counted else None,
+        session_id=session_id,
         order_id=order_id,
     )
 
