@@ -276,7 +276,7 @@ def _is_fresh(last: JournalImage, state: AgentState, now: Instant) -> bool:
         and last.results is state.results
         and last.connection_epoch == state.connection_epoch
     )
-    is_counting = state.usage.stretch is not None
+    is_counting = any(grant.remaining_ms(last.at) > 0 for grant in last.grants)
     return unchanged and not (is_counting and now.boot_ms - last.at.boot_ms >= PERSIST_EVERY_MS)
 
 
