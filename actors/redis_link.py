@@ -27,7 +27,14 @@ RETRIES = 4
 RETRY_BASE_SECONDS = 0.02
 RETRY_CAP_SECONDS = 0.5
 
-_UNABLE = ("READONLY", "MISCONF", "NOREPLICAS", "OOM", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")
+_UNABLE = (
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.MasterDownError,
+    exceptions.ClusterDownError,
+    exceptions.TryAgainError,
+)
+_UNABLE_CODES = ("MISCONF", "NOREPLICAS")
 """Answers of a server that is there and cannot write now; nothing was written."""
 
 Argument: TypeAlias = bytes | str | int
@@ -133,7 +140,7 @@ def _translated() -> Iterator[None]:
             raise StoreError(f"the store refused the credentials: {error}") from error
         raise StoreUnavailableError(str(error)) from error
     except exceptions.ResponseError as error:
-        if str(error).startswith(_UNABLE):
+        if isinstance(error, _UNABLE) or str(error).startswith(_UNABLE_CODES):
             raise StoreUnavailableError(str(error)) from error
         raise StoreError(str(error)) from error
     except exceptions.RedisError as error:
