@@ -42,12 +42,11 @@ def advance(state: SessionState, terms: Terms, now_ms: int) -> Decision:
     booking) changes. ``now_ms`` at or before the last call's changes nothing.
     """
     draft = Draft(state, terms)
-    bring_to(draft, now_ms)
-    return draft.finish(due_at_ms(draft))
+    return draft.finish(bring_to(draft, now_ms))
 
 
-def bring_to(draft: Draft, now_ms: int) -> None:
-    """The same on a draft."""
+def bring_to(draft: Draft, now_ms: int) -> int | None:
+    """The same on a draft; when something will happen next."""
     changed = draft.known_wallet != draft.wallet
     if changed:
         _look_at_wallet(draft, now_ms)
@@ -56,9 +55,11 @@ def bring_to(draft: Draft, now_ms: int) -> None:
         if due is None or due.at_ms > now_ms:
             break
         due.happens(draft, due.at_ms)
-    if changed and not draft.is_over:
+    if changed and draft.segment is not None:
         warn_of_coverage(draft, now_ms)
         warn_of_balance(draft, now_ms)
+        return due_at_ms(draft)
+    return None if due is None else due.at_ms
 
 
 def _look_at_wallet(draft: Draft, now_ms: int) -> None:

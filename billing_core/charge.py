@@ -207,13 +207,11 @@ def _charge(
         draft.paid_by(draft.wallet.changed(-cash_minor, -bonus_minor))
     _step_done(
         draft,
-        replace(
-            segment,
+        segment.stepped(
             paid_until_ms=end_ms,
             accrued_units=accrued_units,
             amount_minor=amount_minor,
             bonus_minor=segment.bonus_minor + bonus_minor,
-            steps=segment.steps + 1,
         ),
         amounts,
     )
@@ -227,13 +225,11 @@ def _draw(draft: Draft, segment: Segment, pack: PlayerTariff, end_ms: int) -> No
     state = draft.before
     _step_done(
         draft,
-        replace(
-            segment,
+        segment.stepped(
             paid_until_ms=end_ms,
             accrued_units=drawn_ms,
             amount_minor=amount_minor,
             bonus_minor=bonus_of_value(pack, amount_minor),
-            steps=segment.steps + 1,
         ),
         (
             (deferred(state.currency, pack.club_id), -charge_minor),

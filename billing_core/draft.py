@@ -92,7 +92,7 @@ class Draft:
     @property
     def tariff(self) -> Tariff:
         """The tariff of the last segment."""
-        return self.terms.tariffs[self.segments[-1].tariff]
+        return self.run.tariff
 
     @property
     def run(self) -> Run:
@@ -101,7 +101,7 @@ class Draft:
         run = self._run
         if run is None or run.start_at_ms != segment.run_start_at_ms:
             run = Run(
-                self.tariff,
+                self.terms.tariffs[segment.tariff],
                 self.terms.club.timezone,
                 self.zone_id,
                 self.terms.groups,
@@ -209,25 +209,35 @@ class Draft:
 
     def finish(self, due_at_ms: int | None) -> Decision:
         """The decision, with the next instant to look again."""
-        state = replace(
-            self.before,
-            status=self.status,
-            pc_id=self.pc_id,
-            zone_id=self.zone_id,
-            player_id=self.player_id,
-            groups=self.groups,
-            segments=self.segments,
-            device_links=self.device_links,
-            extensions=self.extensions,
-            coverage=self.coverage,
-            warned=self.warned,
-            low_balance_warned=self.low_balance_warned,
-            known_wallet=self.known_wallet,
-            actual_start_at_ms=self.actual_start_at_ms,
-            actual_end_at_ms=self.actual_end_at_ms,
-            ended_reason=self.ended_reason,
-            event_seq=self.event_seq,
-            due_at_ms=due_at_ms,
+        before = self.before
+        state = SessionState(
+            before.session_id,
+            before.club_id,
+            before.currency,
+            self.player_id,
+            None if self.player_id is not None else before.guest_label,
+            self.status,
+            before.mode,
+            before.tariff,
+            before.player_tariff_id,
+            self.pc_id,
+            self.zone_id,
+            before.created_at_ms,
+            before.planned_start_at_ms,
+            before.planned_end_at_ms,
+            self.actual_start_at_ms,
+            self.actual_end_at_ms,
+            self.ended_reason,
+            self.groups,
+            self.segments,
+            self.device_links,
+            self.extensions,
+            self.coverage,
+            self.warned,
+            self.low_balance_warned,
+            self.known_wallet,
+            due_at_ms,
+            self.event_seq,
         )
         return Decision(
             state,

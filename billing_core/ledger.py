@@ -106,7 +106,9 @@ class Transaction:
 
 def entries_of(*amounts: tuple[Account, int]) -> tuple[Entry, ...]:
     """Entries for the amounts that are not zero."""
-    return tuple(Entry(account, amount_minor) for account, amount_minor in amounts if amount_minor)
+    return tuple(
+        [Entry(account, amount_minor) for account, amount_minor in amounts if amount_minor]
+    )
 
 
 def command_id(idempotency_key: str, number: int = 0) -> str:

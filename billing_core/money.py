@@ -44,3 +44,20 @@ def share_half_up(amount_minor: int, part: int, whole: int) -> int:
     if whole == 0:
         return 0
     return (2 * amount_minor * part + whole) // (2 * whole)
+
+
+_DECIMALS: Final = {
+    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+"""ISO 4217 exponents that are not 2."""
+
+
+def amount_text(amount_minor: int, currency: str) -> str:
+    """An amount for people to read: ``12.50 EUR``."""
+    decimals = _DECIMALS.get(currency, 2)
+    sign = "-" if amount_minor < 0 else ""
+    digits = str(abs(amount_minor)).rjust(decimals + 1, "0")
+    if decimals == 0:
+        return f"{sign}{digits} {currency}"
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]} {currency}"

@@ -176,6 +176,31 @@ class Segment:
         """The part not paid in bonus."""
         return self.amount_minor - self.bonus_minor
 
+    def stepped(
+        self, *, paid_until_ms: int, accrued_units: int, amount_minor: int, bonus_minor: int
+    ) -> "Segment":
+        """One step later. Spelled out because every tick of every session makes one."""
+        return Segment(
+            self.index,
+            self.tariff,
+            self.cause,
+            self.zone_id,
+            self.start_at_ms,
+            self.run_start_at_ms,
+            paid_until_ms,
+            self.rule_index,
+            self.rate_per_hour_minor,
+            self.rate_until_ms,
+            self.pack,
+            self.planned_end_at_ms,
+            self.end_at_ms,
+            self.fee_minor,
+            accrued_units,
+            amount_minor,
+            bonus_minor,
+            self.steps + 1,
+        )
+
     @property
     def player_tariff_id(self) -> str | None:
         """The bought tariff this segment draws from."""

@@ -33,7 +33,8 @@ class StoredValueError(ValueError):
 
 def from_plain(kind: type[_Value], data: object) -> _Value:
     """Build a dataclass of this room from plain data. Raises StoredValueError."""
-    return cast("_Value", _reader(kind)(data, ""))
+    wanted: Any = kind
+    return cast("_Value", _reader(wanted)(data, ""))
 
 
 def session_from_dict(data: Mapping[str, Any]) -> SessionState:
