@@ -161,4 +161,7 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if _text(raw) != text:
+        raise ValueError("not the one way to write these bytes")
+    return raw

@@ -1,0 +1,134 @@
+"""``clubctl api``: the API's process. It owns no state; any number of them may run side by side."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from socket import socket
+from typing import Final
+
+import structlog
+import uvicorn
+
+from actors.clock import SystemClock, clock_for
+from actors.ray_host import RayGateway, disconnect
+from actors.store import Snapshots, Store, StoreUnavailableError
+from actors.store_redis import RedisStore
+from controller.api.app import create_app
+from controller.api.auth import ApiKey, CookieSigner, Gate, KeyRing
+from controller.api.dependencies import ApiDependencies
+from controller.api.live import LiveHall
+from controller.business_time import read_anchor
+from controller.settings import PREFIX, Environment, Settings, SettingsError
+
+SIGNING_SNAPSHOT: Final = "api-signing"
+COOKIE_SECRET_BYTES: Final = 32
+STORE_RETRY_S: Final = 0.5
+GRACE_S: Final = 10
+SESSION_ID_BYTES: Final = 9
+
+log = structlog.get_logger(__name__)
+
+
+def run_api(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises SettingsError without a store."""
+    if settings.redis_url is None:
+        raise SettingsError(f"{PREFIX}REDIS_URL: not set; `clubctl demo` starts its own")
+    asyncio.run(_serve(settings, settings.redis_url))
+
+
+async def _serve(settings: Settings, redis_url: str) -> None:
+    store = RedisStore.open(redis_url)
+    try:
+        app = create_app(await dependencies_of(settings, store))
+        config = uvicorn.Config(
+            app,
+            host=settings.api_host,
+            port=settings.api_port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=GRACE_S,
+            ws="none",
+        )
+        log.info("api_serving", host=settings.api_host, port=settings.api_port)
+        await LiveServer(config, app.state.rooms.live).serve()
+    finally:
+        await asyncio.to_thread(disconnect)
+        await store.close()
+
+
+async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
+    """What the API is built from; waits for the store, because the keys of time are in it."""
+    while True:
+        try:
+            anchor = await read_anchor(store)
+            secret = await cookie_secret(settings, store)
+            break
+        except StoreUnavailableError as error:
+            log.warning("store_unavailable", reason=str(error))
+            await asyncio.sleep(STORE_RETRY_S)
+    ring = KeyRing([ApiKey(key.chain_id, key.name, key.sha256) for key in settings.api_keys])
+    return ApiDependencies(
+        store=store,
+        gateway=RayGateway(store),
+        gate=Gate(ring, CookieSigner(secret, ring)),
+        clock=clock_for(anchor),
+        real_clock=SystemClock(),
+        draw_id=draw_session_id,
+        secure_cookies=settings.env is Environment.PRODUCTION,
+    )
+
+
+async def cookie_secret(settings: Settings, store: Snapshots) -> bytes:
+    """The configured secret, else one that the store keeps for every API process.
+
+    Operators stay signed in while an API process restarts.
+    """
+    if settings.cookie_secret is not None:
+        return settings.cookie_secret.get_secret_value().encode()
+    if (kept := await _kept_secret(store)) is not None:
+        return kept
+    fresh = secrets.token_bytes(COOKIE_SECRET_BYTES)
+    await store.put_snapshot(SIGNING_SNAPSHOT, fresh, ttl_ms=None)
+    # Two processes that start together agree on what was written last.
+    return await _kept_secret(store) or fresh
+
+
+async def _kept_secret(store: Snapshots) -> bytes | None:
+    return (await store.snapshots(SIGNING_SNAPSHOT)).get(SIGNING_SNAPSHOT)
+
+
+def draw_session_id() -> str:
+    """A session id nobody can guess, fit for an address."""
+    return f"ses-{secrets.token_hex(SESSION_ID_BYTES)}"
+
+
+class LiveServer(uvicorn.Server):
+    """Ends live streams when it is asked to stop, and leaves the loop as it found it."""
+
+    def __init__(self, config: uvicorn.Config, live: LiveHall) -> None:
+        super().__init__(config)
+        self._live = live
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop listening, let what runs finish, and wait for no reader of a stream."""
+        self._live.close()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGINT and SIGTERM end the serving, not the process: the rest is tidied up after it."""
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        for number in numbers:
+            loop.add_signal_handler(number, self._stop)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def _stop(self) -> None:
+        self.should_exit = True
