@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import orjson
-from billing_core.stored import club_terms_from_dict, tariff_from_dict
 
 from actors.placement import shard_of_club
 from actors.store import ShardId
+from billing_core.stored import club_terms_from_dict, tariff_from_dict
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.terms import ClubTerms
 from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
@@ -86,7 +86,7 @@ def _decode(model: type[D], name: str, raw: bytes) -> D:
 
 def _terms(club: ClubDocument) -> ClubTerms:
     try:
-        base = {"timezone": club.timezone, "currency": club.currency}
+        base = {"club_id": club.club_id, "timezone": club.timezone, "currency": club.currency}
         return club_terms_from_dict({**base, **club.terms})
     except (ValueError, TypeError, KeyError) as error:
         raise ValueError(f"catalogue club:{club.club_id}: {error}") from error

@@ -50,7 +50,7 @@ def _result(state: SessionState, club: ClubSupervisor, drafting: Drafting) -> di
     result: dict[str, JsonValue] = {"session": view.model_dump(mode="json")}
     receipt = drafting.receipts.get(state.session_id)
     if receipt is not None:
-        result["receipt"] = receipt_view(receipt, names).model_dump(mode="json")
+        result["receipt"] = receipt_view(receipt).model_dump(mode="json")
     return result
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import orjson
-from billing_core.receipt import Receipt
 
 from actors.draft import Draft, TickReport
 from actors.pc import PcState, desired_document
@@ -27,6 +26,7 @@ from actors.workspace import (
 from billing_core.events import Event
 from billing_core.ledger import Transaction
 from billing_core.player_tariff import PlayerTariff
+from billing_core.receipt import Receipt
 from billing_core.session import SessionState
 from billing_core.wallet import Wallet
 from schemas.catalogue import PlayerDocument

@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-from billing_core.lease import lease_duration
-
 from actors.club import UNLOCK_WAIT_MS, ClubSupervisor
 from actors.drafting import Drafting
 from actors.pc import PcState, Wish, retargeted
@@ -11,6 +9,7 @@ from actors.rendering import tile_of
 from actors.session import SessionActor
 from actors.turn import Now
 from billing_core.coverage import CoverageStatus
+from billing_core.lease import lease_duration_ms
 from billing_core.session import SessionState, SessionStatus
 from schemas.device import WarningLevel
 from schemas.views import LinkState
@@ -77,7 +76,7 @@ def _wish(
     if pc.waits_for is not None:
         return Wish(title=pc_title(club, pc), message=_MOVING)
     actor = SessionActor(club.setup, drafting, now)
-    allowed_ms = lease_duration(session, actor.terms_of(session), now.wall_ms)
+    allowed_ms = lease_duration_ms(session, actor.terms_of(session), now.wall_ms)
     coverage = session.coverage
     ends_at_ms = None if coverage is None else coverage.until_ms
     warning = WarningLevel.NONE if coverage is None else _WARNINGS.get(coverage.status)

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 import orjson
-from billing_core.stored import player_tariff_from_dict
 
 from actors.store import ShardStore, StoredEntity
 from actors.wallets import WalletKey, read_wallets
 from actors.workspace import KnownHolder, bought_key, player_key
+from billing_core.stored import player_tariff_from_dict
 from billing_core.wallet import Wallet
 from schemas.catalogue import PlayerDocument
 

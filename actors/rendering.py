@@ -6,10 +6,14 @@ from typing import Final
 from actors.club_setup import ClubSetup
 from actors.pc import PcState
 from billing_core.coverage import CoverageStatus
+from billing_core.receipt import Receipt, ReceiptSegment
 from billing_core.session import Segment, SessionState, SessionStatus
 from schemas.views import (
     DeviceLinkView,
     HallTile,
+    ReceiptLineView,
+    ReceiptSegmentView,
+    ReceiptView,
     SegmentView,
     SessionView,
     UseState,
@@ -136,4 +140,45 @@ def _segment(segment: Segment, tariff_names: Mapping[str, str]) -> SegmentView:
         amount_minor=segment.amount_minor,
         bonus_minor=segment.bonus_minor,
         cash_minor=segment.cash_minor,
+    )
+
+
+def receipt_view(receipt: Receipt) -> ReceiptView:
+    """A frozen bill as a CRM sees it."""
+    return ReceiptView(
+        session_id=receipt.session_id,
+        club_id=receipt.club_id,
+        currency=receipt.currency,
+        issued_at_ms=receipt.issued_at_ms,
+        total_minor=receipt.total_minor,
+        bonus_minor=receipt.bonus_minor,
+        cash_minor=receipt.cash_minor,
+        segments=tuple(_receipt_segment(segment) for segment in receipt.segments),
+    )
+
+
+def _receipt_segment(segment: ReceiptSegment) -> ReceiptSegmentView:
+    return ReceiptSegmentView(
+        index=segment.index,
+        tariff_id=segment.tariff.id,
+        tariff_version=segment.tariff.version,
+        tariff_name=segment.tariff_name,
+        zone_id=segment.zone_id,
+        start_at_ms=segment.start_at_ms,
+        end_at_ms=segment.end_at_ms,
+        amount_minor=segment.amount_minor,
+        bonus_minor=segment.bonus_minor,
+        cash_minor=segment.cash_minor,
+        lines=tuple(
+            ReceiptLineView(
+                explanation=line.explanation,
+                rule=line.rule,
+                tariff_version=line.tariff_version,
+                from_at_ms=line.from_at_ms,
+                until_at_ms=line.until_at_ms,
+                steps=line.steps,
+                amount_minor=line.amount_minor,
+            )
+            for line in segment.lines
+        ),
     )

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import orjson
-from billing_core.deciding import Decision
-from billing_core.receipt import receipt_of
 
 from actors.club_setup import ClubSetup
 from actors.drafting import Drafting
 from actors.store import Claim
 from actors.turn import Now
 from actors.wallets import WalletKey
+from billing_core.advance import advance
+from billing_core.decision import Decision
 from billing_core.ledger import (
     Means,
     Transaction,
@@ -25,6 +25,7 @@ from billing_core.ledger import (
     top_up,
     wallet_cash,
 )
+from billing_core.receipt import receipt_of
 from billing_core.session import SessionState, SessionStatus
 from billing_core.terms import Terms, ZoneTerms
 from schemas.catalogue import ZoneDocument
@@ -96,6 +97,11 @@ class SessionActor:
             drafting.put_session(state)
         return state
 
+    def brought_to_now(self, state: SessionState) -> SessionState:
+        """Bill what is due under the terms of the PC the session is at, before it leaves."""
+        terms = self.terms_of(state)
+        return self.take(state, advance(state, terms, self.now.wall_ms), terms)
+
     def pay_at_desk(self, state_holder: str, paid_minor: int, means: str, key: str) -> None:
         """Take a guest's money over the desk into the wallet of this one session."""
         if paid_minor == 0:
@@ -150,7 +156,12 @@ class SessionActor:
 
     def _close(self, state: SessionState, terms: Terms) -> None:
         self._give_back_to_guest(state)
-        receipt = receipt_of(state, terms, self.now.wall_ms)
+        receipt = receipt_of(
+            state,
+            terms.tariffs,
+            timezone=terms.club.timezone,
+            issued_at_ms=state.actual_end_at_ms or self.now.wall_ms,
+        )
         self.drafting.receipts[state.session_id] = receipt
         document = {
             "v": DOCUMENT_VERSION,

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from billing_core.deciding import decide
-
 from actors.session import SessionActor
 from actors.turn import CommandInput
 from billing_core import commands as core
+from billing_core.decide import decide
 from billing_core.rejection import Rejected
 from billing_core.session import EndedReason, SessionState, SessionStatus
 from billing_core.tariff import Channel
@@ -37,6 +36,7 @@ class Refusal:
         )
 
 
+FINISHED: Final = Refusal("session-finished", "the session is over", "session_id")
 PAYS_FROM_WALLET: Final = Refusal(
     "amount-invalid", "a player pays from the wallet: top it up instead", "paid_minor"
 )
@@ -122,6 +122,9 @@ def switch_session_device(
     refusal = _pc_refusal(actor, command.pc_id, state.session_id, "pc_id")
     if refusal is not None:
         return refusal
+    state = actor.brought_to_now(state)
+    if state.status.is_final:
+        return FINISHED
     zone = actor.setup.zone_of_pc(command.pc_id)
     asked = core.SwitchSessionDevice(pc_id=command.pc_id, zone_id=zone.zone_id)
     return _decided(actor, state, asked, actor.terms_of(state, command.pc_id))
@@ -151,7 +154,7 @@ def cancel_session(
 def _decided(
     actor: SessionActor, state: SessionState | None, asked: core.Command, terms: Terms
 ) -> Outcome:
-    outcome = decide(state, asked, terms, actor.now.wall_ms)
+    outcome = decide(state, asked, terms=terms, now_ms=actor.now.wall_ms)
     if isinstance(outcome, Rejected):
         return Refusal(outcome.code.value, outcome.message, _wire_field(outcome.field))
     return actor.take(state, outcome, terms)
@@ -164,7 +167,7 @@ def _wire_field(field: str | None) -> str | None:
 def _found(actor: SessionActor, session_id: str) -> SessionState | Refusal:
     state = actor.drafting.session(session_id)
     if state is None:
-        return Refusal("session-finished", "the session is over", "session_id")
+        return FINISHED
     return state
 
 

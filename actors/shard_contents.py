@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from billing_core.stored import session_from_dict
 
 from actors.pc import Grant, PcState, Target
 from actors.store import SESSION_KEY_PREFIX, StoredEntity
 from actors.workspace import Entity, Versioned
+from billing_core.stored import session_from_dict
 from schemas.device import WarningLevel
 from schemas.views import LinkState
 

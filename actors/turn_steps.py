@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from billing_core.deciding import advance, decide
-
 from actors.club import ClubSupervisor
 from actors.command_turn import decide_command
 from actors.draft import Draft, TickReport, TickResult, Turn
@@ -25,7 +23,9 @@ from actors.turn import (
     WalletInput,
 )
 from actors.workspace import Memory, Workspace
+from billing_core.advance import advance
 from billing_core.commands import Recompute
+from billing_core.decide import decide
 from billing_core.rejection import Rejected
 from billing_core.session import SessionState
 from schemas.commands import CommandReply, ReplyStatus
@@ -98,7 +98,7 @@ class TurnSteps:
         drafting, club = self._drafting(state.club_id)
         actor = SessionActor(club.setup, drafting, self.now)
         terms = actor.terms_of(state)
-        outcome = decide(state, Recompute(), terms, self.now.wall_ms)
+        outcome = decide(state, Recompute(), terms=terms, now_ms=self.now.wall_ms)
         if isinstance(outcome, Rejected) or outcome.state == state:
             return
         after = actor.take(state, outcome, terms)
