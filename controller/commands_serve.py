@@ -1,6 +1,6 @@
 """``clubctl run``, ``api`` and ``pc``: the processes of a club, configured by the environment."""
 
-from controller.command_settings import settings_or_exit
+from controller.command_settings import connected_settings, settings_or_exit
 from controller.settings import load_settings
 
 
@@ -8,7 +8,7 @@ def run_command() -> None:
     """The controller: joins or starts Ray, keeps its shard hosts alive and hands out shards."""
     from controller.supervise import run_controller
 
-    run_controller(settings_or_exit(load_settings))
+    run_controller(connected_settings())
 
 
 def api_command() -> None:
