@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from billing_core.charge import open_run, post_step, recompute, replan
+from billing_core.charge import open_run, post_step, post_stride, recompute, replan
 from billing_core.closing import close_segment, end_session
 from billing_core.coverage import CoverageCause
 from billing_core.decision import Decision
@@ -127,7 +127,10 @@ _NEXT_DUE: Final[Mapping[SessionStatus, Callable[[Draft], Due | None]]] = Mappin
 
 
 def _step(draft: Draft, _at_ms: int) -> None:
-    post_step(draft)
+    if draft.strides_until_ms is None:
+        post_step(draft)
+    else:
+        post_stride(draft, draft.strides_until_ms)
 
 
 def _planned_start(draft: Draft, at_ms: int) -> None:

@@ -28,7 +28,15 @@ from billing_core.player_tariff import (
     used,
     value_minor,
 )
-from billing_core.pricing import Piece, piece_at, price_minor, price_units, rule_of, step_end_ms
+from billing_core.pricing import (
+    Piece,
+    piece_at,
+    pieces,
+    price_minor,
+    price_units,
+    rule_of,
+    step_end_ms,
+)
 from billing_core.renewal import Candidate
 from billing_core.session import Segment, SegmentCause, SessionMode
 from billing_core.wallet import bonus_part
@@ -142,11 +150,44 @@ def drawn_by(segment: Segment, pack: PlayerTariff) -> PlayerTariff:
 
 def post_step(draft: Draft) -> None:
     """Begin the next billing step: post what it costs."""
-    segment = draft.segments[-1]
+    segment = _priced_at_begin(draft)
+    _post_until(draft, segment, step_end_ms(draft.run, segment.paid_until_ms))
+
+
+def post_stride(draft: Draft, before_ms: int) -> None:
+    """Begin all steps before ``before_ms`` up to a change of rule, as one posting."""
+    segment = _priced_at_begin(draft)
     begin_ms = segment.paid_until_ms
-    if segment.rate_until_ms is not None and begin_ms >= segment.rate_until_ms:
-        segment = _repriced(draft, segment, begin_ms)
-    end_ms = step_end_ms(draft.run, begin_ms)
+    assert draft.actual_start_at_ms is not None
+    periods = (begin_ms - draft.actual_start_at_ms) // FORECAST_PERIOD_MS + 1
+    before_ms = min(before_ms, draft.actual_start_at_ms + periods * FORECAST_PERIOD_MS)
+    if segment.planned_end_at_ms is not None:
+        before_ms = min(before_ms, segment.planned_end_at_ms)
+    if segment.pack is None:
+        before_ms = _same_rule_until_ms(draft, segment, before_ms)
+    _post_until(draft, segment, step_end_ms(draft.run, max(begin_ms, before_ms - 1)))
+
+
+def _same_rule_until_ms(draft: Draft, segment: Segment, before_ms: int) -> int:
+    until_ms = segment.paid_until_ms
+    for _, piece_end_ms, piece in pieces(draft.run, segment.paid_until_ms, before_ms):
+        if piece.rule_index != segment.rule_index:
+            break
+        until_ms = piece_end_ms
+    return until_ms
+
+
+def _priced_at_begin(draft: Draft) -> Segment:
+    """The open segment under the price in force where its next step begins."""
+    segment = draft.segments[-1]
+    if segment.rate_until_ms is not None and segment.paid_until_ms >= segment.rate_until_ms:
+        return _repriced(draft, segment, segment.paid_until_ms)
+    return segment
+
+
+def _post_until(draft: Draft, segment: Segment, end_ms: int) -> None:
+    """Post the time from the end of the last step up to ``end_ms``, a step's end."""
+    begin_ms = segment.paid_until_ms
     if segment.planned_end_at_ms is not None and end_ms > segment.planned_end_at_ms:
         end_ms = segment.planned_end_at_ms
     if segment.pack is not None:
@@ -157,7 +198,7 @@ def post_step(draft: Draft) -> None:
     else:
         units = price_units(draft.run, begin_ms, end_ms)
     accrued_units = segment.accrued_units + units
-    rule = rule_of(draft.tariff, segment.rule_index)
+    rule = rule_of(draft.run.tariff, segment.rule_index)
     amount_minor = price_minor(rule, accrued_units, segment.fee_minor)
     _charge(draft, segment, amount_minor, accrued_units=accrued_units, end_ms=end_ms)
 

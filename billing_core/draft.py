@@ -23,7 +23,11 @@ from billing_core.wallet import Wallet
 
 
 class Draft:
-    """Starts as a state under its terms, collects changes, and becomes a Decision."""
+    """Starts as a state under its terms, collects changes, and becomes a Decision.
+
+    ``strides_until_ms`` makes it bill in strides up to that instant, one posting per price
+    instead of one per step: the same amounts, for forecasts that post nothing.
+    """
 
     __slots__ = (
         "_run",
@@ -44,6 +48,7 @@ class Draft:
         "player_id",
         "segments",
         "status",
+        "strides_until_ms",
         "terms",
         "transactions",
         "wallet",
@@ -76,6 +81,7 @@ class Draft:
         self.events: list[Event] = []
         self.transactions: list[Transaction] = []
         self.packs: dict[str, PlayerTariff] = {}
+        self.strides_until_ms: int | None = None
         self._run: Run | None = None
 
     @property

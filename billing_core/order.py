@@ -1,0 +1,270 @@
+"""Money outside a running session: buying, giving back, paying a post-pay bill, correcting.
+
+Each returns transactions whose ids come from the command's idempotency key, so a repeat is
+recognised, and the values they leave behind.
+"""
+
+from dataclasses import dataclass, replace
+
+from billing_core.admission import check_sale
+from billing_core.closing import given_back, returned_amounts
+from billing_core.ledger import (
+    Account,
+    Means,
+    Transaction,
+    TransactionKind,
+    command_id,
+    deferred,
+    desk,
+    entries_of,
+    receivable,
+    revenue,
+    wallet_bonus,
+    wallet_cash,
+)
+from billing_core.money import share_half_up
+from billing_core.player_tariff import PlayerTariff, PlayerTariffStatus, bought, expires_at_ms
+from billing_core.purchase import block_price_minor, bonus_of_purchase
+from billing_core.rejection import Rejected, RejectionCode
+from billing_core.session import SessionState
+from billing_core.tariff import Channel, RefundPolicy, Tariff
+from billing_core.terms import ClubTerms, Terms
+from billing_core.wallet import Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class OrderContext:
+    """Who does it for whom, when, under which key."""
+
+    idempotency_key: str
+    at_ms: int
+    holder_id: str
+    channel: Channel = Channel.CRM
+
+    def transaction(
+        self,
+        kind: TransactionKind,
+        *amounts: tuple[Account, int],
+        session_id: str | None = None,
+        number: int = 0,
+    ) -> Transaction:
+        """A transaction of this command."""
+        return Transaction(
+            command_id(self.idempotency_key, number),
+            self.at_ms,
+            kind,
+            entries_of(*amounts),
+            session_id,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a command did: its transactions, the wallet after, the player tariff after."""
+
+    transactions: tuple[Transaction, ...]
+    wallet: Wallet
+    player_tariff: PlayerTariff | None = None
+
+
+def buy(
+    tariff: Tariff, terms: Terms, context: OrderContext, *, means: Means | None = None
+) -> Settled | Rejected:
+    """Buy a prepaid tariff in ``terms.zone`` from the wallet, or over the desk with ``means``.
+
+    The player tariff's id is ``pt-<idempotency key>``.
+    """
+    if not tariff.is_prepaid:
+        message = f"{tariff.name} is charged while it is played"
+        return Rejected(RejectionCode.TARIFF_NOT_ON_SALE, message, "tariff")
+    rejected = check_sale(tariff, terms, context.channel, context.at_ms)
+    if rejected is not None:
+        return rejected
+    price_minor = block_price_minor(tariff, terms, context.at_ms)
+    bonus_minor: int | Rejected = 0
+    if means is None:
+        bonus_minor = bonus_of_purchase(tariff, terms.wallet, price_minor)
+    if isinstance(bonus_minor, Rejected):
+        return bonus_minor
+    cash_minor = price_minor - bonus_minor
+    club = terms.club
+    pays = (
+        wallet_cash(club.currency, context.holder_id)
+        if means is None
+        else desk(club.currency, club.club_id, means)
+    )
+    transaction = context.transaction(
+        TransactionKind.PURCHASE,
+        (wallet_bonus(club.currency, context.holder_id), -bonus_minor),
+        (pays, -cash_minor),
+        (deferred(club.currency, club.club_id), price_minor),
+    )
+    owned = bought(
+        tariff,
+        player_tariff_id=f"pt-{context.idempotency_key}",
+        holder_id=context.holder_id,
+        club_id=club.club_id,
+        at_ms=context.at_ms,
+        price_minor=price_minor,
+        bonus_minor=bonus_minor,
+    )
+    wallet = terms.wallet
+    if means is None:
+        wallet = wallet.changed(-cash_minor, -bonus_minor)
+    return Settled((transaction,), wallet, owned)
+
+
+def refund(
+    owned: PlayerTariff,
+    tariff: Tariff,
+    terms: Terms,
+    context: OrderContext,
+    *,
+    amount_minor: int | None = None,
+) -> Settled | Rejected:
+    """Give back what is left of a bought tariff, or ``amount_minor`` of it with its share of time.
+
+    Unused time goes back as it was paid, whatever the policy. Once used, the tariff's policy
+    decides: KEEP and FORFEIT give nothing back.
+    """
+    rejected = _check_refund(owned, tariff, amount_minor)
+    if rejected is not None:
+        return rejected
+    untouched = owned.earned_minor == 0 and owned.used_ms == 0 and owned.used_sessions == 0
+    policy = RefundPolicy.CASH if untouched else tariff.refund
+    part = _part_of(owned, owned.deferred_minor if amount_minor is None else amount_minor)
+    amounts, cash_minor, bonus_minor = returned_amounts(
+        part, policy, currency=terms.club.currency, holder_id=context.holder_id
+    )
+    transaction = context.transaction(TransactionKind.REFUND, *amounts)
+    wallet = terms.wallet.changed(cash_minor, bonus_minor)
+    return Settled((transaction,), wallet, _left_of(owned, part))
+
+
+def _check_refund(owned: PlayerTariff, tariff: Tariff, amount_minor: int | None) -> Rejected | None:
+    if owned.session_id is not None:
+        message = f"{tariff.name} is being played"
+        return Rejected(RejectionCode.PLAYER_TARIFF_IN_USE, message)
+    if amount_minor is not None and amount_minor <= 0:
+        return Rejected(RejectionCode.AMOUNT_INVALID, "a refund is above zero", "amount_minor")
+    used = owned.earned_minor > 0 or owned.used_ms > 0 or owned.used_sessions > 0
+    gives_nothing = tariff.refund in {RefundPolicy.KEEP, RefundPolicy.FORFEIT}
+    closed = owned.status is not PlayerTariffStatus.OPEN
+    if owned.deferred_minor == 0 or closed or (used and gives_nothing):
+        message = f"nothing of {tariff.name} goes back under {tariff.refund.value}"
+        return Rejected(RejectionCode.NOTHING_TO_REFUND, message)
+    if amount_minor is not None and amount_minor > owned.deferred_minor:
+        message = f"only {owned.deferred_minor} is left of {tariff.name}"
+        return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
+    return None
+
+
+def _part_of(owned: PlayerTariff, amount_minor: int) -> PlayerTariff:
+    """The purchase as if only ``amount_minor`` of it were still deferred."""
+    kept_minor = owned.deferred_minor - amount_minor
+    return replace(owned, earned_minor=owned.earned_minor + kept_minor)
+
+
+def _left_of(owned: PlayerTariff, part: PlayerTariff) -> PlayerTariff:
+    amount_minor = part.deferred_minor
+    if amount_minor == owned.deferred_minor:
+        return given_back(owned, forfeited=False)
+    total_ms = owned.total_ms
+    if total_ms is not None:
+        left_ms = total_ms - owned.used_ms
+        total_ms -= share_half_up(left_ms, amount_minor, owned.deferred_minor)
+    return replace(owned, returned_minor=owned.returned_minor + amount_minor, total_ms=total_ms)
+
+
+def lapse(
+    owned: PlayerTariff, tariff: Tariff, club: ClubTerms, context: OrderContext
+) -> Settled | None:
+    """Close a bought tariff that has expired unplayed: what is deferred becomes revenue.
+
+    None while it is valid, in play, or closed already.
+    """
+    expiry_ms = expires_at_ms(owned, tariff, club.timezone)
+    in_play = owned.session_id is not None or owned.status is not PlayerTariffStatus.OPEN
+    if in_play or expiry_ms is None or context.at_ms < expiry_ms:
+        return None
+    left_minor = owned.deferred_minor
+    transaction = context.transaction(
+        TransactionKind.FORFEIT,
+        (deferred(club.currency, owned.club_id), -left_minor),
+        (revenue(club.currency, owned.club_id), left_minor),
+    )
+    after = given_back(owned, forfeited=True, status=PlayerTariffStatus.EXPIRED)
+    return Settled((transaction,), Wallet(), after)
+
+
+def pay_bill(
+    state: SessionState,
+    club: ClubTerms,
+    context: OrderContext,
+    *,
+    amount_minor: int,
+    means: Means | None,
+    wallet: Wallet,
+) -> Settled | Rejected:
+    """Pay ``amount_minor`` of a post-pay session's bill at the desk, or from the wallet's cash.
+
+    The caller knows what is still owed: the negative balance of the session's receivable.
+    """
+    if amount_minor <= 0 or amount_minor > state.amount_minor:
+        message = f"the session costs {state.amount_minor}"
+        return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
+    source = wallet_cash(club.currency, context.holder_id)
+    if means is not None:
+        source = desk(club.currency, club.club_id, means)
+    elif amount_minor > wallet.spendable_cash_minor:
+        message = f"the wallet can pay {max(0, wallet.spendable_cash_minor)}"
+        return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message)
+    transaction = context.transaction(
+        TransactionKind.PAYMENT,
+        (source, -amount_minor),
+        (receivable(club.currency, state.session_id), amount_minor),
+        session_id=state.session_id,
+    )
+    after = wallet if means is not None else wallet.changed(-amount_minor, 0)
+    return Settled((transaction,), after)
+
+
+def correct(
+    state: SessionState,
+    context: OrderContext,
+    *,
+    amount_minor: int,
+    corrected_minor: int,
+    wallet: Wallet,
+) -> Settled | Rejected:
+    """Give ``amount_minor`` of a session's price back by a new entry; nothing is ever edited.
+
+    ``corrected_minor`` is what earlier corrections of the session gave back. Each part goes back
+    in the proportion it was paid; a post-pay session owes less instead.
+    """
+    if amount_minor <= 0:
+        message = "a correction gives back more than zero"
+        return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
+    total_minor = state.amount_minor
+    if corrected_minor + amount_minor > total_minor:
+        message = f"the session cost {total_minor}, {corrected_minor} went back before"
+        return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
+    before_minor = share_half_up(corrected_minor, state.bonus_minor, total_minor)
+    after_minor = share_half_up(corrected_minor + amount_minor, state.bonus_minor, total_minor)
+    bonus_minor = after_minor - before_minor
+    cash_minor = amount_minor - bonus_minor
+    earned = (revenue(state.currency, state.club_id), -amount_minor)
+    if state.mode == "OPEN_ENDED":
+        back = (receivable(state.currency, state.session_id), amount_minor)
+        transaction = context.transaction(
+            TransactionKind.CORRECTION, earned, back, session_id=state.session_id
+        )
+        return Settled((transaction,), wallet)
+    transaction = context.transaction(
+        TransactionKind.CORRECTION,
+        earned,
+        (wallet_cash(state.currency, context.holder_id), cash_minor),
+        (wallet_bonus(state.currency, context.holder_id), bonus_minor),
+        session_id=state.session_id,
+    )
+    return Settled((transaction,), wallet.changed(cash_minor, bonus_minor))
