@@ -102,18 +102,24 @@ class ProcessLocker:
     def close(self) -> None:
         """See ``ScreenLocker``."""
         process, self._process = self._process, None
-        if process is not None and process.stdin is not None:
-            process.stdin.close()
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        if process.poll() is None:
+            # The screen outlives us on purpose; Popen would warn about a child left running.
+            process.returncode = 0
 
     def _start(self) -> None:
+        self.close()
         try:
             self._process = subprocess.Popen(  # noqa: S603 - the operator's own command
-                self._argv, stdin=subprocess.PIPE
+                self._argv, stdin=subprocess.PIPE, bufsize=0
             )
         except OSError as error:
             raise LockerError(f"screen process: {error.strerror}") from error
         assert self._process.stdin is not None
-        if hasattr(os, "set_blocking") and sys.platform != "win32":
+        if sys.platform != "win32":
             os.set_blocking(self._process.stdin.fileno(), False)
 
     def _tell(self, order: dict[str, object]) -> None:
@@ -124,6 +130,7 @@ class ProcessLocker:
         try:
             written = os.write(process.stdin.fileno(), line)
         except OSError as error:
+            process.kill()
             raise LockerError(f"screen process: {error.strerror}") from error
         if written != len(line):
             process.kill()
@@ -140,13 +147,13 @@ class LoginctlLocker:
     def __init__(self, session: str | None = None, command: str = "loginctl") -> None:
         self._target = [session] if session else []
         self._command = command
-        self._asked: subprocess.Popen[bytes] | None = None
+        self._asked: list[subprocess.Popen[bytes]] = []
 
     def show(self, screen: Screen, lock_after_ms: int | None) -> None:  # noqa: ARG002
         """See ``ScreenLocker``; logind cannot lock later on its own."""
         verb = "lock-session" if screen.mode is PcMode.LOCKED else "unlock-session"
         try:
-            self._asked = subprocess.Popen(  # noqa: S603 - fixed words
+            asked = subprocess.Popen(  # noqa: S603 - fixed words
                 [self._command, verb, *self._target],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -154,6 +161,7 @@ class LoginctlLocker:
             )
         except OSError as error:
             raise LockerError(f"{self._command}: {error.strerror}") from error
+        self._asked.append(asked)
 
     def notify(self, text: str) -> None:  # noqa: ARG002
         """A login session has no place for a line of text."""
@@ -161,12 +169,17 @@ class LoginctlLocker:
 
     def check(self) -> None:
         """See ``ScreenLocker``."""
-        if self._asked is not None and self._asked.poll() not in (None, 0):
-            status, self._asked = self._asked.returncode, None
-            raise LockerError(f"{self._command} ended with {status}")
+        ended = [process for process in self._asked if process.poll() is not None]
+        self._asked = [process for process in self._asked if process.returncode is None]
+        for process in ended:
+            if process.returncode != 0:
+                raise LockerError(f"{self._command} ended with {process.returncode}")
 
     def close(self) -> None:
         """See ``ScreenLocker``."""
+        for process in self._asked:
+            process.kill()
+            process.wait()
 
 
 def make_locker(kind: LockerKind, *, command: Sequence[str], state_dir: Path) -> ScreenLocker:
