@@ -46,6 +46,7 @@ from actors.store_values import (
     MAX_UNITS_PER_COMMIT,
     SESSION_KEY_PREFIX,
     SHARD_COUNT,
+    ChainImage,
     ChainStream,
     Claim,
     ClosedSession,
@@ -77,6 +78,7 @@ __all__ = [
     "MAX_UNITS_PER_COMMIT",
     "SESSION_KEY_PREFIX",
     "SHARD_COUNT",
+    "ChainImage",
     "ChainStream",
     "Claim",
     "ClosedSession",
@@ -237,6 +239,9 @@ class Snapshots(Protocol):
 
 class Inspection(Protocol):
     """The whole of a chain, for checks and for the archive; not for the way of a command."""
+
+    async def image(self, chain_id: str) -> ChainImage:
+        """The chain at one instant, in one transaction: slow, for checks."""
 
     async def all_balances(self, chain_id: str) -> dict[str, int]:
         """Every account ever used."""

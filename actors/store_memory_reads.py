@@ -9,6 +9,7 @@ from actors.store_memory_server import MemoryServer
 from actors.store_values import (
     LIVE_STREAM_MAX_ENTRIES,
     SESSION_KEY_PREFIX,
+    ChainImage,
     ChainStream,
     LiveEntry,
     StoredEntity,
@@ -107,6 +108,19 @@ class MemoryReads:
         for number in old:
             del kept[number]
         return len(old)
+
+    async def image(self, chain_id: str) -> ChainImage:
+        """See :meth:`actors.store.Inspection.image`."""
+        streams = self._server.chain(chain_id).streams
+        return ChainImage(
+            balances=await self.all_balances(chain_id),
+            claims=await self.all_claims(chain_id),
+            entities=await self.all_entities(chain_id),
+            closed=await self.closed_sessions(chain_id),
+            sessions=await self.all_sessions(chain_id),
+            ledger_until=f"{streams[ChainStream.LEDGER].last}-0",
+            outbox_until=f"{streams[ChainStream.OUTBOX].last}-0",
+        )
 
     async def all_balances(self, chain_id: str) -> dict[str, int]:
         """See :meth:`actors.store.Inspection.all_balances`."""

@@ -9,6 +9,7 @@ from actors.store_values import (
     LIVE_STREAM_MAX_ENTRIES,
     SESSION_KEY_PREFIX,
     SHARD_COUNT,
+    ChainImage,
     ChainStream,
     LiveEntry,
     StoredEntity,
@@ -150,6 +151,29 @@ class RedisReads:
     async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
         """See :meth:`actors.store.Inspection.trim`."""
         return int(await self._link.call("XTRIM", ChainKeys(chain_id).of(name), "MINID", before))
+
+    async def image(self, chain_id: str) -> ChainImage:
+        """See :meth:`actors.store.Inspection.image`."""
+        keys = ChainKeys(chain_id)
+        last = ("+", "-", "COUNT", 1)
+        ledger, outbox, balances, claims, index, closed, *shards = await self._link.together(
+            [
+                ("XREVRANGE", keys.of(ChainStream.LEDGER), *last),
+                ("XREVRANGE", keys.of(ChainStream.OUTBOX), *last),
+                *(("HGETALL", keys.of(n)) for n in ("balances", "claims", "index", "closed")),
+                *(("HGETALL", keys.shard(number)) for number in range(SHARD_COUNT)),
+            ],
+            atomic=True,
+        )
+        return ChainImage(
+            balances={account.decode(): int(value) for account, value in balances.items()},
+            claims=_text(claims),
+            entities=tuple(entity_of(k, v) for s in shards for k, v in _text_keys(s).items()),
+            closed=tuple(entity_of(k, v) for k, v in sorted(_text_keys(closed).items())),
+            sessions=_text(index),
+            ledger_until=ledger[0][0].decode() if ledger else _BEGINNING,
+            outbox_until=outbox[0][0].decode() if outbox else _BEGINNING,
+        )
 
     async def all_balances(self, chain_id: str) -> dict[str, int]:
         """See :meth:`actors.store.Inspection.all_balances`."""

@@ -225,3 +225,20 @@ class ChainStream(StrEnum):
 
     LEDGER = "ledger"
     OUTBOX = "outbox"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainImage:
+    """A whole chain at one instant, but for its streams: these only grow, so whoever reads them
+    up to ``ledger_until`` and ``outbox_until`` has what this image is the result of.
+
+    ``sessions`` maps session ids to club ids. Keys of ``closed`` are session ids.
+    """
+
+    balances: Mapping[str, int]
+    claims: Mapping[str, str]
+    entities: tuple[StoredEntity, ...]
+    closed: tuple[StoredEntity, ...]
+    sessions: Mapping[str, str]
+    ledger_until: str
+    outbox_until: str

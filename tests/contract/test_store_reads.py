@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from stores_under_test import (
     CHAIN,
+    FULL,
     SHARD,
     StoreUnderTest,
     becomes,
@@ -242,3 +243,20 @@ async def test_snapshots_are_found_by_prefix_until_they_expire(sut: StoreUnderTe
     await store.put_snapshot("clock", b"3", ttl_ms=None)
     assert await store.snapshots("metrics:") == {"metrics:h0": b"2", "metrics:h1": b"1"}
     await becomes(lambda: store.snapshots(""), {"clock": b"3", "metrics:h1": b"1"})
+
+
+async def test_an_image_shows_the_whole_chain_at_one_instant(sut: StoreUnderTest) -> None:
+    store = sut.store
+    empty = await store.image(CHAIN)
+    assert (empty.balances, empty.entities, empty.ledger_until) == ({}, (), "0-0")
+    ownership = await owned(store)
+    close = Unit(closes=(ClosedSession("s2", b"final"),))
+    await store.commit(ownership, 1, [FULL, close])
+    image = await store.image(CHAIN)
+    assert image.balances == await store.all_balances(CHAIN)
+    assert image.claims == await store.all_claims(CHAIN)
+    assert image.entities == await store.all_entities(CHAIN)
+    assert image.closed == await store.closed_sessions(CHAIN)
+    assert image.sessions == await store.all_sessions(CHAIN)
+    assert image.ledger_until == (await store.stream(CHAIN, ChainStream.LEDGER))[-1].entry_id
+    assert image.outbox_until == (await store.stream(CHAIN, ChainStream.OUTBOX))[-1].entry_id
