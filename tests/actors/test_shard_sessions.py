@@ -116,7 +116,7 @@ async def test_money_of_another_club_reaches_the_session(shard: ShardUnderTest) 
     other = await ShardUnderTest(shard.store, club_id="south", clock=shard.clock).take("h1")
     await top_up(other)
     await shard.wait(minutes=6)
-    assert await wallet_of(shard.store, "ann") == (20_00 - 7 * 2_00, 0)
+    assert await wallet_of(shard.store, "ann") == (20_00 - 6 * 2_00, 0)
 
 
 async def test_a_seat_opens_when_the_old_one_is_locked(shard: ShardUnderTest) -> None:
