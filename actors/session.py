@@ -167,6 +167,7 @@ class SessionActor:
             "v": DOCUMENT_VERSION,
             "state": state,
             "receipt": receipt,
+            "tariff_names": self.setup.names_of(segment.tariff for segment in state.segments),
         }
         self.drafting.close_session(state, orjson.dumps(document))
 
