@@ -107,11 +107,11 @@ def _segment(
     segment: Segment, state: SessionState, tariff: Tariff, *, timezone: str
 ) -> ReceiptSegment:
     end_ms = segment.paid_until_ms if segment.end_at_ms is None else segment.end_at_ms
+    zone_id = _zone_at(state, max(segment.start_at_ms, end_ms - 1), segment.zone_id)
+    run = Run(tariff, timezone, zone_id, state.groups, segment.run_start_at_ms)
     if segment.pack is not None:
-        lines: tuple[ReceiptLine, ...] = (_prepaid_line(segment, tariff, state.currency),)
+        lines: tuple[ReceiptLine, ...] = (_prepaid_line(segment, run, state.currency),)
     else:
-        zone_id = _zone_at(state, max(segment.start_at_ms, end_ms - 1), segment.zone_id)
-        run = Run(tariff, timezone, zone_id, state.groups, segment.run_start_at_ms)
         lines = tuple(_priced_lines(segment, run, state.currency))
     return ReceiptSegment(
         index=segment.index,
@@ -137,8 +137,8 @@ def _zone_at(state: SessionState, at_ms: int, otherwise: str) -> str:
     return zone_id
 
 
-def _prepaid_line(segment: Segment, tariff: Tariff, currency: str) -> ReceiptLine:
-    pack = segment.pack
+def _prepaid_line(segment: Segment, run: Run, currency: str) -> ReceiptLine:
+    tariff, pack = run.tariff, segment.pack
     assert pack is not None
     minutes = segment.accrued_units / 60_000
     price = amount_text(pack.price_minor, currency)
@@ -149,7 +149,7 @@ def _prepaid_line(segment: Segment, tariff: Tariff, currency: str) -> ReceiptLin
         tariff_version=tariff.version,
         from_at_ms=segment.start_at_ms,
         until_at_ms=segment.paid_until_ms,
-        steps=segment.steps,
+        steps=_steps_before(run, segment, segment.paid_until_ms),
         price_per_hour_minor=0,
         amount_minor=segment.amount_minor,
     )
