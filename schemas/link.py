@@ -67,7 +67,7 @@ class GmqttLink:
     def publish(self, message: Outgoing) -> bool:
         """See ``MqttLink``."""
         if message.qos == 0:
-            if not self._up or self._connection is None:
+            if not self._up or self._connection is None or not self._connection.is_open:
                 self._stats.rejected += 1
                 return False
             self._connection.send_now(message)
@@ -194,7 +194,7 @@ class GmqttLink:
 
     def _pump(self) -> None:
         connection = self._connection
-        if not self._up or connection is None or connection.lost.done():
+        if not self._up or connection is None or not connection.is_open:
             return
         while len(connection.in_flight) < connection.window:
             now_s = self._mono_s()

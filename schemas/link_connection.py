@@ -152,6 +152,11 @@ class Connection:
             raise RefusedByBroker("subscription refused")
         self.filters.update(filters)
 
+    @property
+    def is_open(self) -> bool:
+        """What is written now can still leave; False from the first sign of the end."""
+        return not self.lost.done() and bool(self.client.is_connected)
+
     def send(self, queued: Queued, now_s: float) -> None:
         """Publish one QoS 1 message; it is in flight afterwards."""
         message = queued.message
