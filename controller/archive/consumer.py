@@ -1,0 +1,90 @@
+"""Moves history from the store to the archive, and trims the store behind it.
+
+One consumer per archive at a time: a second one finds the cursor moved and stops.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from actors.clock import Clock
+from actors.store import ChainStream, Store, StoreUnavailableError
+from controller.archive.database import Archive
+
+ENTRIES_PER_TRANSACTION: Final = 500
+STREAM_KEPT_MS: Final = 3_600_000
+"""Readers that resume (webhooks, figures) find at least this much behind the cursor."""
+CLOSED_KEPT_MS: Final = 24 * 3_600_000
+"""A receipt is asked for most on the day of the session; until then the store answers."""
+STEP_EVERY_SECONDS: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+class ArchiveConsumer:
+    """``step`` archives what is new in every chain; killed anywhere, the next step goes on."""
+
+    def __init__(
+        self,
+        store: Store,
+        archive: Archive,
+        clock: Clock,
+        *,
+        stream_kept_ms: int = STREAM_KEPT_MS,
+        closed_kept_ms: int = CLOSED_KEPT_MS,
+    ) -> None:
+        self._store = store
+        self._archive = archive
+        self._clock = clock
+        self._stream_kept_ms = stream_kept_ms
+        self._closed_kept_ms = closed_kept_ms
+
+    async def step(self) -> int:
+        """Archive everything there is now; how many rows were new to the archive's cursor.
+
+        Raises StoreUnavailableError and ArchiveError; nothing is lost or doubled then.
+        """
+        moved = 0
+        for chain_id in await self._store.chains():
+            for stream in ChainStream:
+                moved += await self._follow(chain_id, stream)
+            await self._take_sessions(chain_id)
+        return moved
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Step until ``stop``; a store that does not answer is waited for."""
+        while not stop.is_set():
+            try:
+                await self.step()
+            except StoreUnavailableError as error:
+                log.warning("archive_waits_for_store", reason=str(error))
+            try:
+                await asyncio.wait_for(stop.wait(), STEP_EVERY_SECONDS)
+            except TimeoutError:
+                continue
+
+    async def _follow(self, chain_id: str, stream: ChainStream) -> int:
+        cursor = await self._archive.cursor(chain_id, stream)
+        moved = 0
+        while read := await self._store.stream(
+            chain_id, stream, after=cursor, count=ENTRIES_PER_TRANSACTION
+        ):
+            await self._archive.write(chain_id, stream, read, after=cursor)
+            cursor = read[-1].entry_id
+            moved += len(read)
+        if moved:
+            # An id begins with the millisecond the server wrote it in.
+            oldest_ms = max(0, int(cursor.partition("-")[0]) - self._stream_kept_ms)
+            await self._store.trim(chain_id, stream, before=f"{oldest_ms}-0")
+        return moved
+
+    async def _take_sessions(self, chain_id: str) -> None:
+        closed = await self._store.closed_sessions(chain_id)
+        if not closed:
+            return
+        await self._archive.write_sessions(chain_id, closed)
+        too_old_ms = self._clock.wall_ms() - self._closed_kept_ms
+        ids = [stored.key for stored in closed]
+        old = await self._archive.closed_before(chain_id, ids, too_old_ms)
+        await self._store.drop_closed(chain_id, sorted(old))

@@ -1,0 +1,123 @@
+"""An SQL database as archive: opened, brought to the newest shape, used from a worker thread."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from actors.store import ChainStream, StoredEntity, StreamEntry
+from controller.archive import rows, tables
+
+BUSY_TIMEOUT_SECONDS = 30
+
+_P = ParamSpec("_P")
+_Result = TypeVar("_Result")
+
+
+class ArchiveError(Exception):
+    """The archive cannot be opened or written, or holds other content under the same id."""
+
+
+class Archive:
+    """Reads and writes, each call one SQL transaction in a worker thread. Raises ArchiveError."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def cursor(self, chain_id: str, stream: ChainStream) -> str:
+        """Up to which entry the archive holds this stream; ``0-0`` for nothing."""
+        return await self._in_thread(rows.cursor, chain_id, stream)
+
+    async def write(
+        self, chain_id: str, stream: ChainStream, read: Sequence[StreamEntry], *, after: str
+    ) -> None:
+        """Add entries that follow ``after`` and move the cursor to the last one, or do neither.
+
+        Raises ArchiveError if the cursor is not ``after`` any more: somebody else is archiving.
+        """
+        await self._in_thread(rows.write_entries, chain_id, stream, read, after=after)
+
+    async def write_sessions(self, chain_id: str, closed: Sequence[StoredEntity]) -> None:
+        """Add closed sessions; one that is there gives way to a newer version only."""
+        await self._in_thread(rows.write_sessions, chain_id, closed)
+
+    async def closed_before(self, chain_id: str, closed_ids: Sequence[str], at_ms: int) -> set[str]:
+        """Which of these sessions are archived and were closed before an instant."""
+        return await self._in_thread(rows.closed_before, chain_id, closed_ids, at_ms=at_ms)
+
+    async def transactions(self, chain_id: str) -> list[StreamEntry]:
+        """Every archived transaction, oldest first."""
+        return await self._in_thread(rows.documents, tables.transactions, chain_id)
+
+    async def events(self, chain_id: str) -> list[StreamEntry]:
+        """Every archived event, oldest first."""
+        return await self._in_thread(rows.documents, tables.events, chain_id)
+
+    async def sessions(self, chain_id: str) -> list[StoredEntity]:
+        """Every archived session; ``key`` is the session id."""
+        return await self._in_thread(rows.sessions, chain_id)
+
+    def close(self) -> None:
+        """Free connections."""
+        self._engine.dispose()
+
+    async def _in_thread(
+        self,
+        work: Callable[Concatenate[Connection, _P], _Result],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _Result:
+        def run() -> _Result:
+            with _translated(), self._engine.begin() as connection:
+                return work(connection, *args, **kwargs)
+
+        return await asyncio.to_thread(run)
+
+
+def open_archive(url: str) -> Archive:
+    """Open and bring to the newest shape. SQLite and PostgreSQL URLs. Raises ArchiveError."""
+    with _translated():
+        engine = create_engine(url, connect_args=_connect_args(url))
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        with engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    return Archive(engine)
+
+
+def _connect_args(url: str) -> dict[str, object]:
+    return {"timeout": BUSY_TIMEOUT_SECONDS} if url.startswith("sqlite") else {}
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    """Durable commits, and transactions that take the write lock when they begin."""
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: object, _record: object) -> None:
+        # The driver would begin transactions of its own, too late and not for reads.
+        connection.isolation_level = None  # type: ignore[attr-defined]
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except rows.ConflictError as error:
+        raise ArchiveError(str(error)) from error
+    except (ArgumentError, DBAPIError, ImportError) as error:
+        raise ArchiveError(f"archive: {error}") from error

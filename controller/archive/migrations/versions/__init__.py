@@ -1,0 +1,1 @@
+"""Steps from one shape of the archive to the next, oldest first."""

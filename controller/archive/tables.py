@@ -1,0 +1,79 @@
+"""The archive's tables. ``document`` is what the store held, to the byte."""
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+metadata = MetaData()
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("stream", String(16), primary_key=True),
+    Column("entry_id", String(48), nullable=False),
+)
+
+transactions = Table(
+    "transactions",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("transaction_id", String(320), primary_key=True),
+    Column("entry_id", String(48), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("session_id", String(64)),
+    Column("segment_index", Integer),
+    Column("step_index", Integer),
+    Column("document", LargeBinary, nullable=False),
+    Index("transactions_by_time", "chain_id", "at_ms"),
+    Index("transactions_by_session", "chain_id", "session_id"),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("transaction_id", String(320), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("account", String(200), nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Index("entries_by_account", "chain_id", "account"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("entry_id", String(48), nullable=False),
+    Column("club_id", String(64), nullable=False),
+    Column("kind", String(48), nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("events_by_time", "chain_id", "club_id", "at_ms"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("session_id", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("club_id", String(64), nullable=False),
+    Column("player_id", String(64)),
+    Column("pc_id", String(64), nullable=False),
+    Column("zone_id", String(64), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("ended_reason", String(32)),
+    Column("planned_start_at_ms", BigInteger, nullable=False),
+    Column("actual_start_at_ms", BigInteger),
+    Column("actual_end_at_ms", BigInteger),
+    Column("closed_at_ms", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("total_minor", BigInteger, nullable=False),
+    Column("bonus_minor", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("sessions_by_start", "chain_id", "club_id", "actual_start_at_ms"),
+    Index("sessions_by_player", "chain_id", "player_id"),
+    Index("sessions_by_pc", "chain_id", "pc_id"),
+)

@@ -1,0 +1,133 @@
+"""Checks of sessions: one entry per step, receipts that add up, nothing held by the ended."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from billing_core.session import SessionState, SessionStatus
+from controller.verify.books import Books, Document, Row
+
+_CHARGES = frozenset({"step", "settle"})
+
+
+def steps_are_complete(books: Books) -> Iterator[Row]:
+    """Exactly one entry per (session, segment, step), counted from 0 without a gap."""
+    posted: defaultdict[tuple[str, int], list[int]] = defaultdict(list)
+    for transaction in books.transactions:
+        if transaction["kind"] == "step":
+            key = (transaction["session_id"], transaction["segment_index"])
+            posted[key].append(transaction["step_index"])
+    for session_id, state in books.states.items():
+        for segment in state.segments:
+            found = sorted(posted.pop((session_id, segment.index), []))
+            if found != list(range(segment.steps)):
+                subject = f"{session_id}/{segment.index}"
+                yield Row("steps", subject, f"{segment.steps} from 0", _summary(found))
+    for (session_id, index), found in posted.items():
+        yield Row("steps", f"{session_id}/{index}", "a segment", _summary(sorted(found)))
+
+
+def _summary(found: list[int]) -> str:
+    twice = sorted(step for step, count in Counter(found).items() if count > 1)
+    missing = sorted(set(range(max(found, default=-1) + 1)) - set(found))
+    parts = [f"{len(found)} posted"]
+    parts += [f"twice: {twice}"] if twice else []
+    parts += [f"missing: {missing}"] if missing else []
+    return ", ".join(parts)
+
+
+def segments_are_what_was_posted(books: Books) -> Iterator[Row]:
+    """A segment's amount is the revenue its steps and its settlement posted."""
+    earned: Counter[tuple[str, int]] = Counter()
+    for transaction in books.transactions:
+        if transaction["kind"] in _CHARGES:
+            key = (transaction["session_id"], transaction["segment_index"])
+            earned[key] += sum(
+                entry["amount_minor"]
+                for entry in transaction["entries"]
+                if entry["account"].split(":")[1] == "revenue"
+            )
+    for session_id, state in books.states.items():
+        for segment in state.segments:
+            found = earned[(session_id, segment.index)]
+            if found != segment.amount_minor:
+                subject = f"{session_id}/{segment.index}"
+                yield Row("segment amount", subject, str(segment.amount_minor), str(found))
+
+
+def transactions_have_sessions(books: Books) -> Iterator[Row]:
+    """A transaction of a session is of one that exists, or existed."""
+    for transaction in books.transactions:
+        session_id = transaction.get("session_id")
+        if session_id is not None and session_id not in books.states:
+            yield Row("transaction of a session", transaction["id"], session_id, "no such session")
+
+
+def receipts_add_up(books: Books) -> Iterator[Row]:
+    """Lines sum to segments, segments to the receipt, and the receipt to the session."""
+    for session_id, document in books.closed.items():
+        state = books.states.get(session_id)
+        if state is not None:
+            yield from _receipt_rows(session_id, state, document["receipt"])
+
+
+def _receipt_rows(session_id: str, state: SessionState, receipt: Document) -> Iterator[Row]:
+    for name, expected in (
+        ("total_minor", state.amount_minor),
+        ("bonus_minor", state.bonus_minor),
+        ("cash_minor", state.amount_minor - state.bonus_minor),
+    ):
+        if receipt[name] != expected:
+            yield Row(f"receipt {name}", session_id, str(expected), str(receipt[name]))
+    expected_segments = [(s.index, s.amount_minor, s.bonus_minor) for s in state.segments]
+    billed = [(s["index"], s["amount_minor"], s["bonus_minor"]) for s in receipt["segments"]]
+    if billed != expected_segments:
+        yield Row("receipt segments", session_id, str(expected_segments), str(billed))
+    for segment in receipt["segments"]:
+        lines_minor = sum(line["amount_minor"] for line in segment["lines"])
+        if lines_minor != segment["amount_minor"]:
+            subject = f"{session_id}/{segment['index']}"
+            yield Row("receipt lines", subject, str(segment["amount_minor"]), str(lines_minor))
+
+
+def claims_are_of_started_sessions(books: Books) -> Iterator[Row]:
+    """``playing/<player>`` is held by a started session of that player."""
+    for name, holder in books.image.claims.items():
+        kind, _, player_id = name.partition("/")
+        if kind != "playing":
+            continue
+        state = books.states.get(holder)
+        if state is None or state.status is not SessionStatus.STARTED:
+            found = "no such session" if state is None else state.status.value
+            yield Row("claim", name, f"{holder} STARTED", found)
+        elif state.player_id != player_id:
+            yield Row("claim", name, player_id, str(state.player_id))
+
+
+def pcs_are_held_by_the_living(books: Books) -> Iterator[Row]:
+    """A PC shows a session that is open and on it; no PC has two started sessions."""
+    for pc_id, pc in books.pcs.items():
+        session_id = pc["target"].get("session_id")
+        if session_id is None:
+            continue
+        state = books.states.get(session_id) if session_id in books.open_ids else None
+        if state is None:
+            yield Row("pc", pc_id, "free", f"held by {session_id}, which is not open")
+        elif state.pc_id != pc_id:
+            yield Row("pc", pc_id, f"free: {session_id} is on {state.pc_id}", "held by it")
+    started = [books.states[s] for s in books.open_ids if s in books.states]
+    counts = Counter(s.pc_id for s in started if s.status is SessionStatus.STARTED)
+    for pc_id, count in counts.items():
+        if count > 1:
+            yield Row("pc", pc_id, "one started session", str(count))
+
+
+def sessions_are_indexed(books: Books) -> Iterator[Row]:
+    """Every session can be found by its id, in one place."""
+    for session_id in sorted(books.open_ids):
+        if session_id not in books.image.sessions:
+            yield Row("session index", session_id, "indexed", "missing")
+        if session_id in books.closed:
+            yield Row("session", session_id, "open or closed", "both")
+    for session_id in books.image.sessions:
+        if session_id not in books.states:
+            yield Row("session index", session_id, "a session", "none")
