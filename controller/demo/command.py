@@ -166,7 +166,7 @@ def _state_folder(call: Invocation, *, env: str) -> Iterator[StateFolder]:
 
 def _empty(folder: Path) -> None:
     """Remove what an earlier demo left. Raises CannotStartError at anything else in it."""
-    ours = {"lock", "ports.json", "roster.json", "api-key", "valkey", "broker", "logs", "ray"}
+    ours = {"lock", "ports.json", "roster.json", "api-key", "valkey", "broker", "logs", "ray-auth"}
     ours |= {"archive.db", "archive.db-wal", "archive.db-shm"}
     strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
     if strangers:

@@ -188,7 +188,8 @@ class Crowd:
         finally:
             visit.since_step = self._step_count + 1
             visit.busy = False
-        self.deeds[deed] += done
+        if done:
+            self.deeds[deed] += 1
 
     async def _emptied(self) -> bool:
         if self._tasks:

@@ -75,7 +75,7 @@ class ChainFigures:
                 self._cursors[name] = cursor
 
     def _count_event(self, event: Mapping[str, Any]) -> None:
-        self.events[event["kind"]] += 1
+        self.events[event["event"]["kind"]] += 1
 
     def _count_transaction(self, transaction: Mapping[str, Any]) -> None:
         self.transactions += 1

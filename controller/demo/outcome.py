@@ -54,16 +54,20 @@ async def summed_up(demo: RunningDemo, *, halls_empty: bool) -> Outcome:
         "tick_lateness_p50_ms": demo.lateness.quantile_ms(0.5),
         "tick_lateness_p99_ms": demo.lateness.quantile_ms(0.99),
         "hosts": demo.hosts.rows(),
-        "faults": dict(demo.faults),
+        "faults": _named(demo.faults),
         "commands": _commands(demo),
         "retries": demo.crowd.api.retries,
-        "deeds": dict(sorted(demo.crowd.deeds.items())),
+        "deeds": _named(demo.crowd.deeds),
     }
     return Outcome(figures, tuple(_problems(demo, report, sums=sums, halls_empty=halls_empty)))
 
 
 def _wallet_mismatches(report: Report) -> int:
     return sum(":wallet:" in row.subject for row in report.rows)
+
+
+def _named(counts: Mapping[str, int]) -> dict[str, int]:
+    return {str(name): count for name, count in sorted(counts.items())}
 
 
 def _commands(demo: RunningDemo) -> dict[str, dict[str, int]]:

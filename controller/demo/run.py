@@ -21,7 +21,13 @@ from controller.demo.crowd import Crowd
 from controller.demo.figures import ChainFigures, HostFigures
 from controller.demo.lateness import TickLateness
 from controller.demo.plan import CHAIN_ID, DemoPlan, demo_plan
-from controller.demo.processes import DemoProcesses, DemoShape, answers, hosts_alive
+from controller.demo.processes import (
+    DemoProcesses,
+    DemoShape,
+    answers,
+    hosts_alive,
+    kept_secret,
+)
 from controller.demo.screen import Addresses, LiveSummary, Progress, Screen
 from controller.demo.seed import (
     DemoSize,
@@ -230,8 +236,5 @@ def addresses(demo: RunningDemo, state: Path) -> Addresses:
 
 def api_key(state: Path) -> str:
     """The key of this state folder: drawn on the first start, readable by its owner alone."""
-    file = state / KEY_FILE
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(f"ck_{secrets.token_urlsafe(24)}\n")
+    file = kept_secret(state / KEY_FILE, f"ck_{secrets.token_urlsafe(24)}\n")
     return file.read_text().strip()

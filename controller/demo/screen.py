@@ -74,17 +74,17 @@ class Screen:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        self._console.print(Text(text))
+        self._console.print(Text(text), soft_wrap=True)
 
     def fail(self, text: str) -> None:
         """Why the demo cannot go on."""
-        self._console.print(Text(f"✘ {text}", style="bold red"))
+        self._console.print(Text(f"✘ {text}", style="bold red"), soft_wrap=True)
 
     @contextmanager
     def summary(self, addresses: Addresses) -> Iterator[None]:
         """Keep one table up to date while the demo runs."""
         for caption, value in _addresses(addresses):
-            self._console.print(Text(f"  {caption:<9}{value}"))
+            self._console.print(Text(f"  {caption:<9}{value}"), soft_wrap=True)
         if not self._console.is_terminal:
             yield
             return
@@ -102,7 +102,7 @@ class Screen:
         elif self._clock.mono_ms() >= self._line_due_ms:
             self._line_due_ms = self._clock.mono_ms() + LINE_EVERY_MS
             pairs = "; ".join(f"{caption} {value}" for caption, value in _rows(summary))
-            self._console.print(Text(pairs))
+            self._console.print(Text(pairs), soft_wrap=True)
 
 
 def _addresses(addresses: Addresses) -> Iterator[tuple[str, str]]:

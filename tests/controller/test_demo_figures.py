@@ -64,7 +64,7 @@ async def test_a_minute_missing_or_charged_twice_is_seen(
 
 async def test_following_counts_each_entry_once_and_skipping_counts_none() -> None:
     chain, figures = Chain(), ChainFigures("c")
-    started, ended = {"kind": "session_started"}, {"kind": "session_ended"}
+    started, ended = ({"event": {"kind": f"session_{word}"}} for word in ("started", "ended"))
     await chain.write(events=(started,) * 2_500)
     await figures.skip(chain.store)
     await figures.follow(chain.store)
