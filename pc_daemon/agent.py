@@ -48,7 +48,8 @@ from schemas.device import (
 
 PERSIST_EVERY_MS: Final = 10_000
 """How much consumed time a power cut may forget."""
-USAGE_RETRY_MS: Final = 60_000
+USAGE_RETRY_BEATS: Final = 6
+"""Heartbeats after which unacknowledged usage is offered again: beats are real time."""
 TICK_MS: Final = 1_000
 
 Outcome = tuple[AgentState, tuple[Action, ...]]
@@ -95,7 +96,7 @@ def _connecting(state: AgentState, _happening: Connecting, now: Instant) -> Outc
 
 
 def _connected(state: AgentState, _happening: Connected, now: Instant) -> Outcome:
-    state = replace(state, connected=True, reported=None, usage_sent_boot_ms=None)
+    state = replace(state, connected=True, reported=None, usage_sent_beat=None)
     birth, presence = answers.birth(state, now), answers.presence(state, PresenceState.ONLINE)
     return state, (Send(birth), Send(presence))
 
@@ -153,7 +154,7 @@ def _usage_ack(state: AgentState, happening: UsageAcknowledged, _now: Instant) -
     usage = state.usage.acknowledged(happening.ack)
     if usage is state.usage:
         return state, ()
-    return replace(state, usage=usage, usage_sent_boot_ms=None), ()
+    return replace(state, usage=usage, usage_sent_beat=None), ()
 
 
 def _heartbeat(state: AgentState, _happening: HeartbeatDue, now: Instant) -> Outcome:
@@ -289,9 +290,9 @@ def _told(state: AgentState, verdict: Verdict, now: Instant) -> Outcome:
     if state.reported is None or not answers.says_the_same(report, state.reported):
         state = replace(state, reported=report)
         sends.append(Send(report))
-    sent_at = state.usage_sent_boot_ms
-    due = sent_at is None or now.boot_ms - sent_at >= USAGE_RETRY_MS
+    sent_beat = state.usage_sent_beat
+    due = sent_beat is None or state.heartbeat_seq - sent_beat >= USAGE_RETRY_BEATS
     if due and state.usage.records:
         sends.append(Send(answers.usage_batch(state)))
-        state = replace(state, usage_sent_boot_ms=now.boot_ms)
+        state = replace(state, usage_sent_beat=state.heartbeat_seq)
     return state, tuple(sends)

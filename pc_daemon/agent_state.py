@@ -88,7 +88,7 @@ class AgentState:
     journal_ok: bool = True
     heartbeat_seq: int = 0
     reported: Reported | None = None
-    usage_sent_boot_ms: int | None = None
+    usage_sent_beat: int | None = None
     persisted: JournalImage | None = None
 
 

@@ -40,22 +40,24 @@ from pc_daemon.answers import presence
 from pc_daemon.clock import PcClock
 from pc_daemon.journal import Journal
 from pc_daemon.lockers import LockerError, ScreenLocker
-from schemas.codec import MalformedMessage, UpMessage, decode, encode
+from schemas.codec import LEAF_OF_MESSAGE, MalformedMessage, UpMessage, decode, encode
 from schemas.device import (
-    Birth,
     DesiredDocument,
     DeviceCommand,
-    DeviceCommandResult,
-    Heartbeat,
-    Presence,
     PresenceReason,
     PresenceState,
-    Reported,
     UsageAck,
-    UsageBatch,
 )
 from schemas.link_port import LinkHost, MqttLink, Outgoing, Will
-from schemas.topics import DownLeaf, UpLeaf, parse_pc_topic, pc_down_filter, pc_topic
+from schemas.topics import (
+    DELIVERIES,
+    DownLeaf,
+    Leaf,
+    UpLeaf,
+    parse_pc_topic,
+    pc_down_filter,
+    pc_topic,
+)
 
 _logger = logging.getLogger("clubctl.pc")
 
@@ -65,23 +67,6 @@ FAREWELL_S: Final = 2.0
 MAX_PENDING_HAPPENINGS: Final = 64
 _SHORTEST_TICK_S: Final = 0.01
 
-
-@dataclass(frozen=True, slots=True)
-class _Delivery:
-    leaf: UpLeaf
-    qos: int = 1
-    retain: bool = False
-    expiry_s: int | None = None
-
-
-_DELIVERIES: Final[dict[type[UpMessage], _Delivery]] = {
-    Birth: _Delivery(UpLeaf.BIRTH),
-    Presence: _Delivery(UpLeaf.PRESENCE, retain=True),
-    Heartbeat: _Delivery(UpLeaf.HEARTBEAT, qos=0, expiry_s=30),
-    Reported: _Delivery(UpLeaf.REPORTED, retain=True),
-    UsageBatch: _Delivery(UpLeaf.USAGE),
-    DeviceCommandResult: _Delivery(UpLeaf.RESULT, expiry_s=60),
-}
 
 LinkMaker = Callable[[LinkHost, Callable[[], Will | None]], MqttLink]
 """Makes the link of a service: (who hears it, who is asked for the will)."""
@@ -271,10 +256,11 @@ class AgentService:
         self._timers.pending.append(ScreenChecked(ok=False))
 
     def _send(self, message: UpMessage) -> None:
-        delivery = _DELIVERIES[type(message)]
+        leaf = LEAF_OF_MESSAGE[type(message)]
+        delivery = DELIVERIES[leaf]
         accepted = self.link.publish(
             Outgoing(
-                self._topic(delivery.leaf),
+                self._topic(leaf),
                 encode(message),
                 qos=delivery.qos,
                 retain=delivery.retain,
@@ -291,7 +277,7 @@ class AgentService:
             _logger.exception("%s: reboot failed, going on", self._identity.pc_id)
             self.start()
 
-    def _topic(self, leaf: UpLeaf) -> str:
+    def _topic(self, leaf: Leaf) -> str:
         return pc_topic(self._identity.club_id, self._identity.pc_id, leaf)
 
     def _halt(self) -> None:

@@ -44,6 +44,7 @@ MESSAGE_OF_LEAF: Final[dict[Leaf, type[DeviceMessage]]] = {
     UpLeaf.USAGE: UsageBatch,
     UpLeaf.RESULT: DeviceCommandResult,
 }
+LEAF_OF_MESSAGE: Final = {message: leaf for leaf, message in MESSAGE_OF_LEAF.items()}
 
 
 class MalformedCode(StrEnum):
@@ -70,7 +71,7 @@ def encode(message: BaseModel) -> bytes:
     Raises ``MalformedMessage`` (oversized) when it would break the limit of its leaf.
     """
     payload = orjson.dumps(message.model_dump(mode="json", exclude_none=True))
-    limit = _limit_of_type(type(message))
+    limit = max_bytes(type(message))
     if len(payload) > limit:
         raise MalformedMessage(MalformedCode.OVERSIZED, f"{len(payload)} > {limit} bytes")
     return payload
@@ -83,7 +84,7 @@ def decode(leaf: Leaf, payload: bytes) -> DeviceMessage:
 
 def decode_as(model: type[M], payload: bytes) -> M:
     """Return ``payload`` as ``model`` or raise ``MalformedMessage``."""
-    limit = _limit_of_type(model)
+    limit = max_bytes(model)
     if len(payload) > limit:
         raise MalformedMessage(MalformedCode.OVERSIZED, f"{len(payload)} > {limit} bytes")
     try:
@@ -92,7 +93,8 @@ def decode_as(model: type[M], payload: bytes) -> M:
         raise _malformed(error) from None
 
 
-def _limit_of_type(model: type[BaseModel]) -> int:
+def max_bytes(model: type[BaseModel]) -> int:
+    """The size limit of a message."""
     if model is DesiredDocument:
         return MAX_DESIRED_BYTES
     return MAX_DOWN_BYTES if model in (DeviceCommand, UsageAck) else MAX_UP_BYTES

@@ -7,6 +7,7 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 PREFIX = "clubctl/v1"
 CONTROLLER_STATE_TOPIC = f"{PREFIX}/ctl/state"
@@ -45,6 +46,28 @@ class UpLeaf(StrEnum):
 
 
 Leaf = DownLeaf | UpLeaf
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """How the messages of a leaf travel. ``expiry_s`` None: they never go stale."""
+
+    qos: int = 1
+    retain: bool = False
+    expiry_s: int | None = None
+
+
+DELIVERIES: Final[dict[Leaf, Delivery]] = {
+    DownLeaf.DESIRED: Delivery(retain=True),
+    DownLeaf.CMD: Delivery(expiry_s=30),
+    DownLeaf.ACK: Delivery(expiry_s=600),
+    UpLeaf.BIRTH: Delivery(),
+    UpLeaf.PRESENCE: Delivery(retain=True),
+    UpLeaf.HEARTBEAT: Delivery(qos=0, expiry_s=30),
+    UpLeaf.REPORTED: Delivery(retain=True),
+    UpLeaf.USAGE: Delivery(),
+    UpLeaf.RESULT: Delivery(expiry_s=60),
+}
 
 
 @dataclass(frozen=True, slots=True)

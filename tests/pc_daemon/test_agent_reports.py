@@ -2,7 +2,7 @@
 
 from agent_bench import MINUTE_MS, START, Bench, lease, locked, sent, shown, unlocked
 
-from pc_daemon.agent import USAGE_RETRY_MS
+from pc_daemon.agent import USAGE_RETRY_BEATS
 from pc_daemon.agent_state import (
     CommandReceived,
     HeartbeatDue,
@@ -59,8 +59,9 @@ def test_usage_is_offered_until_it_is_acknowledged() -> None:
     assert isinstance(batch, UsageBatch)
     (record,) = batch.records
     assert (record.session_id, record.end) == ("s1", UsageEnd.DOCUMENT)
-    assert not sent(bench.wait(USAGE_RETRY_MS - 1), UsageBatch)
-    assert len(sent(bench.wait(1), UsageBatch)) == 1
+    assert not sent(bench.wait(60 * MINUTE_MS), UsageBatch)
+    offered = [len(sent(bench.take(HeartbeatDue()), UsageBatch)) for _ in range(12)]
+    assert offered == ([0] * (USAGE_RETRY_BEATS - 1) + [1]) * 2
     assert len(sent(bench.online(), UsageBatch)) == 1
 
     bench.take(UsageAcknowledged(UsageAck(boot_id="other", seq=record.seq)))
