@@ -115,6 +115,10 @@ async def client_of(
         yield client
 
 
+def _hourly(price_minor: int) -> list[dict[str, int]]:
+    return [{"from_minutes": 0, "price_per_hour_minor": price_minor}]
+
+
 def tariff_document(tariff_id: str, name: str, **changes: object) -> bytes:
     """A per-minute tariff as the catalogue keeps it."""
     document = {
@@ -124,7 +128,10 @@ def tariff_document(tariff_id: str, name: str, **changes: object) -> bytes:
         "type": "PER_MINUTE",
         "status": "ACTIVE",
         "currency": "EUR",
-        "prices": [{"name": "any", "tiers": [{"from_minutes": 0, "price_per_hour_minor": 12_000}]}],
+        "prices": [
+            {"name": "VIP", "zones": ["vip"], "tiers": _hourly(24_000)},
+            {"name": "any", "tiers": _hourly(12_000)},
+        ],
     }
     return orjson.dumps(document | changes)
 
@@ -155,7 +162,9 @@ async def seed_chain(store: Store, chain_id: str = CHAIN, *, pcs: int = 4) -> No
         )
         fields[f"pc:{pc.pc_id}"] = pc.model_dump_json().encode()
     fields["tariff:minute:1"] = tariff_document("minute", "Per minute")
-    fields["tariff:block:1"] = tariff_document("block", "Two hours")
+    fields["tariff:block:1"] = tariff_document(
+        "block", "Two hours", type="FIXED", price_minor=20_000, block_minutes=120, refund="CASH"
+    )
     await store.put(chain_id, fields)
     players = [
         PlayerDocument(player_id="anna", label="Anna K.", phone="+49 151 555 01 01"),

@@ -12,6 +12,8 @@ import orjson
 
 from actors.clock import Clock
 from actors.store import Catalogue
+from billing_core.stored import tariff_from_dict
+from billing_core.tariff import Tariff
 from controller.api.problems import ProblemError
 from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
 
@@ -21,24 +23,18 @@ Placed = TypeVar("Placed", ZoneDocument, PcDocument)
 
 
 @dataclass(frozen=True, slots=True)
-class TariffSummary:
-    """What a page needs to know of a tariff; its rules stay with the billing room."""
-
-    tariff_id: str
-    version: int
-    name: str
-    type: str
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
 class ChainDirectory:
-    """One chain's catalogue, parsed. Zones and PCs come in the order of the hall."""
+    """One chain's catalogue, parsed. Zones and PCs come in the order of the hall.
+
+    ``tariffs`` are the newest versions by id; ``tariff_names`` has every version, by
+    ``<id>:<version>``.
+    """
 
     clubs: Mapping[str, ClubDocument]
     zones: Mapping[str, tuple[ZoneDocument, ...]]
     pcs: Mapping[str, tuple[PcDocument, ...]]
-    tariffs: Mapping[str, TariffSummary]
+    tariffs: Mapping[str, Tariff]
+    tariff_names: Mapping[str, str]
 
     def club(self, club_id: str) -> ClubDocument:
         """The club. Raises ProblemError ``club-not-found``."""
@@ -51,11 +47,15 @@ class ChainDirectory:
         """The currencies the chain's clubs trade in."""
         return tuple(sorted({club.currency for club in self.clubs.values()}))
 
-    def tariffs_of(self, zones: Iterable[ZoneDocument]) -> tuple[TariffSummary, ...]:
+    def sold_in(self, zone: ZoneDocument) -> tuple[str, ...]:
+        """Ids of the tariffs a zone sells; one that lists none sells them all."""
+        return zone.tariff_ids or tuple(sorted(self.tariffs))
+
+    def tariffs_of(self, zones: Iterable[ZoneDocument]) -> tuple[Tariff, ...]:
         """The tariffs the zones sell, each once, by name."""
-        sold = {tariff_id for zone in zones for tariff_id in zone.tariff_ids}
+        sold = {tariff_id for zone in zones for tariff_id in self.sold_in(zone)}
         known = (self.tariffs[tariff_id] for tariff_id in sold if tariff_id in self.tariffs)
-        return tuple(sorted(known, key=lambda tariff: (tariff.name, tariff.tariff_id)))
+        return tuple(sorted(known, key=lambda tariff: (tariff.name, tariff.id)))
 
 
 @dataclass(slots=True)
@@ -98,6 +98,7 @@ def parse_directory(raw: Mapping[str, bytes]) -> ChainDirectory:
     clubs: dict[str, ClubDocument] = {}
     zones: dict[str, list[ZoneDocument]] = {}
     pcs: dict[str, list[PcDocument]] = {}
+    tariffs: list[Tariff] = []
     for name, document in raw.items():
         kind = name.partition(":")[0]
         if kind == "club":
@@ -109,11 +110,14 @@ def parse_directory(raw: Mapping[str, bytes]) -> ChainDirectory:
         elif kind == "pc":
             pc = PcDocument.model_validate_json(document)
             pcs.setdefault(pc.club_id, []).append(pc)
+        elif kind == "tariff":
+            tariffs.append(tariff_from_dict(orjson.loads(document)))
     return ChainDirectory(
         clubs=clubs,
         zones={club_id: _by_position(found) for club_id, found in zones.items()},
         pcs={club_id: _by_position(found) for club_id, found in pcs.items()},
-        tariffs=_newest_tariffs(raw),
+        tariffs=_newest(tariffs),
+        tariff_names={f"{each.id}:{each.version}": each.name for each in tariffs},
     )
 
 
@@ -121,26 +125,5 @@ def _by_position(found: list[Placed]) -> tuple[Placed, ...]:
     return tuple(sorted(found, key=lambda document: (document.position, document.name)))
 
 
-def _newest_tariffs(raw: Mapping[str, bytes]) -> dict[str, TariffSummary]:
-    newest: dict[str, TariffSummary] = {}
-    for name, document in raw.items():
-        if not name.startswith("tariff:"):
-            continue
-        tariff = _tariff_summary(orjson.loads(document))
-        known = newest.get(tariff.tariff_id)
-        if known is None or known.version < tariff.version:
-            newest[tariff.tariff_id] = tariff
-    return newest
-
-
-def _tariff_summary(document: Mapping[str, object]) -> TariffSummary:
-    version = document["version"]
-    if not isinstance(version, int):
-        raise TypeError("a tariff's version is an integer")
-    return TariffSummary(
-        tariff_id=str(document["id"]),
-        version=version,
-        name=str(document["name"]),
-        type=str(document["type"]),
-        status=str(document.get("status", "ACTIVE")),
-    )
+def _newest(tariffs: Iterable[Tariff]) -> dict[str, Tariff]:
+    return {tariff.id: tariff for tariff in sorted(tariffs, key=lambda tariff: tariff.version)}

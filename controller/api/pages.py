@@ -80,6 +80,7 @@ async def docs_page(request: Request) -> Response:
             labels=labels(LANGUAGE),
             language=LANGUAGE,
             document=document,
+            description=document["info"]["description"].replace("**", "").replace("`", ""),
             groups=_operations_by_tag(document),
             openapi_path=OPENAPI_PATH,
         )

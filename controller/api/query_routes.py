@@ -18,9 +18,9 @@ from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
 from controller.api.players import MAX_PLAYERS_FOUND
 from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, receipt_of, session_of, tile_of
-from controller.api.sessions import SessionReader
+from controller.api.sessions import find_receipt, find_session
 from controller.api.wallets import wallets_of
-from schemas.catalogue import ClubDocument, ZoneDocument
+from schemas.catalogue import ClubDocument
 from schemas.commands import EntityId
 from schemas.views import HallTile, LinkState, UseState
 
@@ -49,14 +49,14 @@ async def get_club(rooms: InRooms, principal: AsPrincipal, club_id: ClubId) -> m
     return models.Club(
         **_summary(club).model_dump(),
         pc_count=len(directory.pcs.get(club_id, ())),
-        zones=_zones(zones),
+        zones=_zones(directory, club_id),
         tariffs=[
             models.Tariff(
-                tariff_id=tariff.tariff_id,
+                tariff_id=tariff.id,
                 version=tariff.version,
                 name=tariff.name,
-                type=tariff.type,
-                status=tariff.status,
+                type=tariff.type.value,
+                status=tariff.status.value,
             )
             for tariff in directory.tariffs_of(zones)
         ],
@@ -108,7 +108,10 @@ async def get_session(
     rooms: InRooms, principal: AsPrincipal, session_id: SessionId
 ) -> models.Session:
     """A session, running or over."""
-    found = await SessionReader(rooms.given.store).session(principal.chain_id, session_id)
+    directory = await rooms.directory.chain(principal.chain_id)
+    found = await find_session(
+        rooms.given.store, principal.chain_id, session_id, tariff_names=directory.tariff_names
+    )
     if found is None:
         raise ProblemError("session-not-found")
     return session_of(found)
@@ -119,11 +122,11 @@ async def get_receipt(
     rooms: InRooms, principal: AsPrincipal, session_id: SessionId
 ) -> models.Receipt:
     """The frozen bill of an ended session: segments, and why each cost what it cost."""
-    reader = SessionReader(rooms.given.store)
-    receipt = await reader.receipt(principal.chain_id, session_id)
+    store = rooms.given.store
+    receipt = await find_receipt(store, principal.chain_id, session_id)
     if receipt is not None:
         return receipt_of(receipt)
-    known = await reader.session(principal.chain_id, session_id) is not None
+    known = await store.club_of_session(principal.chain_id, session_id) is not None
     raise ProblemError("receipt-not-found" if known else "session-not-found")
 
 
@@ -178,15 +181,15 @@ def _summary(club: ClubDocument) -> models.ClubSummary:
     )
 
 
-def _zones(zones: Iterable[ZoneDocument]) -> list[models.Zone]:
+def _zones(directory: ChainDirectory, club_id: str) -> list[models.Zone]:
     return [
         models.Zone(
             zone_id=zone.zone_id,
             name=zone.name,
-            tariff_ids=list(zone.tariff_ids),
+            tariff_ids=list(directory.sold_in(zone)),
             default_tariff_id=zone.default_tariff_id,
         )
-        for zone in zones
+        for zone in directory.zones.get(club_id, ())
     ]
 
 
@@ -197,7 +200,7 @@ def _hall(rooms: Rooms, directory: ChainDirectory, club_id: str, snapshot: Snaps
         now=render_instant(clock.wall_ms()),
         speed=clock.speed,
         entry_id=snapshot.entry_id,
-        zones=_zones(directory.zones.get(club_id, ())),
+        zones=_zones(directory, club_id),
         tiles=[tile_of(tile) for tile in _in_order(directory, club_id, snapshot)],
     )
 

@@ -13,7 +13,7 @@ from api_under_test import (
     serving,
     tile,
 )
-from conftest import OpenHall
+from browsers_under_test import OpenHall
 from playwright.async_api import Locator, Page, expect
 
 from actors.clock import ClockAnchor, ManualClock, ScaledClock, SystemClock
