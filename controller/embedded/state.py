@@ -73,6 +73,13 @@ class StateFolder:
         return ports[name]
 
 
+def running_port(folder: Path, name: str) -> int | None:
+    """The port of a server of this state folder that accepts connections now."""
+    book = folder / "ports.json"
+    port = json.loads(book.read_text()).get(name) if book.exists() else None
+    return port if port is not None and accepts(port) else None
+
+
 def is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
     with socket.socket() as probe:
