@@ -1,0 +1,294 @@
+"""Playing a scenario row, and reading off what its last column asks for."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from billing_core.commands import (
+    CancelSession,
+    ConvertGuest,
+    CreateSession,
+    EndSession,
+    ExtendSession,
+    StartSession,
+    SwitchSessionDevice,
+)
+from billing_core.events import EventKind
+from billing_core.receipt import receipt_of
+from billing_core.rejection import Rejected
+from billing_core.session import EndedReason, SessionMode
+from billing_core.tariff import Channel
+from billing_core.wallet import Wallet
+from club_world import PLAYER, SESSION, World
+from scenario_table import Calendar, Row
+
+
+def minor(text: str) -> int:
+    """``12.5`` -> 1250."""
+    return int(Decimal(text).scaleb(2))
+
+
+def parse_wallet(text: str) -> Wallet:
+    """``100``, ``100+20`` (cash + bonus), ``100 credit 50``."""
+    amounts, _, credit = text.partition(" credit ")
+    cash, _, bonus = amounts.partition("+")
+    return Wallet(minor(cash or "0"), minor(bonus or "0"), minor(credit or "0"))
+
+
+class Play:
+    """One run of a row. ``eager`` ticks at every due instant, else only commands move time."""
+
+    def __init__(self, row: Row, *, eager: bool) -> None:
+        self.row = row
+        self.eager = eager
+        self.calendar = Calendar(row.grid.club.timezone)
+        self.refused: Rejected | None = None
+        zones = {zone.zone_id: zone for zone in row.grid.zones}
+        wallet = parse_wallet(row.wallet)
+        self.world = World(row.grid.club, row.grid.by_ref, zones, wallet=wallet)
+        self.pc = 0
+
+    def run(self) -> World:
+        """Play all steps; only the last may be refused."""
+        for step in self.row.steps:
+            assert self.refused is None, f"refused before the end: {self.refused}"
+            now_ms, action = self.calendar.read(step)
+            if self.eager:
+                self.world.tick_all(now_ms)
+            verb, *words = action.split()
+            self.refused = _VERBS[verb](self, words, now_ms)
+        return self.world
+
+    def start(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``start [in ZONE] [as GROUP] [guest] [auto] [owing] [using NAME] [by CHANNEL]``"""
+        return self._create(words, now_ms, start=True, planned_ms=None)
+
+    def reserve(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``reserve HH:MM [...]``: a booking."""
+        planned_ms = self.calendar.next_ms(words[0])
+        return self._create(words[1:], now_ms, start=False, planned_ms=planned_ms)
+
+    def _create(
+        self, words: list[str], now_ms: int, *, start: bool, planned_ms: int | None
+    ) -> Rejected | None:
+        world, said = self.world, _said(words)
+        world.zone_id = said.get("in", "std")
+        world.groups = (said["as"],) if "as" in said else ()
+        world.auto_renewal = "auto" in words
+        if world.state is not None:
+            assert world.state.status.is_final, "one session at a time"
+            world.state = None
+        self.sessions = getattr(self, "sessions", 0) + 1
+        command = CreateSession(
+            session_id=SESSION if self.sessions == 1 else f"{SESSION}-{self.sessions}",
+            club_id=world.club.club_id,
+            pc_id="pc0",
+            zone_id=world.zone_id,
+            tariff=world.tariff(said.get("on", self.row.tariff_id)).ref,
+            player_id=None if "guest" in words else PLAYER,
+            player_tariff_id=f"pt-{said['using']}" if "using" in said else None,
+            mode=SessionMode.OPEN_ENDED if "owing" in words else SessionMode.PREPAID,
+            planned_start_at_ms=planned_ms,
+            start=start,
+            channel=Channel(said.get("by", "crm")),
+        )
+        return world.do(command, now_ms)
+
+    def press(self, _words: list[str], now_ms: int) -> Rejected | None:
+        """``press``: Start on a reserved session."""
+        return self.world.do(StartSession(), now_ms)
+
+    def extend(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``extend TARIFF [using NAME]``"""
+        said = _said(words[1:])
+        name = f"pt-{said['using']}" if "using" in said else None
+        return self.world.do(ExtendSession(self.world.tariff(words[0]).ref, name), now_ms)
+
+    def move(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``move ZONE``: to another PC, there."""
+        self.pc += 1
+        zone_id = words[0]
+        command = SwitchSessionDevice(f"pc{self.pc}", zone_id)
+        return self.world.do(command, now_ms, zone_id=zone_id)
+
+    def end(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``end [player]``"""
+        by_player = words == ["player"]
+        reason = EndedReason.MANUAL_BY_PLAYER if by_player else EndedReason.MANUAL_BY_ADMIN
+        return self.world.do(EndSession(reason), now_ms)
+
+    def cancel(self, _words: list[str], now_ms: int) -> Rejected | None:
+        """``cancel``"""
+        return self.world.do(CancelSession(), now_ms)
+
+    def convert(self, _words: list[str], now_ms: int) -> Rejected | None:
+        """``convert``: the guest registers."""
+        return self.world.do(ConvertGuest(PLAYER), now_ms)
+
+    def topup(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``topup 50`` or ``topup 50+10``"""
+        paid = parse_wallet(words[0])
+        self.world.pay_in(now_ms, paid.cash_minor, paid.bonus_minor)
+        return None
+
+    def wallet(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``wallet 20``: changed elsewhere."""
+        self.world.set_wallet(now_ms, parse_wallet(words[0]))
+        return None
+
+    def book(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``book HH:MM`` or ``book off``"""
+        at_ms = None if words == ["off"] else self.calendar.next_ms(words[0])
+        self.world.book(now_ms, at_ms)
+        return None
+
+    def buy(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``buy TARIFF name NAME [by CHANNEL] [in ZONE]``"""
+        said = _said(words[1:])
+        self.world.zone_id = said.get("in", self.world.zone_id)
+        channel = Channel(said.get("by", "crm"))
+        return self.world.buy(now_ms, words[0], said["name"], channel)
+
+    def refund(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``refund NAME [AMOUNT]``"""
+        amount_minor = minor(words[1]) if words[1:] else None
+        return self.world.give_back(now_ms, words[0], amount_minor)
+
+    def tick(self, _words: list[str], now_ms: int) -> Rejected | None:
+        """``tick``: time passes to here."""
+        self.world.tick(now_ms)
+        return None
+
+
+def _said(words: list[str]) -> dict[str, str]:
+    pairs = zip(words, words[1:], strict=False)
+    return {
+        word: value for word, value in pairs if word in {"in", "as", "using", "by", "name", "on"}
+    }
+
+
+_VERBS: dict[str, Callable[[Play, list[str], int], Rejected | None]] = {
+    name: getattr(Play, name)
+    for name in (
+        "start", "reserve", "press", "extend", "move", "end", "cancel", "convert",
+        "topup", "wallet", "book", "buy", "refund", "tick",
+    )
+}  # fmt: skip
+
+
+class Reading:
+    """Reads the last column: each item is ``<name> <values>``."""
+
+    def __init__(self, play: Play) -> None:
+        self.play = play
+        self.world = play.world
+
+    def check(self, item: str) -> None:
+        """Compare one expectation."""
+        name, _, wanted = item.partition(" ")
+        found = getattr(self, name)(wanted.split())
+        assert found == " ".join(wanted.split()), f"{name}: found {found}"
+
+    def _money(self, amount_minor: int) -> str:
+        return f"{Decimal(amount_minor).scaleb(-2):.2f}"
+
+    @property
+    def state(self):
+        """The session."""
+        assert self.world.state is not None
+        return self.world.state
+
+    def refused(self, _words: list[str]) -> str:
+        """``refused CODE``"""
+        return "nothing" if self.play.refused is None else self.play.refused.code.value
+
+    def total(self, _words: list[str]) -> str:
+        """``total 60.00``"""
+        return self._money(self.state.amount_minor)
+
+    def bonus(self, _words: list[str]) -> str:
+        """``bonus 10.00``: the bonus part of the total."""
+        return self._money(self.state.bonus_minor)
+
+    def left(self, _words: list[str]) -> str:
+        """``left 40.00+0.00``: cash + bonus in the wallet."""
+        wallet = self.world.wallet
+        return f"{self._money(wallet.cash_minor)}+{self._money(wallet.bonus_minor)}"
+
+    def amounts(self, _words: list[str]) -> str:
+        """``amounts 30.00 45.00``: per segment."""
+        return " ".join(self._money(segment.amount_minor) for segment in self.state.segments)
+
+    def causes(self, _words: list[str]) -> str:
+        """``causes start price``: why each segment began."""
+        return " ".join(segment.cause.value for segment in self.state.segments)
+
+    def until(self, words: list[str]) -> str:
+        """``until 18:00 BALANCE`` or ``until never OPEN_ENDED``"""
+        coverage = self.state.coverage
+        assert coverage is not None
+        clock = "never" if coverage.until_ms is None else self._clock(coverage.until_ms, words[0])
+        return f"{clock} {coverage.cause.value}"
+
+    def ended(self, words: list[str]) -> str:
+        """``ended 18:00 CoverageExhausted``"""
+        if self.state.ended_reason is None:
+            return "not"
+        return f"{self._clock(self.state.actual_end_at_ms, words[0])} {self.state.ended_reason}"
+
+    def _clock(self, at_ms: int, like: str) -> str:
+        from datetime import datetime
+
+        local = datetime.fromtimestamp(at_ms / 1_000, self.play.calendar.zone)
+        return local.strftime("%H:%M:%S" if like.count(":") == 2 else "%H:%M")
+
+    def status(self, _words: list[str]) -> str:
+        """``status STARTED``"""
+        return self.state.status.value
+
+    def covered(self, _words: list[str]) -> str:
+        """``covered ENDING_SOON``: the coverage status."""
+        assert self.state.coverage is not None
+        return self.state.coverage.status.value
+
+    def pack(self, words: list[str]) -> str:
+        """``pack A 90m OPEN`` or ``pack A 2x OPEN``: what is left of a bought tariff."""
+        owned = self.world.owned.get(f"pt-{words[0]}") or self.world.owned[words[0]]
+        left = "all" if owned.remaining_ms is None else f"{owned.remaining_ms / 60_000:g}m"
+        if owned.remaining_sessions is not None:
+            left = f"{owned.remaining_sessions}x"
+        return f"{words[0]} {left} {owned.status.value}"
+
+    def deferred(self, _words: list[str]) -> str:
+        """``deferred 10.00``: prepaid and not used."""
+        return self._money(self.world.balance(f"deferred:{self.world.club.club_id}"))
+
+    def revenue(self, _words: list[str]) -> str:
+        """``revenue 10.00``: earned."""
+        return self._money(self.world.balance(f"revenue:{self.world.club.club_id}"))
+
+    def owes(self, _words: list[str]) -> str:
+        """``owes 10.00``: the post-pay bill."""
+        return self._money(-self.world.balance(f"receivable:{SESSION}"))
+
+    def steps(self, _words: list[str]) -> str:
+        """``steps 60``: step postings in all segments."""
+        return str(sum(1 for id in self.world.ledger if id.startswith("step/")))
+
+    def told(self, words: list[str]) -> str:
+        """``told low_balance 1``: how often an event happened."""
+        kind = EventKind(words[0])
+        return f"{kind.value} {sum(1 for event in self.world.events if event.kind is kind)}"
+
+    def lines(self, _words: list[str]) -> str:
+        """``lines day 30.00 evening 45.00``: the receipt's lines by rule."""
+        receipt = receipt_of(
+            self.state,
+            self.world.tariffs,
+            timezone=self.world.club.timezone,
+            issued_at_ms=self.play.calendar.now_ms,
+        )
+        return " ".join(
+            f"{line.rule} {self._money(line.amount_minor)}"
+            for segment in receipt.segments
+            for line in segment.lines
+        )
