@@ -9,7 +9,7 @@ it raises instead of waiting.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import gmqtt
 from gmqtt.mqtt.handler import MQTTConnectError
@@ -199,33 +199,28 @@ class Connection:
         if queued is not None:
             self._link.acked(queued)
 
-    def _on_connect(
-        self, _client: object, _session: int, _rc: int, properties: Mapping[str, list[int]]
-    ) -> None:
+    # gmqtt calls these with (client, ...) by position; ``rest`` is what follows.
+
+    def _on_connect(self, _client: object, *rest: object) -> None:
+        properties = cast("Mapping[str, list[int]]", rest[2])
         limit = properties.get("receive_maximum", [self._settings.window + _RESERVED_PACKET_IDS])
         self.window = max(1, min(self._settings.window, limit[0] - _RESERVED_PACKET_IDS))
 
-    def _on_disconnect(self, _client: object, packet: bytes, _exc: object = None) -> None:
-        reason = packet[0] if packet else None
+    def _on_disconnect(self, _client: object, packet: object, *_rest: object) -> None:
+        # A connection that just broke comes as an empty packet, a broken CONNACK as an error.
+        reason = packet[0] if isinstance(packet, bytes | bytearray) and packet else None
         self.taken_over = self.taken_over or reason == _SESSION_TAKEN_OVER
         if not self.lost.done():
             self.lost.set_result("connection lost" if reason is None else f"broker: {reason:#x}")
 
-    async def _on_message(
-        self,
-        _client: object,
-        topic: str,
-        payload: bytes,
-        _qos: int,
-        properties: Mapping[str, object],
-    ) -> int:
+    async def _on_message(self, _client: object, topic: str, payload: bytes, *rest: object) -> int:
         # A coroutine, because gmqtt acknowledges only those; it never awaits, so order holds.
+        properties = cast("Mapping[str, object]", rest[1])
         self._link.received(topic, bytes(payload), retain=bool(properties.get("retain")))
         return 0
 
-    def _on_subscribe(
-        self, _client: object, _mid: int, granted: tuple[int, ...], _p: object
-    ) -> None:
+    def _on_subscribe(self, _client: object, *rest: object) -> None:
+        granted = cast("tuple[int, ...]", rest[1])
         if self._suback is not None and not self._suback.done():
             self._suback.set_result(granted)
 
