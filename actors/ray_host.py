@@ -6,6 +6,7 @@ a shard: leases in the store do, so two copies of a host may live at once and ha
 
 import asyncio
 import os
+import sys
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
@@ -22,6 +23,8 @@ from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
 
 NAMESPACE: Final = "clubctl"
 RAY_SNAPSHOT: Final = "ray"
+LOCAL_NODE_ADDRESS: Final = "127.0.0.2" if sys.platform == "linux" else None
+"""Ray takes 127.0.0.1 to mean the machine's outward address; its neighbour it takes at its word."""
 MAX_CALLS_IN_FLIGHT: Final = 1_000
 OWNERS_FRESH_MS: Final = 500
 RETRY_PAUSE_S: Final = 0.1
@@ -80,7 +83,7 @@ def connect(values: RayValues) -> str:
     else:
         ray.init(
             include_dashboard=False,
-            _node_ip_address="127.0.0.1",
+            _node_ip_address=LOCAL_NODE_ADDRESS,
             num_cpus=os.cpu_count(),
             object_store_memory=values.object_store_bytes,
             _temp_dir=values.temp_dir,
@@ -151,19 +154,31 @@ class RayMembership:
     def __init__(self, store: Snapshots) -> None:
         self._store = store
         self._joined: str | None = None
-        self._joining = asyncio.Lock()
+        self._joining: asyncio.Task[None] | None = None
 
     async def ensure(self) -> bool:
-        """Join the announced Ray if need be; whether this process is a member now."""
+        """Join the announced Ray if need be; whether this process is a member now.
+
+        Raises ConnectionError when it cannot be joined. One attempt runs at a time, and a caller
+        that gives up does not end it.
+        """
         announced = (await self._store.snapshots(RAY_SNAPSHOT)).get(RAY_SNAPSHOT)
         if announced is None:
             return False
         address = announced.decode()
-        async with self._joining:
-            if self._joined != address:
-                await asyncio.to_thread(_rejoin, address)
-                self._joined = address
-        return True
+        if self._joined == address:
+            return True
+        if self._joining is None or self._joining.done():
+            self._joining = asyncio.create_task(self._join(address))
+        await asyncio.shield(self._joining)
+        return self._joined == address
+
+    async def _join(self, address: str) -> None:
+        try:
+            await asyncio.to_thread(_rejoin, address)
+        except (RayError, RuntimeError, ValueError) as error:
+            raise ConnectionError(f"cannot join Ray: {error}") from error
+        self._joined = address
 
 
 def _rejoin(address: str) -> None:
