@@ -18,7 +18,7 @@ from billing_core.player_tariff import PlayerTariff
 from billing_core.rejection import Rejected
 from billing_core.session import SessionState
 from billing_core.tariff import Channel, Tariff, TariffRef
-from billing_core.terms import ClubTerms, Terms, ZoneTerms
+from billing_core.terms import NO_WALLET, ClubTerms, Terms, ZoneTerms
 from billing_core.wallet import Wallet
 
 PLAYER = "p1"
@@ -32,7 +32,7 @@ class World:
     club: ClubTerms
     tariffs: dict[TariffRef, Tariff]
     zones: dict[str, ZoneTerms]
-    wallet: Wallet = Wallet()
+    wallet: Wallet = NO_WALLET
     groups: tuple[str, ...] = ()
     auto_renewal: bool = False
     booking_ms: int | None = None

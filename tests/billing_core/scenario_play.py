@@ -1,7 +1,12 @@
 """Playing a scenario row, and reading off what its last column asks for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
+
+from club_world import PLAYER, SESSION, World
+from scenario_table import Calendar, Row
 
 from billing_core.commands import (
     CancelSession,
@@ -16,10 +21,8 @@ from billing_core.events import EventKind
 from billing_core.receipt import receipt_of
 from billing_core.rejection import Rejected
 from billing_core.session import EndedReason, SessionMode
-from billing_core.tariff import Channel
+from billing_core.tariff import Channel, Tier
 from billing_core.wallet import Wallet
-from club_world import PLAYER, SESSION, World
-from scenario_table import Calendar, Row
 
 
 def minor(text: str) -> int:
@@ -85,7 +88,7 @@ class Play:
             zone_id=world.zone_id,
             tariff=world.tariff(said.get("on", self.row.tariff_id)).ref,
             player_id=None if "guest" in words else PLAYER,
-            player_tariff_id=f"pt-{said['using']}" if "using" in said else None,
+            player_tariff_id=_owned_id(said.get("using")),
             mode=SessionMode.OPEN_ENDED if "owing" in words else SessionMode.PREPAID,
             planned_start_at_ms=planned_ms,
             start=start,
@@ -100,7 +103,7 @@ class Play:
     def extend(self, words: list[str], now_ms: int) -> Rejected | None:
         """``extend TARIFF [using NAME]``"""
         said = _said(words[1:])
-        name = f"pt-{said['using']}" if "using" in said else None
+        name = _owned_id(said.get("using"))
         return self.world.do(ExtendSession(self.world.tariff(words[0]).ref, name), now_ms)
 
     def move(self, words: list[str], now_ms: int) -> Rejected | None:
@@ -153,14 +156,33 @@ class Play:
         amount_minor = minor(words[1]) if words[1:] else None
         return self.world.give_back(now_ms, words[0], amount_minor)
 
+    def edit(self, words: list[str], _now_ms: int) -> Rejected | None:
+        """``edit TARIFF``: a new version, twice as dear."""
+        old = self.world.tariff(words[0])
+        prices = tuple(
+            replace(
+                rule,
+                tiers=tuple(Tier(t.from_minutes, 2 * t.price_per_hour_minor) for t in rule.tiers),
+            )
+            for rule in old.prices
+        )
+        new = replace(old, version=old.version + 1, prices=prices)
+        self.world.tariffs[new.ref] = new
+        return None
+
     def tick(self, _words: list[str], now_ms: int) -> Rejected | None:
         """``tick``: time passes to here."""
         self.world.tick(now_ms)
         return None
 
 
+def _owned_id(name: str | None) -> str | None:
+    """Bought ones are called by the name the table gave them, blocks by their own id."""
+    return name if name is None or name.startswith("block-") else f"pt-{name}"
+
+
 def _said(words: list[str]) -> dict[str, str]:
-    pairs = zip(words, words[1:], strict=False)
+    pairs = pairwise(words)
     return {
         word: value for word, value in pairs if word in {"in", "as", "using", "by", "name", "on"}
     }
@@ -170,7 +192,7 @@ _VERBS: dict[str, Callable[[Play, list[str], int], Rejected | None]] = {
     name: getattr(Play, name)
     for name in (
         "start", "reserve", "press", "extend", "move", "end", "cancel", "convert",
-        "topup", "wallet", "book", "buy", "refund", "tick",
+        "topup", "wallet", "book", "buy", "refund", "edit", "tick",
     )
 }  # fmt: skip
 
@@ -272,7 +294,7 @@ class Reading:
 
     def steps(self, _words: list[str]) -> str:
         """``steps 60``: step postings in all segments."""
-        return str(sum(1 for id in self.world.ledger if id.startswith("step/")))
+        return str(sum(1 for key in self.world.ledger if key.startswith("step/")))
 
     def told(self, words: list[str]) -> str:
         """``told low_balance 1``: how often an event happened."""

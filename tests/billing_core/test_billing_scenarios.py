@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from billing_core.receipt import receipt_of
 from club_world import World
 from scenario_play import Play, Reading
 from scenario_table import Row, read_tables
+
+from billing_core.receipt import receipt_of
 
 ROWS = read_tables()
 EDGE_CASES = 68
