@@ -34,6 +34,9 @@ COMMANDS: Final = {
     "api": Deferred(
         "controller.commands_serve", "api_command", "The API, the hall page and /metrics."
     ),
+    "archive": Deferred(
+        "controller.commands_serve", "archive_command", "Moves history from the store to SQL."
+    ),
     "pc": Deferred("controller.commands_serve", "pc_command", "The agent of this gaming PC."),
     "sim": Deferred("controller.commands_sim", "sim_app", "Simulated PCs on real connections."),
     "doctor": Deferred(

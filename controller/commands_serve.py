@@ -1,6 +1,6 @@
-"""``clubctl run``, ``api`` and ``pc``: the processes of a club, configured by the environment."""
+"""``clubctl run``, ``api``, ``archive`` and ``pc``: a club's processes, told by the environment."""
 
-from controller.command_settings import connected_settings, settings_or_exit
+from controller.command_settings import connected_settings, misconfigured, settings_or_exit
 from controller.settings import load_settings
 
 
@@ -16,6 +16,17 @@ def api_command() -> None:
     from controller.api.serve import run_api
 
     run_api(settings_or_exit(load_settings))
+
+
+def archive_command() -> None:
+    """Moves history from the store to the SQL archive, and trims the store behind it."""
+    from controller.archive import ArchiveError
+    from controller.archive_process import run_archive
+
+    try:
+        run_archive(connected_settings())
+    except ArchiveError as error:
+        misconfigured(str(error))
 
 
 def pc_command() -> None:

@@ -87,7 +87,8 @@ def intention(
     habit = random.choices(tuple(HABIT_WEIGHTS), tuple(HABIT_WEIGHTS.values()))[0]
     minutes = _minutes(random, stay_minutes)
     block = None if random.random() < MINUTE_TARIFF_SHARE else random.choice(club.blocks)
-    if habit is Habit.RUNS_OUT and block is not None:
+    if habit is Habit.EXTENDS or (habit is Habit.RUNS_OUT and block is not None):
+        # Time by the minute is extended by topping up; only blocks run out within a visit.
         block = club.shortest_block
     books = habit in {Habit.BOOKS, Habit.BOOKS_AND_CANCELS}
     starts_at_ms = now_ms + _fraction(random, minutes, 0.1, 0.4) if books else None

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import orjson
+
+from controller.archive import ArchiveConsumer, open_archive
 from controller.demo.figures import sums_by_currency
+from controller.demo.minutes import MinuteCheck, check_minutes
 from controller.demo.plan import CHAIN_ID
 from controller.demo.run import RunningDemo
 from controller.verify import Report, verify
+
+ROWS_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +39,8 @@ async def summed_up(demo: RunningDemo, *, halls_empty: bool) -> Outcome:
     await demo.look()
     await demo.processes.stop_writers()
     await demo.figures.follow(demo.store)
-    report = await verify(demo.store, None)
+    report = await _verified(demo)
+    minutes = await _minutes(demo)
     sums = await sums_by_currency(demo.store, CHAIN_ID)
     figures = {
         "pcs": len(demo.plan.roster),
@@ -44,8 +51,8 @@ async def summed_up(demo: RunningDemo, *, halls_empty: bool) -> Outcome:
         "sessions_started": demo.figures.sessions_started,
         "sessions_ended": demo.figures.sessions_ended,
         "ticks": demo.figures.steps,
-        "lost_minutes": demo.figures.lost,
-        "doubled_minutes": demo.figures.doubled,
+        "lost_minutes": max(demo.figures.lost, minutes.lost),
+        "doubled_minutes": max(demo.figures.doubled, minutes.doubled),
         "ledger_sum": sums,
         "revenue_minor": dict(demo.figures.revenue),
         "wallet_mismatches": _wallet_mismatches(report),
@@ -59,7 +66,23 @@ async def summed_up(demo: RunningDemo, *, halls_empty: bool) -> Outcome:
         "retries": demo.crowd.api.retries,
         "deeds": _named(demo.crowd.deeds),
     }
-    return Outcome(figures, tuple(_problems(demo, report, sums=sums, halls_empty=halls_empty)))
+    return Outcome(figures, tuple(_problems(demo, figures, report, halls_empty=halls_empty)))
+
+
+async def _verified(demo: RunningDemo) -> Report:
+    """Bring the archive up to date, then check it with the store."""
+    archive = open_archive(demo.processes.archive_url)
+    try:
+        await ArchiveConsumer(demo.store, archive, demo.clock).step()
+        return await verify(demo.store, archive)
+    finally:
+        archive.close()
+
+
+async def _minutes(demo: RunningDemo) -> MinuteCheck:
+    closed = await demo.store.closed_sessions(CHAIN_ID)
+    tariff_ids = frozenset(club.minute_tariff_id for club in demo.plan.clubs)
+    return check_minutes((orjson.loads(each.blob)["state"] for each in closed), tariff_ids)
 
 
 def _wallet_mismatches(report: Report) -> int:
@@ -78,17 +101,17 @@ def _commands(demo: RunningDemo) -> dict[str, dict[str, int]]:
 
 
 def _problems(
-    demo: RunningDemo, report: Report, *, sums: Mapping[str, int], halls_empty: bool
+    demo: RunningDemo, figures: Mapping[str, Any], report: Report, *, halls_empty: bool
 ) -> list[str]:
-    figures = demo.figures
+    rows = (f"{row.check} {row.subject}: {row.found}" for row in report.rows[:ROWS_SHOWN])
     checks = {
-        "the ledger does not sum to zero": any(sums.values()),
-        "verify found rows that differ": not report.ok,
-        f"{figures.lost} minutes were lost": figures.lost,
-        f"{figures.doubled} minutes were charged twice": figures.doubled,
-        "no session was started": not figures.sessions_started,
+        "the ledger does not sum to zero": any(figures["ledger_sum"].values()),
+        f"verify found rows that differ: {'; '.join(rows)}": not report.ok,
+        f"{figures['lost_minutes']} minutes were lost": figures["lost_minutes"],
+        f"{figures['doubled_minutes']} minutes were charged twice": figures["doubled_minutes"],
+        "no session was started": not figures["sessions_started"],
         "sessions were still open at the end": not halls_empty,
-        "more sessions started than ended": figures.sessions_started > figures.sessions_ended,
+        "more sessions started than ended": figures["sessions_started"] > figures["sessions_ended"],
         "an errand of the crowd failed": demo.crowd.deeds["failed"],
         "a command never got an answer": any(
             code == "no-answer" for _, code in demo.crowd.api.outcomes

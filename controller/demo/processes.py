@@ -48,6 +48,7 @@ class DemoProcesses:
     broker: EmbeddedBroker = field(init=False)
     controller: ChildProcess = field(init=False)
     api: ChildProcess = field(init=False)
+    archive: ChildProcess = field(init=False)
     fleet: ChildProcess = field(init=False)
 
     def __post_init__(self) -> None:
@@ -55,12 +56,18 @@ class DemoProcesses:
         self.broker = EmbeddedBroker(self.state)
         self.controller = self._clubctl("controller", "run")
         self.api = self._clubctl("api", "api")
+        self.archive = self._clubctl("archive", "archive")
         self.fleet = self._clubctl("fleet", "sim", "fleet", "--roster", str(self.roster_file))
 
     @property
     def roster_file(self) -> Path:
         """Which PCs the fleet simulates."""
         return self.state.path / "roster.json"
+
+    @property
+    def archive_url(self) -> str:
+        """The SQL database of this state folder."""
+        return f"sqlite:///{self.state.path / 'archive.db'}"
 
     def write_roster(self, roster: Sequence[tuple[str, str]]) -> None:
         """Name the PCs for the fleet."""
@@ -89,7 +96,7 @@ class DemoProcesses:
 
     async def stop_writers(self) -> None:
         """End all but the servers, so that the store stands still."""
-        for child in (self.fleet, self.api, self.controller):
+        for child in (self.fleet, self.api, self.controller, self.archive):
             await asyncio.to_thread(child.stop)
 
     async def stop(self) -> None:
@@ -100,7 +107,10 @@ class DemoProcesses:
 
     def ended(self) -> list[str]:
         """Names of children that should run and do not."""
-        children = (self.valkey.child, self.broker.child, self.controller, self.api, self.fleet)
+        children = (
+            *(self.valkey.child, self.broker.child, self.controller),
+            *(self.api, self.archive, self.fleet),
+        )
         return [child.name for child in children if not child.is_running]
 
     @property
@@ -111,6 +121,7 @@ class DemoProcesses:
             "CLUBCTL_REDIS_URL": self.valkey.url,
             "CLUBCTL_MQTT_URL": self.broker.url,
             "CLUBCTL_STATE_DIR": str(self.state.path),
+            "CLUBCTL_ARCHIVE_URL": self.archive_url,
             "CLUBCTL_HOSTS": str(self.shape.hosts),
             "CLUBCTL_API_HOST": LOOPBACK,
             "CLUBCTL_API_PORT": str(self.shape.api_port),

@@ -203,6 +203,7 @@ async def _start_controller(processes: DemoProcesses, store: RedisStore, *, scre
             what=f"{count} hosts alive",
         )
     with screen.step("API and hall page"):
+        processes.archive.start()
         processes.api.start()
         url = f"{processes.shape.hall_url}/readyz"
         await processes.until(processes.api, lambda: answers(url), what=f"{url} answers")

@@ -8,6 +8,7 @@ from actors.store_memory import MemoryStore
 from controller.business_time import resumed_anchor
 from controller.demo.figures import ChainFigures
 from controller.demo.lateness import TickLateness
+from controller.demo.minutes import check_minutes
 
 STEP = {
     "kind": "step",
@@ -107,3 +108,36 @@ def test_business_time_never_runs_backwards_over_a_restart(
 ) -> None:
     anchor = resumed_anchor(last_seen_ms=last_seen_ms, real_now_ms=real_now_ms, speed=60.0)
     assert anchor.business_at_ms == begins_at_ms
+
+
+def session(
+    status: str, *segments: tuple[int, int, int], tariff: str = "minute"
+) -> dict[str, object]:
+    """A final state; segments are (start ms, end ms, steps charged)."""
+    return {
+        "status": status,
+        "segments": [
+            {"tariff": {"id": tariff}, "start_at_ms": start, "end_at_ms": end, "steps": steps}
+            for start, end, steps in segments
+        ],
+    }
+
+
+@pytest.mark.parametrize(
+    ("state", "lost", "doubled"),
+    [
+        (session("ENDED", (0, 120_000, 2)), 0, 0),
+        (session("ENDED", (0, 120_001, 3)), 0, 0),
+        (session("ENDED", (0, 120_001, 2)), 1, 0),
+        (session("ENDED", (0, 120_000, 3)), 0, 1),
+        (session("ENDED", (0, 90_000, 2), (90_000, 120_000, 1)), 0, 0),
+        (session("ENDED", (0, 90_000, 2), (90_000, 120_000, 2)), 0, 1),
+        (session("CANCELLED", (0, 120_000, 0)), 0, 0),
+        (session("ENDED", (0, 120_000, 0), tariff="block"), 0, 0),
+    ],
+)
+def test_minutes_charged_are_held_against_the_clock(
+    state: dict[str, object], lost: int, doubled: int
+) -> None:
+    found = check_minutes([state], frozenset({"minute"}))
+    assert (found.lost, found.doubled) == (lost, doubled)
