@@ -37,6 +37,7 @@ class ApiDependencies:
     draw_id: Callable[[], str]
     metrics: HttpMetrics = field(default_factory=HttpMetrics)
     secure_cookies: bool = False
+    serves_metrics: bool = True
     heartbeat_ms: int = 15_000
     coalesce_ms: int = 120
 

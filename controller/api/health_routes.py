@@ -4,6 +4,7 @@ from fastapi import APIRouter, Response
 
 from actors.store import StoreUnavailableError
 from controller.api.dependencies import InRooms
+from controller.api.problems import ProblemError
 from controller.metrics import MEDIA_TYPE, exposition
 
 router = APIRouter(include_in_schema=False)
@@ -29,5 +30,7 @@ async def readyz(rooms: InRooms, response: Response) -> dict[str, str]:
 @router.get("/metrics")
 async def metrics(rooms: InRooms) -> Response:
     """This process's figures and every host's, in the Prometheus text format."""
+    if not rooms.given.serves_metrics:
+        raise ProblemError("not-found")
     text = await exposition(rooms.given.metrics, rooms.given.store)
     return Response(text, media_type=MEDIA_TYPE)

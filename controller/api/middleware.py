@@ -13,6 +13,7 @@ from controller.api.problems import ProblemError, problem_response
 from controller.metrics import HttpMetrics
 
 MAX_BODY_BYTES: Final = 16 * 1024
+STATIC_PREFIX: Final = "/static/"
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -137,6 +138,8 @@ class Measured:
 
 
 def _route_template(scope: Scope) -> str:
+    if scope["path"].startswith(STATIC_PREFIX):
+        return STATIC_PREFIX
     route = scope.get("route")
     template = getattr(route, "path", None)
     return template if isinstance(template, str) else "unmatched"

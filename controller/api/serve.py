@@ -78,6 +78,7 @@ async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
         real_clock=SystemClock(),
         draw_id=draw_session_id,
         secure_cookies=settings.env is Environment.PRODUCTION,
+        serves_metrics=settings.metrics,
     )
 
 

@@ -11,7 +11,7 @@ _ENGLISH: Final[Labels] = {
         "product": "clubctl",
         "club": "Club",
         "signOut": "Sign out",
-        "search": "Find PC or player",
+        "search": "Find PC, player",
         "all": "All",
         "attention": "Needs attention",
         "live": "Live",
@@ -23,7 +23,8 @@ _ENGLISH: Final[Labels] = {
         "allWell": "Nothing needs attention.",
         "noClubs": "This chain has no clubs yet.",
         "summary": "{free} free, {running} running, {ending} ending, {lost} not responding.",
-        "faster": "Time runs {speed} times as fast in this demo",
+        "faster": "{speed}x",
+        "fasterDetail": "Time runs {speed} times as fast as life",
         "skip": "Skip to the hall",
     },
     "login": {

@@ -68,6 +68,7 @@ class Page {
     const speed = $("speed");
     speed.hidden = data.speed === 1;
     setText(speed, word("page", "faster", { speed: data.speed }));
+    speed.title = word("page", "fasterDetail", { speed: data.speed });
     if (kind === "snapshot") this.hall.snapshot(data);
     else if (kind === "tiles") this.hall.changed(data.tiles);
     if (kind !== "heartbeat") this.sheet.refresh();

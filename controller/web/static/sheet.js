@@ -16,6 +16,7 @@ const ACTIONS_BY_USE = {
 };
 const PRIMARY = new Set(["start", "startWaiting", "extend"]);
 const DANGEROUS = new Set(["end", "cancel"]);
+const ASK_AGAIN_AFTER_MS = 10_000;
 const LOST = new Set(["NOT_RESPONDING", "LINK_UNKNOWN", "OFF"]);
 
 export class Sheet {
@@ -24,6 +25,8 @@ export class Sheet {
   #pcId = null;
   #view = null;
   #session = null;
+  #sessionAskedAt = 0;
+  #shown = null;
   #overview = {};
 
   constructor(dialog, given) {
@@ -65,7 +68,8 @@ export class Sheet {
 
   // A change that came over the stream. A form in use is left alone.
   refresh() {
-    if (this.#view === "overview" && this.tile !== undefined) this.overview();
+    const tile = this.tile;
+    if (this.#view === "overview" && tile !== undefined && tile !== this.#shown) this.overview();
   }
 
   tick() {
@@ -73,6 +77,7 @@ export class Sheet {
     const { figure, words } = timing(this.tile, this.#given.clock.now());
     setText(this.#overview.figure, figure);
     setText(this.#overview.words, words);
+    if (performance.now() - this.#sessionAskedAt > ASK_AGAIN_AFTER_MS) this.#loadSession(this.tile);
   }
 
   overview() {
@@ -81,6 +86,7 @@ export class Sheet {
       : undefined;
     this.#view = "overview";
     const tile = this.tile;
+    this.#shown = tile;
     const actions = ACTIONS_BY_USE[tile.use].filter(
       (action) => action !== "topUp" || tile.playerId !== null,
     );
@@ -172,6 +178,7 @@ export class Sheet {
 
   async #loadSession(tile) {
     if (tile.sessionId === null) return;
+    this.#sessionAskedAt = performance.now();
     const session = await get(`/sessions/${tile.sessionId}`).catch(() => null);
     if (session === null || this.#pcId !== tile.pcId) return;
     this.#session = session;

@@ -82,8 +82,8 @@ export class TileView {
       { type: "button", class: "tile", "data-pc": tile.pcId, onclick: () => onOpen(tile.pcId) },
       element("span", { class: "top" }, name, use),
       element("span", { class: "time" }, figure, words),
-      element("span", { class: "people" }, who, tariff),
-      line,
+      who,
+      element("span", { class: "foot" }, line, tariff),
     );
     this.#tile = null;
   }

@@ -1,9 +1,11 @@
 """One exposition out of many: this process and every host, each series once."""
 
 from collections import Counter as Count
+from dataclasses import replace
 
 import httpx
 import pytest
+from api_under_test import ScriptedGateway, client_of, dependencies
 from prometheus_client.parser import text_string_to_metric_families
 
 from actors.store import StoreUnavailableError
@@ -65,13 +67,16 @@ async def test_requests_are_counted_by_route_and_never_by_id(
     for session_id in ("one", "two"):
         await client.get(f"/api/v1/sessions/{session_id}")
     await client.get("/nowhere/at/all")
+    await client.get("/static/hall.js")
     text = (await client.get("/metrics")).text
     found = series_of(text)
     route = {"method": "GET", "route": "/api/v1/sessions/{sessionId}"}
 
     assert found["clubctl_http_requests_total", frozenset({**route, "status": "404"}.items())] == 2
     assert found["clubctl_http_request_seconds_count", frozenset(route.items())] == 2
+    assert 'route="/static/"' in text
     assert 'route="unmatched"' in text
+    assert "_created" not in text
     assert "one" not in {value for _, labels in found for _, value in labels}
 
 
@@ -86,6 +91,12 @@ async def test_a_host_that_leaves_rubbish_is_counted_and_left_out(rubbish: bytes
     assert found["clubctl_shards_owned", frozenset({("host", "h1")})] == 1
     assert found["clubctl_metrics_unreadable_snapshots_total", frozenset()] >= 1
     assert ("clubctl_shards_owned", frozenset({("host", "h0")})) not in found
+
+
+async def test_metrics_can_be_left_out(store: MemoryStore) -> None:
+    given = replace(dependencies(store, ScriptedGateway()), serves_metrics=False)
+    async with client_of(given) as client:
+        assert (await client.get("/metrics")).status_code == 404
 
 
 class LostStore(MemoryStore):
