@@ -8,6 +8,7 @@ import orjson
 from actors.store import Store
 from actors.wallets import WalletKey
 from billing_core.tariff import PriceRule, RefundPolicy, Tariff, TariffType, Tier
+from controller.demo.plan import CHAIN_ID
 from schemas.catalogue import (
     ChainDocument,
     ClubDocument,
@@ -16,7 +17,7 @@ from schemas.catalogue import (
     ZoneDocument,
 )
 
-CHAIN = "orbit"
+CHAIN = CHAIN_ID
 CLUBS = ("north", "south")
 PER_MINUTE = Tariff(
     id="standard",
