@@ -70,7 +70,7 @@ class ClubSupervisor:
     outage_since_ms: int | None = None
     suspected_at_ms: dict[str, int] = field(default_factory=dict)
 
-    def adopt(self, pc_id: str, state: PcState | None, now: Now, known: Presence | None) -> None:
+    def adopt(self, pc_id: str, state: PcState | None, *, now: Now, known: Presence | None) -> None:
         """Begin to watch a PC; ``known`` is what this host heard of it a moment ago."""
         stored = LinkState.UNPROVISIONED if state is None else state.link
         presence = known if known is not None else recovered(stored, now.mono_ms)
@@ -140,7 +140,7 @@ class ClubSupervisor:
         if self.outage_since_ms is not None and _is_silent(actor):
             actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
 
-    def wants_resend(self, heard: PcInput, state: PcState, epoch: int, now: Now) -> bool:
+    def wants_resend(self, heard: PcInput, state: PcState, *, epoch: int, now: Now) -> bool:
         """Whether a PC that spoke should be sent its document again."""
         actor = self.pcs[heard.pc_id]
         if heard.wants_desired and heard.applied is None:
@@ -152,12 +152,12 @@ class ClubSupervisor:
             return False
         return heard.wants_desired or actor.may_resend(now.mono_ms)
 
-    def noted(self, state: PcState, heard: PcInput, epoch: int, now: Now) -> PcState:
+    def noted(self, state: PcState, heard: PcInput, *, epoch: int, now: Now) -> PcState:
         """The durable side of what was heard: the link's edge, and what the PC says it does."""
         after = self.with_link(state, now)
         if heard.applied is None:
             return after
-        return applied(after, heard.applied, epoch, now.wall_ms)
+        return applied(after, heard.applied, epoch=epoch, now_ms=now.wall_ms)
 
     def with_link(self, state: PcState, now: Now) -> PcState:
         """The PC's durable state under its present link."""

@@ -18,14 +18,14 @@ from schemas.views import WalletView
 
 
 def decide_command(
-    cause: CommandInput, club: ClubSupervisor, drafting: Drafting, now: Now
+    cause: CommandInput, club: ClubSupervisor, drafting: Drafting, *, now: Now
 ) -> Draft:
     """Decide one command. A refusal is a draft too: it stores its answer and what it was read
     from, so that the same key gets the same answer."""
     if isinstance(cause.envelope.command, TopUpWallet):
-        outcome = _top_up(cause, cause.envelope.command, club, drafting, now)
+        outcome = _top_up(cause, club, drafting, command=cause.envelope.command, now=now)
     else:
-        outcome = _session_command(cause, club, drafting, now)
+        outcome = _session_command(cause, club, drafting, now=now)
     if isinstance(outcome, Refusal):
         return drafting.emptied().finish(cause, reply=outcome.reply)
     follow_through(drafting, club, now)
@@ -33,7 +33,7 @@ def decide_command(
 
 
 def _session_command(
-    cause: CommandInput, club: ClubSupervisor, drafting: Drafting, now: Now
+    cause: CommandInput, club: ClubSupervisor, drafting: Drafting, *, now: Now
 ) -> CommandReply | Refusal:
     command = cause.envelope.command
     actor = SessionActor(club.setup, drafting, now)
@@ -55,7 +55,7 @@ def _result(state: SessionState, club: ClubSupervisor, drafting: Drafting) -> di
 
 
 def _top_up(
-    cause: CommandInput, command: TopUpWallet, club: ClubSupervisor, drafting: Drafting, now: Now
+    cause: CommandInput, club: ClubSupervisor, drafting: Drafting, *, command: TopUpWallet, now: Now
 ) -> CommandReply | Refusal:
     if drafting.player(command.player_id) is None:
         return Refusal("player-not-found", f"no player {command.player_id}", "player_id")

@@ -31,11 +31,11 @@ def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
             continue
         before = drafting.pc(pc_id) or PcState(pc_id, club.club_id)
         shown = shown_session(drafting.sessions_on(pc_id))
-        wish = _wish(drafting, club, before, shown, now)
+        wish = _wish(drafting, club, before, session=shown, now=now)
         after = club.with_link(retargeted(before, wish, now.wall_ms), now)
         if after != drafting.workspace.pc(pc_id):
             drafting.put_pc(after)
-        _show(drafting, club, after, shown)
+        _show(drafting, club, after, session=shown)
 
 
 def shown_session(sessions: list[SessionState]) -> SessionState | None:
@@ -68,6 +68,7 @@ def _wish(
     drafting: Drafting,
     club: ClubSupervisor,
     pc: PcState,
+    *,
     session: SessionState | None,
     now: Now,
 ) -> Wish:
@@ -105,9 +106,9 @@ def player_label(drafting: Drafting, session: SessionState) -> str:
 
 
 def _show(
-    drafting: Drafting, club: ClubSupervisor, pc: PcState, session: SessionState | None
+    drafting: Drafting, club: ClubSupervisor, pc: PcState, *, session: SessionState | None
 ) -> None:
     label = None if session is None else player_label(drafting, session)
-    tile = tile_of(pc, session, club.setup, label)
+    tile = tile_of(pc, session, setup=club.setup, player_label=label)
     if tile != drafting.workspace.tile(pc.pc_id):
         drafting.put_tile(tile)

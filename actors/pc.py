@@ -161,7 +161,7 @@ def _still_good(held: Grant, wish: Wish, now_ms: int) -> bool:
     return held.until_ms - now_ms > wish.allowed_ms * LEASE_REFRESH_RATIO
 
 
-def applied(state: PcState, report: AppliedTarget, epoch: int, now_ms: int) -> PcState:
+def applied(state: PcState, report: AppliedTarget, *, epoch: int, now_ms: int) -> PcState:
     """Take the PC's word for what it does now."""
     exposed_until_ms = None if report.locked else state.exposed_until_ms
     if exposed_until_ms is not None and exposed_until_ms <= now_ms:

@@ -43,7 +43,7 @@ def use_of(session: SessionState | None) -> UseState:
 
 
 def tile_of(
-    pc: PcState, session: SessionState | None, setup: ClubSetup, player_label: str | None
+    pc: PcState, session: SessionState | None, *, setup: ClubSetup, player_label: str | None
 ) -> HallTile:
     """A PC as the hall shows it; both axes, whatever the other says."""
     zone = setup.zone_of_pc(pc.pc_id)

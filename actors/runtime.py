@@ -72,8 +72,8 @@ class ShardRuntime:
         ownership: Ownership,
         entities: Mapping[str, Versioned],
         catalogue: Mapping[str, bytes],
-        now: Now,
         *,
+        now: Now,
         heard: Mapping[str, Presence] | None = None,
     ) -> None:
         self.ownership = ownership
@@ -181,7 +181,7 @@ class ShardRuntime:
         """Decide everything that came in and everything that is due."""
         steps = TurnSteps(self.ownership, self.memory, self.clubs, now)
         for one in inputs:
-            self._guarded(steps, _entity_of(one), partial(steps.take, one), one)
+            self._guarded(steps, _entity_of(one), partial(steps.take, one), cause=one)
             self._remind_heard(one)
         for session_id in sorted(self._take_recompute()):
             self._guarded(steps, session_key(session_id), partial(steps.recompute, session_id))
@@ -222,7 +222,7 @@ class ShardRuntime:
             self._remind(pc_key(pc_id))
 
     def _guarded(
-        self, steps: TurnSteps, key: str, step: Callable[[], None], cause: Input | None = None
+        self, steps: TurnSteps, key: str, step: Callable[[], None], *, cause: Input | None = None
     ) -> None:
         """Run one step; whatever it raises costs only its own entity."""
         drafts_before = len(steps.turn.drafts)
@@ -259,7 +259,7 @@ class ShardRuntime:
         for club_id, club in self.clubs.items():
             for pc_id in club.setup.pcs:
                 self._club_of_pc[pc_id] = club_id
-                club.adopt(pc_id, self._pc(pc_id), now, heard.get(pc_id))
+                club.adopt(pc_id, self._pc(pc_id), now=now, known=heard.get(pc_id))
                 known = pc_id in heard or self._pc(pc_id) is None
                 self._pcs_due.remind(pc_id, now.mono_ms + (0 if known else SETTLE_IN_MS))
 

@@ -102,7 +102,7 @@ class SessionActor:
         terms = self.terms_of(state)
         return self.take(state, advance(state, terms, self.now.wall_ms), terms)
 
-    def pay_at_desk(self, state_holder: str, paid_minor: int, means: str, key: str) -> None:
+    def pay_at_desk(self, state_holder: str, paid_minor: int, *, means: str, key: str) -> None:
         """Take a guest's money over the desk into the wallet of this one session."""
         if paid_minor == 0:
             return

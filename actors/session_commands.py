@@ -56,7 +56,7 @@ def create_session(
         return Refusal("tariff-not-found", f"no tariff {command.tariff_id}", "tariff_id")
     holder_id = command.player_id or f"guest-{command.session_id}"
     key = cause.envelope.idempotency_key
-    actor.pay_at_desk(holder_id, command.paid_minor, command.means, key)
+    actor.pay_at_desk(holder_id, command.paid_minor, means=command.means, key=key)
     terms = actor.terms(
         session_id=command.session_id,
         holder_id=holder_id,
@@ -75,7 +75,7 @@ def create_session(
         start=command.start,
         channel=Channel(cause.envelope.channel.value),
     )
-    outcome = _decided(actor, None, asked, terms)
+    outcome = _decided(actor, None, asked, terms=terms)
     if isinstance(outcome, SessionState):
         actor.drafting.indexes.append((outcome.session_id, outcome.club_id))
     return outcome
@@ -87,9 +87,9 @@ def start_session(actor: SessionActor, cause: CommandInput, command: wire.StartS
     if isinstance(state, Refusal):
         return state
     return (
-        _pc_refusal(actor, state.pc_id, state.session_id, "session_id")
+        _pc_refusal(actor, state.pc_id, state.session_id, field="session_id")
         or _denied(cause)
-        or _decided(actor, state, core.StartSession(), actor.terms_of(state))
+        or _decided(actor, state, core.StartSession(), terms=actor.terms_of(state))
     )
 
 
@@ -106,9 +106,9 @@ def extend_session(
     if command.paid_minor and state.player_id is not None:
         return PAYS_FROM_WALLET
     key = cause.envelope.idempotency_key
-    actor.pay_at_desk(state.holder_id, command.paid_minor, command.means, key)
+    actor.pay_at_desk(state.holder_id, command.paid_minor, means=command.means, key=key)
     asked = core.ExtendSession(tariff=tariff, channel=Channel(cause.envelope.channel.value))
-    return _decided(actor, state, asked, actor.terms_of(state))
+    return _decided(actor, state, asked, terms=actor.terms_of(state))
 
 
 def switch_session_device(
@@ -119,7 +119,7 @@ def switch_session_device(
     state = _found(actor, command.session_id)
     if isinstance(state, Refusal):
         return state
-    refusal = _pc_refusal(actor, command.pc_id, state.session_id, "pc_id")
+    refusal = _pc_refusal(actor, command.pc_id, state.session_id, field="pc_id")
     if refusal is not None:
         return refusal
     state = actor.brought_to_now(state)
@@ -127,7 +127,7 @@ def switch_session_device(
         return FINISHED
     zone = actor.setup.zone_of_pc(command.pc_id)
     asked = core.SwitchSessionDevice(pc_id=command.pc_id, zone_id=zone.zone_id)
-    return _decided(actor, state, asked, actor.terms_of(state, command.pc_id))
+    return _decided(actor, state, asked, terms=actor.terms_of(state, command.pc_id))
 
 
 def end_session(actor: SessionActor, cause: CommandInput, command: wire.EndSession) -> Outcome:
@@ -137,7 +137,7 @@ def end_session(actor: SessionActor, cause: CommandInput, command: wire.EndSessi
     if isinstance(state, Refusal):
         return state
     asked = core.EndSession(EndedReason(command.reason))
-    return _decided(actor, state, asked, actor.terms_of(state))
+    return _decided(actor, state, asked, terms=actor.terms_of(state))
 
 
 def cancel_session(
@@ -148,11 +148,11 @@ def cancel_session(
     state = _found(actor, command.session_id)
     if isinstance(state, Refusal):
         return state
-    return _decided(actor, state, core.CancelSession(), actor.terms_of(state))
+    return _decided(actor, state, core.CancelSession(), terms=actor.terms_of(state))
 
 
 def _decided(
-    actor: SessionActor, state: SessionState | None, asked: core.Command, terms: Terms
+    actor: SessionActor, state: SessionState | None, asked: core.Command, *, terms: Terms
 ) -> Outcome:
     outcome = decide(state, asked, terms=terms, now_ms=actor.now.wall_ms)
     if isinstance(outcome, Rejected):
@@ -175,12 +175,12 @@ def _place_refusal(actor: SessionActor, command: wire.CreateSession) -> Refusal 
     """The PC exists, and nobody sits there if the session is to begin now."""
     begins_later = (command.planned_start_at_ms or 0) > actor.now.wall_ms and not command.start
     return _pc_refusal(
-        actor, command.pc_id, command.session_id, "pc_id", also_occupied=not begins_later
+        actor, command.pc_id, command.session_id, field="pc_id", also_occupied=not begins_later
     )
 
 
 def _pc_refusal(
-    actor: SessionActor, pc_id: str, session_id: str, field: str, *, also_occupied: bool = True
+    actor: SessionActor, pc_id: str, session_id: str, *, field: str, also_occupied: bool = True
 ) -> Refusal | None:
     if pc_id not in actor.setup.pcs:
         return Refusal("pc-not-found", f"no PC {pc_id} in this club", field)

@@ -46,7 +46,7 @@ def settle(memory: Memory, drafts: Sequence[Draft], outcomes: Sequence[UnitOutco
         if outcome.status is UnitStatus.STALE and not failed_before:
             _distrust(memory, outcome, settled)
         failed_before = True
-        _refused(memory, draft, outcome, settled)
+        _refused(memory, draft, outcome, settled=settled)
     return settled
 
 
@@ -71,7 +71,7 @@ def _distrust(memory: Memory, outcome: UnitOutcome, settled: Settled) -> None:
         settled.corrupt = name
 
 
-def _refused(memory: Memory, draft: Draft, outcome: UnitOutcome, settled: Settled) -> None:
+def _refused(memory: Memory, draft: Draft, outcome: UnitOutcome, *, settled: Settled) -> None:
     settled.again.update(draft.installs)
     if outcome.status is UnitStatus.BALANCE:
         balances = dict(outcome.balances)

@@ -154,7 +154,7 @@ class ShardLoop:
         catalogue = await store.catalogue(chain_id)
         self._seq = contents.seq
         entities = decode_shard(contents.entities)
-        runtime = ShardRuntime(ownership, entities, catalogue, self._now(), heard=self._heard)
+        runtime = ShardRuntime(ownership, entities, catalogue, now=self._now(), heard=self._heard)
         runtime.learn(*await read_holders(store, chain_id, runtime.open_wallets()))
         self.runtime = runtime
         self._ports.telemetry.recoveries.inc()

@@ -88,7 +88,7 @@ class TurnSteps:
             steps=_steps(after) - _steps(state),
             result=TickResult.ENDED if after.status.is_final else TickResult.BILLED,
         )
-        self._finish_session(drafting, club, state, after, tick)
+        self._finish_session(drafting, club, before=state, after=after, tick=tick)
 
     def recompute(self, session_id: str) -> None:
         """Something a session depends on has changed: look at its coverage again."""
@@ -102,7 +102,7 @@ class TurnSteps:
         if isinstance(outcome, Rejected) or outcome.state == state:
             return
         after = actor.take(state, outcome, terms)
-        self._finish_session(drafting, club, state, after, None)
+        self._finish_session(drafting, club, before=state, after=after)
 
     def judge_pc(self, club_id: str, pc_id: str) -> None:
         """Silence, the end of a transfer's wait, or a grant that is half used."""
@@ -126,7 +126,7 @@ class TurnSteps:
             self.turn.immediate.append(Answer(cause.ticket, reply))
             return
         drafting, _ = self._drafting(club.club_id)
-        self._add(decide_command(cause, club, drafting, self.now))
+        self._add(decide_command(cause, club, drafting, now=self.now))
 
     def _hear(self, heard: PcInput) -> None:
         club = self.clubs.get(heard.club_id)
@@ -134,12 +134,12 @@ class TurnSteps:
             return
         club.hear(heard, self.now)
         state = self.workspace.pc(heard.pc_id) or PcState(heard.pc_id, heard.club_id)
-        if club.wants_resend(heard, state, self.ownership.epoch, self.now):
+        if club.wants_resend(heard, state, epoch=self.ownership.epoch, now=self.now):
             document = desired_document(state, self.ownership.epoch)
             again = PublishDesired(heard.club_id, heard.pc_id, document, changed=False)
             self.turn.immediate.append(again)
         drafting, _ = self._drafting(heard.club_id)
-        after = club.noted(state, heard, drafting.epoch, self.now)
+        after = club.noted(state, heard, epoch=drafting.epoch, now=self.now)
         if after != self.workspace.pc(heard.pc_id):
             drafting.put_pc(after)
             follow_through(drafting, club, self.now)
@@ -193,9 +193,10 @@ class TurnSteps:
         self,
         drafting: Drafting,
         club: ClubSupervisor,
+        *,
         before: SessionState,
         after: SessionState,
-        tick: TickReport | None,
+        tick: TickReport | None = None,
     ) -> None:
         if before.coverage == after.coverage and before.status is after.status:
             drafting.touched_pcs.clear()

@@ -1,5 +1,6 @@
 """One shard driven by hand on the store's twin: turn, commit, settle, with a manual clock."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Self
@@ -48,7 +49,7 @@ class ShardUnderTest:
         catalogue = await self.store.catalogue(CHAIN)
         entities = decode_shard(contents.entities)
         self.seq = contents.seq
-        self.runtime = ShardRuntime(ownership, entities, catalogue, self.now)
+        self.runtime = ShardRuntime(ownership, entities, catalogue, now=self.now)
         wallets = self.runtime.open_wallets()
         self.runtime.learn(*await read_holders(self.store, CHAIN, wallets))
         self._effects(self.runtime.desired_now())
@@ -118,9 +119,9 @@ class ShardUnderTest:
         applied = AppliedTarget((document.epoch, document.rev), document.mode is PcMode.LOCKED)
         return PcInput(self.club_id, pc_id, Signal.HEARD, self.now.mono_ms, applied)
 
-    def _effects(self, effects: "list[Effect] | list[object]") -> None:
+    def _effects(self, effects: Sequence[Effect]) -> None:
         for effect in effects:
             if isinstance(effect, Answer):
                 self.replies[effect.ticket] = effect.reply
             else:
-                self.documents[effect.pc_id] = effect.document  # type: ignore[union-attr]
+                self.documents[effect.pc_id] = effect.document

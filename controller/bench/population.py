@@ -88,7 +88,7 @@ async def club_at_work(store: ShardStore, club_id: str, *, sessions: int) -> Clu
 def runtime_of(contents: ShardContents, catalogue: Mapping[str, bytes]) -> ShardRuntime:
     """What a host does with a shard it has read."""
     return ShardRuntime(
-        contents.ownership, decode_shard(contents.entities), catalogue, now_after(0)
+        contents.ownership, decode_shard(contents.entities), catalogue, now=now_after(0)
     )
 
 
