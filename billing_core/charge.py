@@ -301,12 +301,13 @@ def _step_done(draft: Draft, segment: Segment, amounts: tuple[tuple[Account, int
         warn_of_balance(draft, begin_ms)
 
 
-def settle(draft: Draft, *, accrued_units: int, amount_minor: int, at_ms: int) -> None:
-    """Bring the open wallet segment down to what it really owes; the rest goes back.
+def settle(
+    draft: Draft, segment: Segment, amount_minor: int, *, kind: TransactionKind, at_ms: int
+) -> Segment:
+    """Bring a segment's charge down to ``amount_minor``; the segment with the rest given back.
 
     It goes back as it came: bonus and cash in the proportion the segment took them.
     """
-    segment = draft.segments[-1]
     back_minor = segment.amount_minor - amount_minor
     bonus_minor = share_half_up(back_minor, segment.bonus_minor, segment.amount_minor)
     cash_minor = back_minor - bonus_minor
@@ -324,17 +325,11 @@ def settle(draft: Draft, *, accrued_units: int, amount_minor: int, at_ms: int) -
             taken,
         )
         draft.paid_by(draft.wallet.changed(cash_minor, bonus_minor))
-    draft.put_segment(
-        replace(
-            segment,
-            paid_until_ms=at_ms,
-            accrued_units=accrued_units,
-            amount_minor=amount_minor,
-            bonus_minor=segment.bonus_minor - bonus_minor,
-        )
-    )
     if back_minor:
-        draft.post(TransactionKind.SETTLE, at_ms, amounts, segment_index=segment.index)
+        draft.post(kind, at_ms, amounts, segment_index=segment.index)
+    return replace(
+        segment, amount_minor=amount_minor, bonus_minor=segment.bonus_minor - bonus_minor
+    )
 
 
 def cut(draft: Draft, at_ms: int) -> None:
@@ -349,7 +344,8 @@ def cut(draft: Draft, at_ms: int) -> None:
     rule = rule_of(draft.tariff, segment.rule_index)
     accrued_units = segment.accrued_units - price_units(draft.run, at_ms, segment.paid_until_ms)
     amount_minor = price_minor(rule, accrued_units, segment.fee_minor)
-    settle(draft, accrued_units=accrued_units, amount_minor=amount_minor, at_ms=at_ms)
+    settled = settle(draft, segment, amount_minor, kind=TransactionKind.SETTLE, at_ms=at_ms)
+    draft.put_segment(replace(settled, paid_until_ms=at_ms, accrued_units=accrued_units))
 
 
 def _undraw(draft: Draft, segment: Segment, pack: PlayerTariff, at_ms: int) -> None:

@@ -158,10 +158,17 @@ def end_session(draft: Draft, at_ms: int, reason: EndedReason) -> None:
 
 def _undo_start(draft: Draft, at_ms: int) -> None:
     """A session of no length costs nothing, not even the start fee."""
-    if draft.segments[-1].pack is None:
-        settle(draft, accrued_units=0, amount_minor=0, at_ms=at_ms)
-    else:
+    if draft.segments[-1].pack is not None:
         cut(draft, at_ms)
+        return
+    draft.segments = tuple(
+        replace(
+            settle(draft, segment, 0, kind=TransactionKind.VOID, at_ms=at_ms),
+            accrued_units=0,
+            paid_until_ms=at_ms,
+        )
+        for segment in draft.segments
+    )
 
 
 def _release_extensions(draft: Draft, at_ms: int) -> None:

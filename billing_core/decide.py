@@ -56,6 +56,8 @@ def decide(
         return Rejected(RejectionCode.SESSION_NOT_FOUND, "there is no such session", "session_id")
     draft = Draft(state, terms)
     bring_to(draft, now_ms)
+    if isinstance(command, Recompute) and draft.is_over and not state.status.is_final:
+        return draft.finish(None)
     rejected = _check_status(draft.status, command.kind)
     if rejected is None:
         rejected = _HANDLERS[type(command)](draft, command, now_ms)

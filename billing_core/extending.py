@@ -34,7 +34,7 @@ def extend(draft: Draft, command: ExtendSession, now_ms: int) -> Rejected | None
     pack = find_pack(tariff, command.player_tariff_id, draft.terms, draft.before.session_id)
     if isinstance(pack, Rejected):
         return pack
-    rejected = check_choice(tariff, draft.terms, SessionMode.PREPAID)
+    rejected = _check_free(draft, pack) or check_choice(tariff, draft.terms, SessionMode.PREPAID)
     if rejected is None and pack is None:
         rejected = check_sale(tariff, draft.terms, command.channel, now_ms)
     if rejected is None:
@@ -46,6 +46,18 @@ def extend(draft: Draft, command: ExtendSession, now_ms: int) -> Rejected | None
         return held
     draft.append(Extension(tariff.ref, held))
     return _take_effect(draft, tariff, now_ms)
+
+
+def _check_free(draft: Draft, pack: PlayerTariff | None) -> Rejected | None:
+    """A pack this session plays or waits for already cannot be appended once more."""
+    if pack is None:
+        return None
+    held = [segment.pack for segment in draft.segments[-1:] if segment.end_at_ms is None]
+    held += [extension.pack for extension in draft.extensions]
+    if any(one is not None and one.player_tariff_id == pack.player_tariff_id for one in held):
+        message = "the session holds this tariff already"
+        return Rejected(RejectionCode.PLAYER_TARIFF_IN_USE, message, "player_tariff_id")
+    return None
 
 
 def _take_effect(draft: Draft, tariff: Tariff, now_ms: int) -> Rejected | None:

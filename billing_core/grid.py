@@ -120,7 +120,7 @@ def _tariff(data: object, path: str, currency: str) -> Tariff:
 
 
 def _rule(data: object, path: str, index: int) -> dict[str, Any]:
-    rule = {"name": f"rule {index + 1}", **_table(data, path)}
+    rule = {"name": f"rule-{index + 1}", **_table(data, path)}
     if "when" in rule:
         rule["when"] = _schedule(rule["when"], f"{path}.when")
     if "price_per_hour_minor" in rule:

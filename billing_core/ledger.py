@@ -29,6 +29,7 @@ class TransactionKind(StrEnum):
 
     STEP = "step"
     SETTLE = "settle"
+    VOID = "void"
     PURCHASE = "purchase"
     SURCHARGE = "surcharge"
     REFUND = "refund"
