@@ -40,7 +40,9 @@ class _Frozen(BaseModel):
 class CreateSession(_Frozen):
     """Create a session on a PC for a player or a one-time guest; ``start`` starts it at once.
 
-    ``planned_start_at_ms`` None means now. ``session_id`` is drawn by the edge.
+    ``planned_start_at_ms`` None means now. ``session_id`` is drawn by the edge. ``paid_minor``
+    is what a one-time guest puts on the desk for this session; what is left of it at the end is
+    given back there. A player pays from the wallet and leaves it 0.
     """
 
     kind: Literal["create_session"] = "create_session"
@@ -51,6 +53,8 @@ class CreateSession(_Frozen):
     guest_label: str | None = Field(default=None, max_length=64)
     planned_start_at_ms: TimestampMs | None = None
     start: bool = False
+    paid_minor: AmountMinor = 0
+    means: PaymentMeans = PaymentMeans.CASH
 
 
 class StartSession(_Frozen):
@@ -61,11 +65,16 @@ class StartSession(_Frozen):
 
 
 class ExtendSession(_Frozen):
-    """Append a tariff after what is covered; the PC does not notice."""
+    """Append a tariff after what is covered; the PC does not notice.
+
+    A guest puts ``paid_minor`` more on the desk, as at creation.
+    """
 
     kind: Literal["extend_session"] = "extend_session"
     session_id: EntityId
     tariff_id: EntityId
+    paid_minor: AmountMinor = 0
+    means: PaymentMeans = PaymentMeans.CASH
 
 
 class SwitchSessionDevice(_Frozen):
