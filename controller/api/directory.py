@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import orjson
+import structlog
 
 from actors.clock import Clock
 from actors.store import Catalogue
@@ -18,6 +19,8 @@ from controller.api.problems import ProblemError
 from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
 
 FRESH_FOR_MS: Final = 1_000
+
+log = structlog.get_logger(__name__)
 
 Placed = TypeVar("Placed", ZoneDocument, PcDocument)
 
@@ -88,8 +91,12 @@ class Directory:
     async def _refresh(self, chain_id: str, held: _Held) -> None:
         raw = await self._store.catalogue(chain_id)
         if raw != held.raw:
-            held.parsed = parse_directory(raw)
             held.raw = raw
+            try:
+                held.parsed = parse_directory(raw)
+            except ValueError as error:
+                # The last catalogue that made sense serves operators better than none.
+                log.error("catalogue_unreadable", chain=chain_id, error=str(error))  # noqa: TRY400
         held.read_at_ms = self._clock.mono_ms()
 
 

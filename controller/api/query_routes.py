@@ -68,7 +68,8 @@ async def get_hall(rooms: InRooms, principal: AsPrincipal, club_id: ClubId) -> m
     """Every PC of the club as an operator sees it."""
     directory = await rooms.directory.chain(principal.chain_id)
     directory.club(club_id)
-    return _hall(rooms, directory, club_id, await rooms.live.snapshot(principal.chain_id, club_id))
+    snapshot = await rooms.live.snapshot(principal.chain_id, club_id)
+    return _hall(rooms, directory, club_id, snapshot=snapshot)
 
 
 @router.get(
@@ -193,7 +194,9 @@ def _zones(directory: ChainDirectory, club_id: str) -> list[models.Zone]:
     ]
 
 
-def _hall(rooms: Rooms, directory: ChainDirectory, club_id: str, snapshot: Snapshot) -> models.Hall:
+def _hall(
+    rooms: Rooms, directory: ChainDirectory, club_id: str, *, snapshot: Snapshot
+) -> models.Hall:
     clock = rooms.given.clock
     return models.Hall(
         club_id=club_id,
@@ -229,13 +232,13 @@ async def _events(
     rooms: Rooms, chain_id: str, club_id: str, *, first: Beat, beats: AsyncGenerator[Beat, None]
 ) -> AsyncIterator[bytes]:
     yield b"retry: %d\n\n" % RECONNECT_AFTER_MS
-    yield await _event(rooms, chain_id, club_id, first)
+    yield await _event(rooms, chain_id, club_id, beat=first)
     async with aclosing(beats):
         async for beat in beats:
-            yield await _event(rooms, chain_id, club_id, beat)
+            yield await _event(rooms, chain_id, club_id, beat=beat)
 
 
-async def _event(rooms: Rooms, chain_id: str, club_id: str, beat: Beat) -> bytes:
+async def _event(rooms: Rooms, chain_id: str, club_id: str, *, beat: Beat) -> bytes:
     clock = rooms.given.clock
     time_now = {"now": render_instant(clock.wall_ms()), "speed": clock.speed}
     if isinstance(beat, Heartbeat):
@@ -245,6 +248,6 @@ async def _event(rooms: Rooms, chain_id: str, club_id: str, beat: Beat) -> bytes
         data = orjson.dumps({**time_now, "tiles": tiles})
         return b"event: tiles\nid: %b\ndata: %b\n\n" % (beat.entry_id.encode(), data)
     directory = await rooms.directory.chain(chain_id)
-    hall = _hall(rooms, directory, club_id, beat)
+    hall = _hall(rooms, directory, club_id, snapshot=beat)
     data = orjson.dumps(hall.model_dump(by_alias=True))
     return b"event: snapshot\nid: %b\ndata: %b\n\n" % (beat.entry_id.encode(), data)

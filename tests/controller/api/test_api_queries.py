@@ -1,5 +1,7 @@
 """What is asked and what is answered: clubs, halls, players, wallets, from read models alone."""
 
+import asyncio
+
 import httpx
 import pytest
 from api_under_test import (
@@ -145,8 +147,6 @@ async def test_one_chain_cannot_see_or_guess_another(store: MemoryStore) -> None
 async def test_a_change_of_the_catalogue_is_seen_within_a_second(
     client: httpx.AsyncClient, store: MemoryStore
 ) -> None:
-    import asyncio
-
     await client.get(f"/api/v1/clubs/{CLUB}")
     zone = ZoneDocument(zone_id="new", club_id=CLUB, name="New zone", position=9)
     await store.put(CHAIN, {"zone:new": zone.model_dump_json().encode()})
@@ -154,6 +154,18 @@ async def test_a_change_of_the_catalogue_is_seen_within_a_second(
     club = (await client.get(f"/api/v1/clubs/{CLUB}")).json()
 
     assert [each["name"] for each in club["zones"]] == ["Standard", "VIP", "New zone"]
+
+
+async def test_a_broken_catalogue_does_not_take_the_good_one_away(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    await client.get(f"/api/v1/clubs/{CLUB}")
+    await store.put(CHAIN, {"tariff:broken:1": b'{"id": "broken"}'})
+    await asyncio.sleep(FRESH_FOR_MS / 1_000 + 0.05)
+    club = await client.get(f"/api/v1/clubs/{CLUB}")
+
+    assert club.status_code == 200
+    assert [tariff["tariffId"] for tariff in club.json()["tariffs"]] == ["minute", "block"]
 
 
 class LostStore(MemoryStore):
