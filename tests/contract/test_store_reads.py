@@ -1,8 +1,9 @@
 """Leases' surroundings, catalogue, read models and streams, on every store alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, cast
 
 import pytest
 from stores_under_test import (
@@ -33,12 +34,13 @@ ADA = HostRecord("h1", "i1", shards_owned=3, draining=True, details={"pid": "17"
 
 async def first_of(changes: AsyncIterator[Any], cause: Callable[[], Awaitable[None]]) -> object:
     """The first change heard while ``cause`` happens again and again."""
-    heard = asyncio.ensure_future(anext(changes))
-    async with asyncio.timeout(5):
-        while not heard.done():
-            await cause()
-            await asyncio.wait([heard], timeout=0.02)
-    return heard.result()
+    async with aclosing(cast("AsyncGenerator[Any]", changes)):
+        heard = asyncio.ensure_future(anext(changes))
+        async with asyncio.timeout(5):
+            while not heard.done():
+                await cause()
+                await asyncio.wait([heard], timeout=0.02)
+        return heard.result()
 
 
 async def test_hosts_live_as_long_as_they_beat(sut: StoreUnderTest) -> None:

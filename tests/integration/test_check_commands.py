@@ -5,6 +5,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from clubs_under_test import CHAIN
 from day_under_test import played_day
 from stores_under_test import running_server, tell
 from typer.testing import CliRunner
@@ -37,12 +38,13 @@ def test_verify_passes_a_sound_day_and_shows_a_tampered_wallet(state_dir: Path) 
         assert sound.exit_code == 0, sound.output
         document = orjson.loads(sound.stdout)
         assert (document["ok"], document["rows"], document["sessions"]) == (True, [], 4)
-        balances = "clubctl:{orbit}:balances"
-        tell(server.port, "HINCRBY", balances, "EUR:wallet:ann:cash", "1")
+        balances = f"clubctl:{{{CHAIN}}}:balances"
+        reply = tell(server.port, "HINCRBY", balances, "EUR:wallet:ann:cash", "1")
+        assert reply.startswith(b":"), reply
         wrong = runner.invoke(app, ["verify", "--json"])
         assert wrong.exit_code == 1
         rows = orjson.loads(wrong.stdout)["rows"]
-        assert "orbit EUR:wallet:ann:cash" in [row["subject"] for row in rows]
+        assert f"{CHAIN} EUR:wallet:ann:cash" in [row["subject"] for row in rows]
         shown = runner.invoke(app, ["verify"])
         assert shown.exit_code == 1
         assert "rows differ" in shown.output
