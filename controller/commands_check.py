@@ -51,8 +51,9 @@ def verify_command(*, as_json: AsJson = False) -> None:
 
 
 async def _verified(settings: Settings) -> Report:
-    archive = _archive(settings)
-    store = RedisStore.open(_redis_url(settings))
+    found = settings if settings.redis_url is not None else _embedded(settings)
+    archive = _archive(found)
+    store = RedisStore.open(str(found.redis_url))
     try:
         return await verify(store, archive)
     finally:
@@ -61,16 +62,14 @@ async def _verified(settings: Settings) -> Report:
             archive.close()
 
 
-def _redis_url(settings: Settings) -> str:
-    if settings.redis_url is not None:
-        return settings.redis_url
-    # A demo on this machine keeps its own folder inside the state folder.
-    folders = (settings.state_dir, settings.state_dir / "demo")
-    ports = (running_port(folder, "valkey") for folder in folders)
-    port = next((port for port in ports if port is not None), None)
-    if port is None:
-        misconfigured("CLUBCTL_REDIS_URL is not set and no embedded server runs here")
-    return f"redis://127.0.0.1:{port}/0"
+def _embedded(settings: Settings) -> Settings:
+    """The settings of the demo that runs here: it keeps a folder inside the state folder."""
+    for folder in (settings.state_dir, settings.state_dir / "demo"):
+        port = running_port(folder, "valkey")
+        if port is not None:
+            url = f"redis://127.0.0.1:{port}/0"
+            return settings.model_copy(update={"redis_url": url, "state_dir": folder})
+    return misconfigured("CLUBCTL_REDIS_URL is not set and no embedded server runs here")
 
 
 def _archive(settings: Settings) -> Archive | None:

@@ -10,7 +10,9 @@ from day_under_test import played_day
 from stores_under_test import running_server, tell
 from typer.testing import CliRunner
 
+from actors.clock import ManualClock
 from actors.store_redis import RedisStore
+from controller.archive import ArchiveConsumer, open_archive
 from controller.cli import app
 
 pytestmark = pytest.mark.integration
@@ -48,6 +50,26 @@ def test_verify_passes_a_sound_day_and_shows_a_tampered_wallet(state_dir: Path) 
         shown = runner.invoke(app, ["verify"])
         assert shown.exit_code == 1
         assert "rows differ" in shown.output
+
+
+def test_verify_finds_the_archive_beside_the_server(state_dir: Path) -> None:
+    """What was archived and trimmed is not missing."""
+
+    async def archived(url: str) -> None:
+        store = RedisStore.open(url)
+        archive = open_archive(f"sqlite:///{state_dir / 'demo' / 'archive.db'}")
+        late = ManualClock(wall_ms=2**45)
+        await ArchiveConsumer(store, archive, late, stream_kept_ms=0, closed_kept_ms=0).step()
+        assert await store.closed_sessions(CHAIN) == ()
+        archive.close()
+        await store.close()
+
+    with running_server(state_dir / "demo") as server:
+        asyncio.run(play(server.url))
+        asyncio.run(archived(server.url))
+        result = CliRunner().invoke(app, ["verify", "--json"])
+        assert result.exit_code == 0, result.output
+        assert orjson.loads(result.stdout)["sessions"] == 4
 
 
 def test_verify_without_a_server_says_what_to_set() -> None:
