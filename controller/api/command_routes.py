@@ -14,7 +14,6 @@ from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, ended_session_of, session_of
 from schemas.commands import (
     CancelSession,
-    Command,
     CommandReply,
     CreateSession,
     EndSession,
@@ -26,6 +25,9 @@ from schemas.commands import (
     TopUpWallet,
 )
 from schemas.views import ReceiptView, SessionView, WalletView
+
+SessionCommand = StartSession | ExtendSession | SwitchSessionDevice | EndSession | CancelSession
+"""Commands that name a session, and travel to the club it belongs to."""
 
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=COMMAND_PROBLEMS)
 
@@ -201,11 +203,10 @@ async def top_up_wallet(
 
 
 async def _on_session(
-    rooms: Rooms, principal: Principal, key: str | None, *, operation: str, command: Command
+    rooms: Rooms, principal: Principal, key: str | None, *, operation: str, command: SessionCommand
 ) -> CommandReply:
     """Hand in a command about a session, at the club the session belongs to."""
     checked = checked_key(key)
-    assert not isinstance(command, TopUpWallet)
     club_id = await rooms.given.store.club_of_session(principal.chain_id, command.session_id)
     if club_id is None:
         raise ProblemError("session-not-found")

@@ -14,13 +14,15 @@ from schemas.views import LinkState, UseState
 
 
 class _Wire(BaseModel):
+    """Answers leave out what a newer host tells and this edge does not know yet."""
+
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True
+        frozen=True, extra="ignore", alias_generator=to_camel, validate_by_name=True
     )
 
 
 class _Request(_Wire):
-    model_config = ConfigDict(validate_by_name=False, validate_by_alias=True)
+    model_config = ConfigDict(extra="forbid", validate_by_name=False, validate_by_alias=True)
 
 
 MAX_MINOR = 10**12
