@@ -38,6 +38,8 @@ class TransactionKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     PAYMENT = "payment"
     CORRECTION = "correction"
+    TRANSFER = "transfer"
+    """What a guest has left, to the player the guest has become."""
 
 
 @lru_cache(maxsize=_CACHED_ACCOUNTS)

@@ -209,13 +209,15 @@ def print_quote(answer: Quote, timezone: str) -> None:
 
     receipt = answer.receipt
     table = Table("Segment", "From", "Until", "Why", "Amount", title="Quote")
+    for column in (1, 2, 4):
+        table.columns[column].no_wrap = True
     table.columns[4].justify = "right"
     for segment in receipt.segments:
         for line in segment.lines:
             table.add_row(
                 f"{segment.index + 1} {segment.tariff_name} ({segment.zone_id})",
-                _stamp(line.from_at_ms, timezone),
-                _stamp(line.until_at_ms, timezone),
+                _wall(line.from_at_ms, timezone),
+                _wall(line.until_at_ms, timezone),
                 line.explanation,
                 amount_text(line.amount_minor, receipt.currency),
             )
@@ -223,10 +225,18 @@ def print_quote(answer: Quote, timezone: str) -> None:
     console.print(table)
     until_ms = answer.coverage.until_ms
     covered = "no end in sight" if until_ms is None else _stamp(until_ms, timezone)
-    console.print(f"Total    {amount_text(receipt.total_minor, receipt.currency)}")
-    console.print(f"  cash   {amount_text(receipt.cash_minor, receipt.currency)}")
-    console.print(f"  bonus  {amount_text(receipt.bonus_minor, receipt.currency)}")
+    for label, amount_minor in (
+        ("Total", receipt.total_minor),
+        ("  cash", receipt.cash_minor),
+        ("  bonus", receipt.bonus_minor),
+    ):
+        console.print(f"{label:<8} {amount_text(amount_minor, receipt.currency)}")
     if answer.purchase_minor:
         console.print(f"Bought for {amount_text(answer.purchase_minor, receipt.currency)}")
     console.print(f"Covered until {covered} ({answer.coverage.cause.value})")
     console.print(f"Ends {_stamp(answer.ended_at_ms, timezone)} ({answer.ended_reason.value})")
+
+
+def _wall(at_ms: int, timezone: str) -> str:
+    local = datetime.fromtimestamp(at_ms / 1_000, UTC).astimezone(ZoneInfo(timezone))
+    return local.strftime("%a %H:%M:%S" if local.second else "%a %H:%M")

@@ -53,17 +53,23 @@ def _schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type expression
         return {"anyOf": [_schema_of(inner), {"type": "null"}]}
     if origin is tuple:
         return {"type": "array", "items": _schema_of(get_args(kind)[0])}
+    return _schema_of_class(kind)
+
+
+def _schema_of_class(kind: type) -> dict[str, Any]:
     if kind is Schedule:
-        return _schedule_schema()
-    if kind is TimeWindow:
-        return {"anyOf": [_WINDOW_TEXT, _object_schema(TimeWindow)]}
-    if is_dataclass(kind) and isinstance(kind, type):
-        return _object_schema(kind)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return {"enum": [member.value for member in kind]}
-    if kind is date:
-        return {"type": "string", "format": "date"}
-    return {"type": _PLAIN[kind]}
+        schema = _schedule_schema()
+    elif kind is TimeWindow:
+        schema = {"anyOf": [_WINDOW_TEXT, _object_schema(TimeWindow)]}
+    elif is_dataclass(kind):
+        schema = _object_schema(kind)
+    elif issubclass(kind, Enum):
+        schema = {"enum": [member.value for member in kind]}
+    elif kind is date:
+        schema = {"type": "string", "format": "date"}
+    else:
+        schema = {"type": _PLAIN[kind]}
+    return schema
 
 
 def _schedule_schema() -> dict[str, Any]:

@@ -78,11 +78,14 @@ class Oracle:
         return price
 
     def is_open(self, schedule: Schedule, second: int) -> bool:
-        """Compare wall clocks; a window belongs to the day it starts on."""
+        """Compare wall clocks; a window belongs to the day it starts on.
+
+        In an hour that comes twice, what opened or closed the first time stays so the second.
+        """
         if not schedule.windows:
             return True
         local = datetime.fromtimestamp(second, UTC).astimezone(ZoneInfo(self.timezone))
-        minute = local.hour * 60 + local.minute
+        minute = local.hour * 60 + (59 if local.fold else local.minute)
         return any(self._in_window(window, local, minute) for window in schedule.windows)
 
     def _in_window(self, window: TimeWindow, local: datetime, minute: int) -> bool:

@@ -1,0 +1,264 @@
+"""Money outside a running session: bills, corrections, lapses, leases, and refused repeats."""
+
+from dataclasses import replace
+
+import pytest
+from club_world import PLAYER, SESSION, World
+
+from billing_core.closing import ONE_SITTING
+from billing_core.commands import CreateSession, EndSession
+from billing_core.lease import lease_duration_ms
+from billing_core.ledger import Entry, Means, command_id, imbalance, top_up
+from billing_core.money import amount_text
+from billing_core.order import OrderContext, Settled, correct, lapse, pay_bill
+from billing_core.player_tariff import PlayerTariffStatus
+from billing_core.receipt import receipt_of
+from billing_core.rejection import Rejected, RejectionCode
+from billing_core.session import SessionMode
+from billing_core.tariff import (
+    ExpirationRules,
+    PriceRule,
+    Tariff,
+    TariffType,
+    Tier,
+    UsagePolicy,
+)
+from billing_core.terms import ClubTerms, ZoneTerms
+from billing_core.wallet import Wallet
+from billing_core.window import Schedule
+from billing_core.window_text import parse_window
+
+MINUTE = 60_000
+NOON = 1_772_449_200_000
+STD = Tariff(
+    "std",
+    1,
+    "Standard",
+    "EUR",
+    TariffType.PER_MINUTE,
+    prices=(PriceRule("any", tiers=(Tier(0, 12_000),)),),
+)
+POOL = Tariff(
+    "pool",
+    1,
+    "Pool",
+    "EUR",
+    TariffType.MULTIPASS,
+    hours=10,
+    price_minor=80_000,
+    expiration=ExpirationRules(days_after_purchase=30),
+)
+DAY_PASS = Tariff(
+    "pass",
+    1,
+    "Pass",
+    "EUR",
+    TariffType.SUBSCRIPTION,
+    price_minor=30_000,
+    expiration=ExpirationRules(days_after_purchase=30),
+    usage=UsagePolicy(Schedule((parse_window("10:00-22:00"),))),
+)
+CLUB = ClubTerms("c1", "Europe/Berlin", "EUR")
+
+
+def world(wallet: Wallet) -> World:
+    """A club with three tariffs."""
+    tariffs = {tariff.ref: tariff for tariff in (STD, POOL, DAY_PASS)}
+    return World(CLUB, tariffs, {"std": ZoneTerms("std")}, wallet=wallet)
+
+
+def played(wallet: Wallet, *, minutes: int, mode: SessionMode = SessionMode.PREPAID) -> World:
+    """A session at 2.00 a minute that was ended by hand."""
+    club = world(wallet)
+    command = CreateSession(
+        SESSION, "c1", "pc0", "std", STD.ref, player_id=PLAYER, mode=mode, start=True
+    )
+    assert club.do(command, NOON) is None
+    assert club.do(EndSession(), NOON + minutes * MINUTE) is None
+    return club
+
+
+def context(key: str = "k1", at_ms: int = NOON) -> OrderContext:
+    """A cashier's command."""
+    return OrderContext(key, at_ms, PLAYER)
+
+
+def sums(settled: Settled) -> dict[str, int]:
+    """Amount per account."""
+    entries = [entry for one in settled.transactions for entry in one.entries]
+    assert imbalance(entries) == {}
+    return {entry.account: entry.amount_minor for entry in entries}
+
+
+def test_a_bill_is_paid_at_the_desk() -> None:
+    """The receivable goes to zero, the desk holds the money."""
+    club = played(Wallet(), minutes=10, mode=SessionMode.OPEN_ENDED)
+    paid = pay_bill(
+        club.state, CLUB, context(), amount_minor=2_000, means=Means.CARD, wallet=club.wallet
+    )
+    assert isinstance(paid, Settled)
+    assert sums(paid) == {"EUR:desk:c1:card": -2_000, "EUR:receivable:s1": 2_000}
+    assert paid.wallet == club.wallet
+    assert paid.transactions[0].id == "command/k1/0"
+
+
+def test_a_bill_is_paid_from_the_wallet_if_it_suffices() -> None:
+    """And refused with what the wallet can pay."""
+    club = played(Wallet(1_500), minutes=10, mode=SessionMode.OPEN_ENDED)
+    pays = {"club": CLUB, "context": context(), "means": None, "wallet": club.wallet}
+    refused = pay_bill(club.state, amount_minor=1_501, **pays)
+    assert isinstance(refused, Rejected)
+    assert refused.code is RejectionCode.INSUFFICIENT_FUNDS
+    paid = pay_bill(club.state, amount_minor=1_500, **pays)
+    assert isinstance(paid, Settled)
+    assert paid.wallet == Wallet(0)
+
+
+@pytest.mark.parametrize("amount", [0, -1, 2_001])
+def test_a_payment_is_above_zero_and_at_most_the_bill(amount: int) -> None:
+    """Nobody pays more than a session cost."""
+    club = played(Wallet(), minutes=10, mode=SessionMode.OPEN_ENDED)
+    refused = pay_bill(
+        club.state, CLUB, context(), amount_minor=amount, means=Means.CASH, wallet=Wallet()
+    )
+    assert isinstance(refused, Rejected)
+    assert refused.code is RejectionCode.AMOUNT_INVALID
+
+
+def test_a_correction_goes_back_as_it_was_paid() -> None:
+    """Three corrections of a bill paid 7.00 in bonus and 13.00 in cash: exact in the end."""
+    club = played(Wallet(10_000, 700), minutes=10)
+    receipt = receipt_of(club.state, club.tariffs, timezone=CLUB.timezone)
+    wallet, corrected = club.wallet, 0
+    for number, amount in enumerate((500, 501, 999)):
+        settled = correct(
+            club.state,
+            context(f"k{number}"),
+            amount_minor=amount,
+            corrected_minor=corrected,
+            wallet=wallet,
+        )
+        assert isinstance(settled, Settled)
+        assert sums(settled)["EUR:revenue:c1"] == -amount
+        wallet, corrected = settled.wallet, corrected + amount
+    assert wallet == Wallet(10_000, 700)
+    assert receipt_of(club.state, club.tariffs, timezone=CLUB.timezone) == receipt
+
+
+def test_corrections_never_exceed_the_price() -> None:
+    """Not in one go and not in many."""
+    club = played(Wallet(10_000), minutes=10)
+    refused = correct(
+        club.state, context(), amount_minor=1, corrected_minor=2_000, wallet=club.wallet
+    )
+    assert isinstance(refused, Rejected)
+    assert refused.code is RejectionCode.REFUND_TOO_LARGE
+    refused = correct(club.state, context(), amount_minor=0, corrected_minor=0, wallet=club.wallet)
+    assert isinstance(refused, Rejected)
+    assert refused.code is RejectionCode.AMOUNT_INVALID
+
+
+def test_a_post_pay_correction_lowers_the_bill() -> None:
+    """Nobody gets money for what was not paid yet."""
+    club = played(Wallet(), minutes=10, mode=SessionMode.OPEN_ENDED)
+    settled = correct(
+        club.state, context(), amount_minor=500, corrected_minor=0, wallet=club.wallet
+    )
+    assert isinstance(settled, Settled)
+    assert sums(settled) == {"EUR:revenue:c1": -500, "EUR:receivable:s1": 500}
+    assert settled.wallet == Wallet()
+
+
+def test_an_expired_pool_lapses_once() -> None:
+    """What was never played becomes revenue at the deadline, not before, and not twice."""
+    club = world(Wallet(80_000))
+    club.buy(NOON, "pool", "A", "crm")
+    owned = club.owned["pt-A"]
+    deadline = NOON + 30 * 86_400_000
+    assert lapse(owned, POOL, CLUB, context(at_ms=deadline - 1)) is None
+    assert lapse(replace(owned, session_id="s9"), POOL, CLUB, context(at_ms=deadline)) is None
+    settled = lapse(owned, POOL, CLUB, context(at_ms=deadline))
+    assert settled is not None
+    assert sums(settled) == {"EUR:deferred:c1": -80_000, "EUR:revenue:c1": 80_000}
+    assert settled.player_tariff.status is PlayerTariffStatus.EXPIRED
+    assert lapse(settled.player_tariff, POOL, CLUB, context(at_ms=deadline)) is None
+
+
+def test_a_top_up_and_its_bonus_are_two_transactions() -> None:
+    """Each with an id of its own, each balanced; no bonus, no transaction."""
+    said = {
+        "idempotency_key": "k1",
+        "at_ms": NOON,
+        "currency": "EUR",
+        "club_id": "c1",
+        "holder_id": PLAYER,
+        "means": Means.CASH,
+        "amount_minor": 5_000,
+    }
+    paid, given = top_up(**said, bonus_minor=500)
+    assert paid.entries == (
+        Entry("EUR:desk:c1:cash", -5_000),
+        Entry("EUR:wallet:p1:cash", 5_000),
+    )
+    assert given.entries == (
+        Entry("EUR:promo:c1", -500),
+        Entry("EUR:wallet:p1:bonus", 500),
+    )
+    assert [paid.id, given.id] == [command_id("k1"), command_id("k1", 1)]
+    assert len(top_up(**said)) == 1
+
+
+def test_the_lease_of_open_money_is_capped_and_of_prepaid_time_is_not() -> None:
+    """2,000 minutes of balance give half an hour without us; ten bought hours give ten."""
+    rich = world(Wallet(400_000))
+    begun = CreateSession(SESSION, "c1", "pc0", "std", STD.ref, player_id=PLAYER, start=True)
+    rich.do(begun, NOON)
+    assert lease_duration_ms(rich.state, rich.terms(), NOON) == 30 * MINUTE
+    poor = world(Wallet(1_000))
+    poor.do(begun, NOON)
+    assert lease_duration_ms(poor.state, poor.terms(), NOON + MINUTE) == 4 * MINUTE
+    pool = world(Wallet(80_000))
+    pool.buy(NOON, "pool", "A", "crm")
+    pool.do(replace(begun, tariff=POOL.ref, player_tariff_id="pt-A"), NOON)
+    assert lease_duration_ms(pool.state, pool.terms(), NOON + MINUTE) == 599 * MINUTE
+    pool.do(EndSession(), NOON + MINUTE)
+    assert lease_duration_ms(pool.state, pool.terms(), NOON + MINUTE) == 0
+
+
+def test_a_session_not_started_has_no_lease() -> None:
+    """A reservation unlocks nothing."""
+    club = world(Wallet(1_000))
+    command = CreateSession(SESSION, "c1", "pc0", "std", STD.ref, player_id=PLAYER)
+    club.do(command, NOON)
+    assert lease_duration_ms(club.state, club.terms(), NOON) == 0
+
+
+def test_a_subscription_is_earned_by_the_calendar() -> None:
+    """Half of the thirty days gone: half of the price is revenue, however little was played."""
+    club = world(Wallet(30_000))
+    club.buy(NOON, "pass", "A", "crm")
+    half_ms = NOON + 15 * 86_400_000
+    command = CreateSession(
+        SESSION, "c1", "pc0", "std", DAY_PASS.ref, PLAYER, player_tariff_id="pt-A", start=True
+    )
+    club.do(command, half_ms - MINUTE)
+    club.do(EndSession(), half_ms)
+    assert club.balance("revenue:c1") == 15_000
+    assert club.balance("deferred:c1") == 15_000
+    assert club.owned["pt-A"].status is PlayerTariffStatus.OPEN
+    assert TariffType.SUBSCRIPTION not in ONE_SITTING
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "text"),
+    [
+        (1250, "EUR", "12.50 EUR"),
+        (5, "EUR", "0.05 EUR"),
+        (-5, "EUR", "-0.05 EUR"),
+        (1250, "JPY", "1250 JPY"),
+        (1250, "KWD", "1.250 KWD"),
+    ],
+)
+def test_amounts_for_people(amount: int, currency: str, text: str) -> None:
+    """Each currency has its own decimals."""
+    assert amount_text(amount, currency) == text
