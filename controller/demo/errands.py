@@ -50,7 +50,7 @@ class Errands:
         if player is not None and not await self._bring(club, player, means.brings_minor):
             return None
         answer = await self.api.create_session(
-            club.club_id, key=self._key(), body=_session_body(seat, means, player)
+            club.club_id, key=self._key(), body=self._session_body(seat, means, player)
         )
         return str(answer.body["sessionId"]) if answer.ok else None
 
@@ -127,16 +127,17 @@ class Errands:
         self._keys_drawn += 1
         return f"demo-{self.run_id}-{self._keys_drawn}"
 
-
-def _session_body(seat: Seat, means: Intention, player: Player | None) -> Mapping[str, Any]:
-    body: dict[str, Any] = {"pcId": seat.pc_id, "tariffId": means.tariff_id}
-    if player is None:
-        body["guestLabel"] = f"Guest at {seat.pc_id}"
-        body["payment"] = {"amountMinor": means.brings_minor}
-    else:
-        body["playerId"] = player.player_id
-    if means.planned_start_at_ms is None:
-        body["start"] = True
-    else:
-        body["plannedStartAt"] = render_instant(means.planned_start_at_ms)
-    return body
+    def _session_body(
+        self, seat: Seat, means: Intention, player: Player | None
+    ) -> Mapping[str, Any]:
+        body: dict[str, Any] = {"pcId": seat.pc_id, "tariffId": means.tariff_id}
+        if player is None:
+            body["guestLabel"] = f"Guest {self.random.randrange(100, 1_000)}"
+            body["payment"] = {"amountMinor": means.brings_minor}
+        else:
+            body["playerId"] = player.player_id
+        if means.planned_start_at_ms is None:
+            body["start"] = True
+        else:
+            body["plannedStartAt"] = render_instant(means.planned_start_at_ms)
+        return body

@@ -13,6 +13,7 @@ import orjson
 
 from actors.store import HostRegistry, StoreUnavailableError
 from controller.api.auth import digest_of
+from controller.demo import guard
 from controller.demo.plan import CHAIN_ID
 from controller.embedded import ChildFailedError, ChildProcess, EmbeddedBroker, EmbeddedValkey
 from controller.embedded.state import LOOPBACK, StateFolder
@@ -20,6 +21,7 @@ from controller.embedded.state import LOOPBACK, StateFolder
 READY_TIMEOUT_S: Final = 120.0
 POLL_S: Final = 0.2
 KEY_NAME: Final = "demo"
+GUARDED: Final = (sys.executable, "-I", "-S", guard.__file__)
 RAY_SHARED_FILE: Final = "ray-auth"
 RAY_KEY_BYTES: Final = 32
 
@@ -54,7 +56,7 @@ class DemoProcesses:
     def __post_init__(self) -> None:
         self.valkey = EmbeddedValkey(self.state)
         self.broker = EmbeddedBroker(self.state)
-        self.controller = self._clubctl("controller", "run")
+        self.controller = self._clubctl("controller", "run", under=GUARDED)
         self.api = self._clubctl("api", "api")
         self.archive = self._clubctl("archive", "archive")
         self.fleet = self._clubctl("fleet", "sim", "fleet", "--roster", str(self.roster_file))
@@ -134,10 +136,10 @@ class DemoProcesses:
         """What controller and API show each other: any user of this machine can open the port."""
         return kept_secret(self.state.path / RAY_SHARED_FILE, secrets.token_hex(RAY_KEY_BYTES))
 
-    def _clubctl(self, name: str, *arguments: str) -> ChildProcess:
+    def _clubctl(self, name: str, *arguments: str, under: Sequence[str] = ()) -> ChildProcess:
         return ChildProcess(
             name,
-            [sys.executable, "-m", "controller.cli", *arguments],
+            [*under, sys.executable, "-m", "controller.cli", *arguments],
             log_file=self.state.log_file(name),
             environment=self.environment,
         )

@@ -26,16 +26,17 @@ class Demo:
     def __init__(self, state: Path) -> None:
         self.state = state
         self.port = free_port()
-        self.log = (state.parent / f"demo-{self.port}.log").open("w")
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "controller.cli", "demo", "--state", str(state)),
-                *("--port", str(self.port), "--pcs", "6", "--speed", "30"),
-            ],
-            stdout=self.log,
-            stderr=self.log,
-            start_new_session=True,
-        )
+        self.log = state.parent / f"demo-{self.port}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "controller.cli", "demo", "--state", str(state)),
+                    *("--port", str(self.port), "--pcs", "6", "--speed", "30"),
+                ],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def get(self, path: str) -> dict[str, object]:
         """A query of the API with the demo's key."""
@@ -62,12 +63,12 @@ class Demo:
         """Wait until so many people play."""
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < deadline_s:
-            assert self.process.poll() is None, Path(self.log.name).read_text()
+            assert self.process.poll() is None, self.log.read_text()
             seated = self.seated()
             if len(seated) >= count:
                 return seated
             time.sleep(0.5)
-        raise AssertionError(Path(self.log.name).read_text())
+        raise AssertionError(self.log.read_text())
 
 
 def processes_of(state: Path) -> set[int]:
