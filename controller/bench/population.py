@@ -72,8 +72,8 @@ class ClubAtWork:
 
 
 def now_after(minutes: int) -> Now:
-    """The instant so many minutes after everybody sat down; the host's own clock stands still."""
-    return Now(BEGIN_MS + minutes * MINUTE_MS, 0)
+    """Just after that many minutes since everybody sat down; the host's own clock stands still."""
+    return Now(BEGIN_MS + minutes * MINUTE_MS + bool(minutes), 0)
 
 
 async def club_at_work(store: ShardStore, club_id: str, *, sessions: int) -> ClubAtWork:
