@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from actors.clock import Clock
 from actors.gateway import CommandGateway
-from actors.store import Catalogue, ReadModels, Snapshots
+from actors.store import Catalogue, ReadModels, Snapshots, StoredEntity
 from controller.api.auth import Gate, Principal
 from controller.api.commands import CommandDesk
 from controller.api.directory import Directory
@@ -19,6 +19,13 @@ from controller.metrics import HttpMetrics
 
 class QueryStore(Catalogue, ReadModels, Snapshots, Protocol):
     """The part of the store an edge may touch: nothing that writes a session or money."""
+
+
+class ArchivedSessions(Protocol):
+    """Where sessions are found that the store no longer keeps."""
+
+    async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
+        """The final document, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class ApiDependencies:
     clock: Clock
     real_clock: Clock
     draw_id: Callable[[], str]
+    archived: ArchivedSessions | None = None
     metrics: HttpMetrics = field(default_factory=HttpMetrics)
     secure_cookies: bool = False
     serves_metrics: bool = True

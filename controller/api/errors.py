@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from actors.store import StoreUnavailableError
 from controller.api.problems import FieldError, ProblemError, problem_response
+from controller.archive import ArchiveError
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StoreUnavailableError, _on_store_lost)
+    app.add_exception_handler(ArchiveError, _on_store_lost)
     app.add_exception_handler(Exception, _on_fault)
 
 

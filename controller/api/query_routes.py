@@ -18,7 +18,7 @@ from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
 from controller.api.players import MAX_PLAYERS_FOUND
 from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, receipt_of, session_of, tile_of
-from controller.api.sessions import find_receipt, find_session
+from controller.api.sessions import shown_receipt, shown_session, stored_session
 from controller.api.wallets import wallets_of
 from schemas.catalogue import ClubDocument
 from schemas.commands import EntityId
@@ -110,9 +110,8 @@ async def get_session(
 ) -> models.Session:
     """A session, running or over."""
     directory = await rooms.directory.chain(principal.chain_id)
-    found = await find_session(
-        rooms.given.store, principal.chain_id, session_id, tariff_names=directory.tariff_names
-    )
+    stored = await stored_session(rooms.given, principal, session_id)
+    found = shown_session(stored, directory.tariff_names)
     if found is None:
         raise ProblemError("session-not-found")
     return session_of(found)
@@ -123,12 +122,11 @@ async def get_receipt(
     rooms: InRooms, principal: AsPrincipal, session_id: SessionId
 ) -> models.Receipt:
     """The frozen bill of an ended session: segments, and why each cost what it cost."""
-    store = rooms.given.store
-    receipt = await find_receipt(store, principal.chain_id, session_id)
+    stored = await stored_session(rooms.given, principal, session_id)
+    receipt = shown_receipt(stored)
     if receipt is not None:
         return receipt_of(receipt)
-    known = await store.club_of_session(principal.chain_id, session_id) is not None
-    raise ProblemError("receipt-not-found" if known else "session-not-found")
+    raise ProblemError("session-not-found" if stored is None else "receipt-not-found")
 
 
 @router.get("/clubs/{clubId}/players", operation_id="findPlayers", tags=["players"])

@@ -13,12 +13,14 @@ import uvicorn
 
 from actors.clock import SystemClock, clock_for
 from actors.ray_host import RayGateway, disconnect
-from actors.store import Snapshots, Store, StoreUnavailableError
+from actors.store import Snapshots, Store, StoredEntity, StoreUnavailableError
 from actors.store_redis import RedisStore
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, CookieSigner, Gate, KeyRing
 from controller.api.dependencies import ApiDependencies
 from controller.api.live import LiveHall
+from controller.archive import open_archive
+from controller.archive.database import Archive
 from controller.business_time import read_anchor
 from controller.settings import PREFIX, Environment, Settings, SettingsError
 
@@ -79,7 +81,24 @@ async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
         draw_id=draw_session_id,
         secure_cookies=settings.env is Environment.PRODUCTION,
         serves_metrics=settings.metrics,
+        archived=LazyArchive(settings.sql_url),
     )
+
+
+class LazyArchive:
+    """The archive, opened when a session is first asked for that the store no longer keeps."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._archive: Archive | None = None
+        self._opening = asyncio.Lock()
+
+    async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
+        """The session's final document, or None. Raises ArchiveError."""
+        async with self._opening:
+            if self._archive is None:
+                self._archive = await asyncio.to_thread(open_archive, self._url)
+        return await self._archive.session(chain_id, session_id)
 
 
 async def cookie_secret(settings: Settings, store: Snapshots) -> bytes:

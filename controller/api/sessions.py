@@ -6,20 +6,31 @@ from typing import Any
 import orjson
 
 from actors.rendering import receipt_view, session_view
-from actors.store import ReadModels, StoredEntity
+from actors.store import StoredEntity
 from billing_core.receipt import Receipt
 from billing_core.stored import from_plain, session_from_dict
+from controller.api.auth import Principal
+from controller.api.dependencies import ApiDependencies
 from schemas.views import ReceiptView, SessionView
 
 
-async def find_session(
-    store: ReadModels, chain_id: str, session_id: str, *, tariff_names: Mapping[str, str]
+async def stored_session(
+    given: ApiDependencies, principal: Principal, session_id: str
+) -> StoredEntity | None:
+    """The session's document: from the store, or from the archive once it moved there."""
+    stored = await given.store.session(principal.chain_id, session_id)
+    if stored is None and given.archived is not None:
+        return await given.archived.session(principal.chain_id, session_id)
+    return stored
+
+
+def shown_session(
+    stored: StoredEntity | None, tariff_names: Mapping[str, str]
 ) -> SessionView | None:
-    """The session, running or over; None if the chain has none by this id.
+    """The session, running or over.
 
     ``tariff_names`` is keyed ``<id>:<version>``; a session that is over brings its own.
     """
-    stored = await store.session(chain_id, session_id)
     if stored is None:
         return None
     closed = _closed(stored)
@@ -30,9 +41,8 @@ async def find_session(
     return session_view(state, version=stored.version, tariff_names=closed["tariff_names"])
 
 
-async def find_receipt(store: ReadModels, chain_id: str, session_id: str) -> ReceiptView | None:
+def shown_receipt(stored: StoredEntity | None) -> ReceiptView | None:
     """The session's receipt; None while there is none."""
-    stored = await store.session(chain_id, session_id)
     closed = None if stored is None else _closed(stored)
     if closed is None or closed["state"]["status"] == "CANCELLED":
         return None

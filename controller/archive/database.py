@@ -41,7 +41,7 @@ class Archive:
 
         Raises ArchiveError if the cursor is not ``after`` any more: somebody else is archiving.
         """
-        await self._in_thread(rows.write_entries, chain_id, stream, read, after=after)
+        await self._in_thread(rows.write_entries, chain_id, stream, read=read, after=after)
 
     async def write_sessions(self, chain_id: str, closed: Sequence[StoredEntity]) -> None:
         """Add closed sessions; one that is there gives way to a newer version only."""
@@ -62,6 +62,10 @@ class Archive:
     async def sessions(self, chain_id: str) -> list[StoredEntity]:
         """Every archived session; ``key`` is the session id."""
         return await self._in_thread(rows.sessions, chain_id)
+
+    async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
+        """One archived session's final document."""
+        return await self._in_thread(rows.session, chain_id, session_id)
 
     def close(self) -> None:
         """Free connections."""

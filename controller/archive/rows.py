@@ -30,8 +30,8 @@ def write_entries(
     connection: Connection,
     chain_id: str,
     stream: ChainStream,
-    read: Sequence[StreamEntry],
     *,
+    read: Sequence[StreamEntry],
     after: str,
 ) -> None:
     """Insert what is new, check what is not, move the cursor from ``after`` to the last entry."""
@@ -61,8 +61,10 @@ def _write_transactions(connection: Connection, chain_id: str, read: Sequence[St
     parsed: _Parsed = {}
     for entry in read:
         transaction = orjson.loads(entry.payload)
-        _note(parsed, (transaction["id"],), entry, transaction)
-    known = _known(connection, tables.transactions, chain_id, [key[0] for key in parsed])
+        _note(parsed, (transaction["id"],), entry=entry, values=transaction)
+    known = _known(
+        connection, tables.transactions, chain_id=chain_id, ids=[key[0] for key in parsed]
+    )
     fresh = [
         (entry, transaction)
         for key, (entry, transaction) in parsed.items()
@@ -107,8 +109,8 @@ def _write_events(connection: Connection, chain_id: str, read: Sequence[StreamEn
     parsed: _Parsed = {}
     for entry in read:
         event = orjson.loads(entry.payload)["event"]
-        _note(parsed, (event["session_id"], event["seq"]), entry, event)
-    known = _known(connection, tables.events, chain_id, [key[0] for key in parsed])
+        _note(parsed, (event["session_id"], event["seq"]), entry=entry, values=event)
+    known = _known(connection, tables.events, chain_id=chain_id, ids=[key[0] for key in parsed])
     _insert(
         connection,
         tables.events,
@@ -179,6 +181,15 @@ def sessions(
     return [StoredEntity(session_id, version, bytes(blob)) for session_id, version, blob in found]
 
 
+def session(connection: Connection, chain_id: str, session_id: str) -> StoredEntity | None:
+    """One archived session."""
+    table = tables.sessions
+    columns = select(table.c.version, table.c.document)
+    query = columns.where(table.c.chain_id == chain_id, table.c.session_id == session_id)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else StoredEntity(session_id, row.version, bytes(row.document))
+
+
 def closed_before(
     connection: Connection, chain_id: str, closed_ids: Sequence[str], *, at_ms: int
 ) -> set[str]:
@@ -207,7 +218,7 @@ def _at(chain_id: str, stream: ChainStream) -> tuple[Any, Any]:
 
 
 def _known(
-    connection: Connection, table: Table, chain_id: str, ids: Iterable[str]
+    connection: Connection, table: Table, *, chain_id: str, ids: Iterable[str]
 ) -> Mapping[tuple[Any, ...], bytes]:
     """Documents of rows whose first key column after the chain is one of ``ids``, by key."""
     _, first, *more = list(table.primary_key)
@@ -219,7 +230,7 @@ def _known(
     }
 
 
-def _note(parsed: _Parsed, key: tuple[Any, ...], entry: StreamEntry, values: Row) -> None:
+def _note(parsed: _Parsed, key: tuple[Any, ...], *, entry: StreamEntry, values: Row) -> None:
     if key in parsed:
         _is_new({key: parsed[key][0].payload}, key, entry.payload)
     else:
