@@ -107,20 +107,15 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - a .env file is not read
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - nor is a secrets folder
+    def settings_customise_sources(  # type: ignore[override] - they are passed by name
+        cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then variables, then the TOML file."""
         config = os.environ.get(CONFIG_VARIABLE)
-        sources = (init_settings, env_settings)
+        first = (sources["init_settings"], sources["env_settings"])
         if config is None:
-            return sources
-        return (*sources, TomlConfigSettingsSource(settings_cls, toml_file=Path(config)))
+            return first
+        return (*first, TomlConfigSettingsSource(settings_cls, toml_file=Path(config)))
 
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
