@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Annotated, Any, Final
@@ -43,7 +44,8 @@ def bench_command(
         raise typer.BadParameter(f"{name}: one of {', '.join(BENCHMARKS)}")
     benchmark = BENCHMARKS[name]
     console = Console(stderr=True)
-    with console.status(benchmark.summary):
+    # Ray talks on standard output, which belongs to the result.
+    with console.status(benchmark.summary), redirect_stdout(sys.stderr):
         run: Callable[[], Result] = import_module(benchmark.module).run
         result = run()
     if as_json:
