@@ -42,7 +42,7 @@ def check_choice(tariff: Tariff, terms: Terms, mode: SessionMode) -> Rejected | 
     return None
 
 
-def check_sale(tariff: Tariff, terms: Terms, channel: Channel, at_ms: int) -> Rejected | None:
+def check_sale(tariff: Tariff, terms: Terms, channel: Channel, *, at_ms: int) -> Rejected | None:
     """May the tariff be bought now, through this channel."""
     if tariff.status is not TariffStatus.ACTIVE:
         message = f"{tariff.name} is {tariff.status.value.lower()}"
@@ -75,7 +75,7 @@ def check_place(terms: Terms, start_at_ms: int, at_ms: int) -> Rejected | None:
 
 
 def check_usable(
-    tariff: Tariff, pack: PlayerTariff | None, terms: Terms, at_ms: int
+    tariff: Tariff, pack: PlayerTariff | None, terms: Terms, *, at_ms: int
 ) -> Rejected | None:
     """May a run on this tariff begin now: schedule, price table, what is left of a pack."""
     if not is_open(tariff.usage.start, terms.club.timezone, at_ms):
@@ -85,16 +85,16 @@ def check_usable(
     if piece_at(run, at_ms) is None:
         message = f"{tariff.name} has no price here for this player at this time"
         return Rejected(RejectionCode.TARIFF_HAS_NO_PRICE, message, "tariff")
-    limit = earliest(run_limit(tariff, pack, terms.club.timezone, at_ms))
+    limit = earliest(run_limit(tariff, pack, terms.club.timezone, run_start_ms=at_ms))
     if pack is not None:
-        return _check_pack(pack, tariff, terms, at_ms)
+        return _check_pack(pack, tariff, terms, at_ms=at_ms)
     if limit is not None and limit.at_ms <= at_ms:
         message = f"{tariff.name} is over at this time"
         return Rejected(RejectionCode.TARIFF_NOT_USABLE_NOW, message, "tariff")
     return None
 
 
-def _check_pack(pack: PlayerTariff, tariff: Tariff, terms: Terms, at_ms: int) -> Rejected | None:
+def _check_pack(pack: PlayerTariff, tariff: Tariff, terms: Terms, *, at_ms: int) -> Rejected | None:
     expiry_ms = expires_at_ms(pack, tariff, terms.club.timezone)
     if pack.status is PlayerTariffStatus.EXPIRED or (expiry_ms is not None and expiry_ms <= at_ms):
         message = f"{tariff.name} has expired"
@@ -107,7 +107,7 @@ def _check_pack(pack: PlayerTariff, tariff: Tariff, terms: Terms, at_ms: int) ->
 
 
 def find_pack(
-    tariff: Tariff, player_tariff_id: str | None, terms: Terms, session_id: str
+    tariff: Tariff, player_tariff_id: str | None, terms: Terms, *, session_id: str
 ) -> PlayerTariff | Rejected | None:
     """The bought tariff a session is to draw from; None when it is paid from the wallet."""
     if player_tariff_id is None:

@@ -167,7 +167,7 @@ def go_on(draft: Draft, following: NextRun, at_ms: int) -> None:
         draft.extensions = tuple(
             item for index, item in enumerate(draft.extensions) if index != following.extension
         )
-    open_run(draft, following.candidate, following.cause, at_ms)
+    open_run(draft, following.candidate, following.cause, at_ms=at_ms)
     tariff = following.candidate.tariff
     pack = following.candidate.pack
     if following.cause is SegmentCause.RENEWAL:

@@ -64,7 +64,7 @@ def replan(draft: Draft) -> None:
     draft.known_wallet = draft.wallet
 
 
-def open_run(draft: Draft, candidate: Candidate, cause: SegmentCause, at_ms: int) -> None:
+def open_run(draft: Draft, candidate: Candidate, cause: SegmentCause, *, at_ms: int) -> None:
     """Begin a tariff in this session: its first segment, nothing charged yet."""
     tariff = candidate.tariff
     pack = candidate.pack
@@ -104,7 +104,7 @@ def _priced(draft: Draft, segment: Segment, piece: Piece) -> Segment:
     )
 
 
-def next_segment(draft: Draft, cause: SegmentCause, piece: Piece, at_ms: int) -> None:
+def next_segment(draft: Draft, cause: SegmentCause, piece: Piece, *, at_ms: int) -> None:
     """Close the open segment and go on in a new one, in the same run."""
     segment = draft.segments[-1]
     pack = segment.pack
@@ -191,7 +191,7 @@ def _post_until(draft: Draft, segment: Segment, end_ms: int) -> None:
     if segment.planned_end_at_ms is not None and end_ms > segment.planned_end_at_ms:
         end_ms = segment.planned_end_at_ms
     if segment.pack is not None:
-        _draw(draft, segment, segment.pack, end_ms)
+        _draw(draft, segment, segment.pack, end_ms=end_ms)
         return
     if segment.rate_until_ms is None or end_ms <= segment.rate_until_ms:
         units = segment.rate_per_hour_minor * (end_ms - begin_ms)
@@ -208,7 +208,7 @@ def _repriced(draft: Draft, segment: Segment, at_ms: int) -> Segment:
     piece = piece_at(draft.run, at_ms)
     assert piece is not None, "coverage ends where the price table does"
     if piece.rule_index != segment.rule_index:
-        next_segment(draft, SegmentCause.PRICE, piece, at_ms)
+        next_segment(draft, SegmentCause.PRICE, piece, at_ms=at_ms)
     else:
         draft.put_segment(
             replace(
@@ -258,7 +258,7 @@ def _charge(
     )
 
 
-def _draw(draft: Draft, segment: Segment, pack: PlayerTariff, end_ms: int) -> None:
+def _draw(draft: Draft, segment: Segment, pack: PlayerTariff, *, end_ms: int) -> None:
     drawn_ms = segment.accrued_units + end_ms - segment.paid_until_ms
     expiry_ms = expires_at_ms(pack, draft.tariff, draft.terms.club.timezone)
     amount_minor = value_minor(pack, drawn_ms=drawn_ms, until_ms=end_ms, expiry_ms=expiry_ms)
@@ -339,7 +339,7 @@ def cut(draft: Draft, at_ms: int) -> None:
     if unused_ms <= 0:
         return
     if segment.pack is not None:
-        _undraw(draft, segment, segment.pack, at_ms)
+        _undraw(draft, segment, segment.pack, at_ms=at_ms)
         return
     rule = rule_of(draft.tariff, segment.rule_index)
     accrued_units = segment.accrued_units - price_units(draft.run, at_ms, segment.paid_until_ms)
@@ -348,7 +348,7 @@ def cut(draft: Draft, at_ms: int) -> None:
     draft.put_segment(replace(settled, paid_until_ms=at_ms, accrued_units=accrued_units))
 
 
-def _undraw(draft: Draft, segment: Segment, pack: PlayerTariff, at_ms: int) -> None:
+def _undraw(draft: Draft, segment: Segment, pack: PlayerTariff, *, at_ms: int) -> None:
     drawn_ms = segment.accrued_units - (segment.paid_until_ms - at_ms)
     expiry_ms = expires_at_ms(pack, draft.tariff, draft.terms.club.timezone)
     amount_minor = value_minor(pack, drawn_ms=drawn_ms, until_ms=at_ms, expiry_ms=expiry_ms)

@@ -128,10 +128,10 @@ def _check_create(command: CreateSession, terms: Terms, now_ms: int) -> Rejected
         return Rejected(RejectionCode.PLANNED_TIME_INVALID, message, "planned_end_at_ms")
     rejected = check_choice(tariff, terms, command.mode)
     if rejected is None and command.player_tariff_id is None and tariff.type not in BOUGHT_FIRST:
-        rejected = check_sale(tariff, terms, command.channel, now_ms)
+        rejected = check_sale(tariff, terms, command.channel, at_ms=now_ms)
     if rejected is not None:
         return rejected
-    pack = find_pack(tariff, command.player_tariff_id, terms, command.session_id)
+    pack = find_pack(tariff, command.player_tariff_id, terms, session_id=command.session_id)
     if isinstance(pack, Rejected):
         return pack
     return check_place(terms, planned_ms, planned_ms)

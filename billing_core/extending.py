@@ -31,17 +31,19 @@ def extend(draft: Draft, command: ExtendSession, now_ms: int) -> Rejected | None
     tariff = find_tariff(command.tariff, draft.terms)
     if isinstance(tariff, Rejected):
         return tariff
-    pack = find_pack(tariff, command.player_tariff_id, draft.terms, draft.before.session_id)
+    pack = find_pack(
+        tariff, command.player_tariff_id, draft.terms, session_id=draft.before.session_id
+    )
     if isinstance(pack, Rejected):
         return pack
     rejected = _check_free(draft, pack) or check_choice(tariff, draft.terms, SessionMode.PREPAID)
     if rejected is None and pack is None:
-        rejected = check_sale(tariff, draft.terms, command.channel, now_ms)
+        rejected = check_sale(tariff, draft.terms, command.channel, at_ms=now_ms)
     if rejected is None:
         rejected = _check_need(draft, now_ms)
     if rejected is not None:
         return rejected
-    held = _held(draft, tariff, pack, now_ms)
+    held = _held(draft, tariff, pack, now_ms=now_ms)
     if isinstance(held, Rejected):
         return held
     draft.append(Extension(tariff.ref, held))
@@ -113,7 +115,7 @@ def _available_ms(draft: Draft, now_ms: int) -> int | None:
 
 
 def _held(
-    draft: Draft, tariff: Tariff, pack: PlayerTariff | None, now_ms: int
+    draft: Draft, tariff: Tariff, pack: PlayerTariff | None, *, now_ms: int
 ) -> PlayerTariff | Rejected | None:
     """The pack the extension will draw from, held for this session."""
     if pack is not None:
@@ -122,11 +124,11 @@ def _held(
         return held
     if tariff.type is not TariffType.FIXED:
         return None
-    price_minor, total_ms = _trimmed(draft, tariff, draft.terms, now_ms)
+    price_minor, total_ms = _trimmed(draft, tariff, draft.terms, now_ms=now_ms)
     return buy_block(draft, tariff, price_minor=price_minor, at_ms=now_ms, total_ms=total_ms)
 
 
-def _trimmed(draft: Draft, tariff: Tariff, terms: Terms, now_ms: int) -> tuple[int, int | None]:
+def _trimmed(draft: Draft, tariff: Tariff, terms: Terms, *, now_ms: int) -> tuple[int, int | None]:
     """(price, length) of a block that fits before the next booking or closing time."""
     price_minor = block_price_minor(tariff, terms, _end_ms(draft, now_ms))
     available_ms = _available_ms(draft, now_ms)

@@ -55,11 +55,11 @@ def _check_names(grid: TariffGrid) -> list[Finding]:
     for tariff in grid.tariffs:
         if tariff.ref in seen:
             message = f"version {tariff.version} is there twice"
-            findings.append(_error("duplicate", tariff, "id", message))
+            findings.append(_error("duplicate", tariff, "id", message=message))
         seen.add(tariff.ref)
         if tariff.currency != grid.club.currency:
             message = f"priced in {tariff.currency}, the club in {grid.club.currency}"
-            findings.append(_error("other-currency", tariff, "currency", message))
+            findings.append(_error("other-currency", tariff, "currency", message=message))
         findings += _check_zones(tariff, grid, zone_ids)
     tariff_ids = {tariff.id for tariff in grid.tariffs}
     for index, zone in enumerate(grid.zones):
@@ -80,9 +80,11 @@ def _check_zones(tariff: Tariff, grid: TariffGrid, zone_ids: set[str]) -> list[F
         unknown = [zone_id for zone_id in rule.zones if zone_ids and zone_id not in zone_ids]
         if unknown:
             message = f"no such zone: {', '.join(unknown)}"
-            findings.append(_error("unknown-zone", tariff, f"prices[{index}].zones", message))
+            findings.append(
+                _error("unknown-zone", tariff, f"prices[{index}].zones", message=message)
+            )
     if grid.zones and not any(zone.sells(tariff.id) for zone in grid.zones):
-        findings.append(_warning("in-no-zone", tariff, "id", "no zone offers it"))
+        findings.append(_warning("in-no-zone", tariff, "id", message="no zone offers it"))
     return findings
 
 
@@ -93,16 +95,16 @@ def _check_times(tariff: Tariff, grid: TariffGrid, from_ms: int) -> list[Finding
     findings = []
     if not _ever_open(tariff.sales.when, timezone, from_ms):
         message = "its sales windows do not open within a year"
-        findings.append(_error("never-sellable", tariff, "sales.when", message))
+        findings.append(_error("never-sellable", tariff, "sales.when", message=message))
     if not _ever_open(tariff.usage.start, timezone, from_ms):
         message = "its start schedule does not open within a year"
-        findings.append(_error("never-usable", tariff, "usage.start", message))
+        findings.append(_error("never-usable", tariff, "usage.start", message=message))
         return findings
     if tariff.type not in BOUGHT_FIRST and not _meet(
         (tariff.sales.when, tariff.usage.start), timezone, from_ms
     ):
         message = "it is paid when it starts, but never on sale while it may start"
-        findings.append(_error("never-usable", tariff, "sales.when", message))
+        findings.append(_error("never-usable", tariff, "sales.when", message=message))
     if tariff.prices:
         findings += _check_prices(tariff, grid, from_ms)
     return findings
@@ -120,14 +122,16 @@ def _check_prices(tariff: Tariff, grid: TariffGrid, from_ms: int) -> list[Findin
             usable_anywhere = usable_anywhere or bool(seen)
             if gap_ms is not None and seen and not groups:
                 message = f"no price in zone {zone_id} at {_local(gap_ms, grid)} and such times"
-                findings.append(_warning("uncovered-window", tariff, "prices", message))
+                findings.append(_warning("uncovered-window", tariff, "prices", message=message))
     if not usable_anywhere:
         message = "no price rule matches while it may start"
-        return [_error("never-usable", tariff, "prices", message)]
+        return [_error("never-usable", tariff, "prices", message=message)]
     for index, rule in enumerate(tariff.prices):
         if index not in matched:
             message = f"rule {rule.name} never applies: earlier rules or the schedule exclude it"
-            findings.append(_warning("rule-never-applies", tariff, f"prices[{index}]", message))
+            findings.append(
+                _warning("rule-never-applies", tariff, f"prices[{index}]", message=message)
+            )
     return findings
 
 
@@ -195,9 +199,9 @@ def _local(at_ms: int, grid: TariffGrid) -> str:
     return local.strftime("%a %H:%M")
 
 
-def _error(code: str, tariff: Tariff, field: str, message: str) -> Finding:
+def _error(code: str, tariff: Tariff, field: str, *, message: str) -> Finding:
     return Finding(Severity.ERROR, code, tariff.id, field, message)
 
 
-def _warning(code: str, tariff: Tariff, field: str, message: str) -> Finding:
+def _warning(code: str, tariff: Tariff, field: str, *, message: str) -> Finding:
     return Finding(Severity.WARNING, code, tariff.id, field, message)

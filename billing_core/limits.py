@@ -54,7 +54,7 @@ def closing_ms(schedule: Schedule, timezone: str, at_ms: int) -> int | None:
 
 
 def run_limit(
-    tariff: Tariff, pack: PlayerTariff | None, timezone: str, run_start_ms: int
+    tariff: Tariff, pack: PlayerTariff | None, timezone: str, *, run_start_ms: int
 ) -> Limit | None:
     """The earliest end set by the tariff: its schedule with completion, and a pack's expiry."""
     limits = []

@@ -27,7 +27,7 @@ def move(draft: Draft, command: SwitchSessionDevice, now_ms: int) -> Rejected | 
     start_ms = now_ms if draft.actual_start_at_ms is None else draft.actual_start_at_ms
     rejected = check_place(draft.terms, start_ms, now_ms)
     if rejected is None and draft.segment is not None:
-        rejected = _reprice(draft, draft.segment, command.zone_id, now_ms)
+        rejected = _reprice(draft, draft.segment, command.zone_id, now_ms=now_ms)
     if rejected is not None:
         return rejected
     draft.pc_id, draft.zone_id = command.pc_id, command.zone_id
@@ -44,7 +44,7 @@ def move(draft: Draft, command: SwitchSessionDevice, now_ms: int) -> Rejected | 
     return None
 
 
-def _reprice(draft: Draft, segment: Segment, zone_id: str, now_ms: int) -> Rejected | None:
+def _reprice(draft: Draft, segment: Segment, zone_id: str, *, now_ms: int) -> Rejected | None:
     piece = piece_at(draft.run.in_zone(zone_id), now_ms)
     if piece is None:
         message = f"{draft.tariff.name} has no price in zone {zone_id} at this time"
@@ -53,8 +53,8 @@ def _reprice(draft: Draft, segment: Segment, zone_id: str, now_ms: int) -> Rejec
         cut(draft, now_ms)
         draft.zone_id = zone_id
         if segment.pack is not None:
-            return _move_pack(draft, segment, piece, now_ms)
-        next_segment(draft, SegmentCause.ZONE, piece, now_ms)
+            return _move_pack(draft, segment, piece, now_ms=now_ms)
+        next_segment(draft, SegmentCause.ZONE, piece, at_ms=now_ms)
         return begin_first_step(draft, now_ms)
     draft.zone_id = zone_id
     draft.forget_run()
@@ -63,11 +63,11 @@ def _reprice(draft: Draft, segment: Segment, zone_id: str, now_ms: int) -> Rejec
     return None
 
 
-def _move_pack(draft: Draft, before: Segment, piece: Piece, now_ms: int) -> Rejected | None:
+def _move_pack(draft: Draft, before: Segment, piece: Piece, *, now_ms: int) -> Rejected | None:
     """A dearer zone costs the difference for the time that is left; a cheaper one gives none."""
     old_minor = _price_under(draft, before.rule_index)
     new_minor = _price_under(draft, piece.rule_index)
-    next_segment(draft, SegmentCause.ZONE, piece, now_ms)
+    next_segment(draft, SegmentCause.ZONE, piece, at_ms=now_ms)
     opened = draft.segments[-1]
     pack = opened.pack
     assert pack is not None

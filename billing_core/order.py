@@ -77,7 +77,7 @@ def buy(
     if not tariff.is_prepaid:
         message = f"{tariff.name} is charged while it is played"
         return Rejected(RejectionCode.TARIFF_NOT_ON_SALE, message, "tariff")
-    rejected = check_sale(tariff, terms, context.channel, context.at_ms)
+    rejected = check_sale(tariff, terms, context.channel, at_ms=context.at_ms)
     if rejected is not None:
         return rejected
     price_minor = block_price_minor(tariff, terms, context.at_ms)
@@ -118,8 +118,8 @@ def refund(
     owned: PlayerTariff,
     tariff: Tariff,
     terms: Terms,
-    context: OrderContext,
     *,
+    context: OrderContext,
     amount_minor: int | None = None,
 ) -> Settled | Rejected:
     """Give back what is left of a bought tariff, or ``amount_minor`` of it with its share of time.
@@ -177,7 +177,7 @@ def _left_of(owned: PlayerTariff, part: PlayerTariff) -> PlayerTariff:
 
 
 def lapse(
-    owned: PlayerTariff, tariff: Tariff, club: ClubTerms, context: OrderContext
+    owned: PlayerTariff, tariff: Tariff, club: ClubTerms, *, context: OrderContext
 ) -> Settled | None:
     """Close a bought tariff that has expired unplayed: what is deferred becomes revenue.
 

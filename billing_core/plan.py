@@ -71,7 +71,7 @@ class NextRun:
 
 def _stops(situation: Situation, run: Run, pack: PlayerTariff | None) -> tuple[Limit | None, int]:
     place = place_limit(situation.terms, situation.start_at_ms, situation.at_ms)
-    own = run_limit(run.tariff, pack, run.timezone, run.start_at_ms)
+    own = run_limit(run.tariff, pack, run.timezone, run_start_ms=run.start_at_ms)
     return earliest(place, own), horizon_ms(situation.start_at_ms, situation.at_ms)
 
 

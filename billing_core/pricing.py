@@ -89,7 +89,9 @@ def piece_at(run: Run, at_ms: int) -> Piece | None:
         if edge_ms is not None:
             edges.append(edge_ms)
         if is_open(rule.when, run.timezone, asked_ms):
-            return _piece(run, index, at_ms, None if completing or not edges else min(edges))
+            return _piece(
+                run, index, at_ms, edge_ms=None if completing or not edges else min(edges)
+            )
     return None
 
 
@@ -99,7 +101,7 @@ def _is_for(rule: PriceRule, run: Run) -> bool:
     return not rule.groups or any(group in rule.groups for group in run.groups)
 
 
-def _piece(run: Run, index: int, at_ms: int, edge_ms: int | None) -> Piece:
+def _piece(run: Run, index: int, at_ms: int, *, edge_ms: int | None) -> Piece:
     rate_minor, until_ms = 0, edge_ms
     for tier in run.tariff.prices[index].tiers:
         tier_at_ms = run.start_at_ms + tier.from_minutes * MS_PER_MINUTE

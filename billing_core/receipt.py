@@ -177,7 +177,7 @@ def _priced_lines(segment: Segment, run: Run, currency: str) -> Iterator[Receipt
     bound_minor = price_minor(rule, units, segment.fee_minor) - total_minor
     if bound_minor and segment.amount_minor:
         total_minor += bound_minor
-        yield _bound_line(base, rule, bound_minor, currency)
+        yield _bound_line(base, rule, bound_minor, currency=currency)
     if total_minor != segment.amount_minor:
         yield replace(
             base,
@@ -206,7 +206,7 @@ def _time_lines(
 ) -> Iterator[tuple[ReceiptLine, int]]:
     start_ms, end_ms = segment.start_at_ms, segment.paid_until_ms
     for from_ms, until_ms, piece in _merged(pieces(run, start_ms, end_ms)):
-        steps = _steps_between(run, segment, from_ms, until_ms)
+        steps = _steps_between(run, segment, from_ms, until_ms=until_ms)
         rule = rule_of(run.tariff, piece.rule_index)
         price = amount_text(piece.rate_per_hour_minor, currency)
         line = replace(
@@ -248,7 +248,7 @@ def _same_price(one: Piece, other: Piece) -> bool:
     )
 
 
-def _steps_between(run: Run, segment: Segment, from_ms: int, until_ms: int) -> int:
+def _steps_between(run: Run, segment: Segment, from_ms: int, *, until_ms: int) -> int:
     """Steps that begin in ``[from_ms, until_ms)``."""
     return _steps_before(run, segment, until_ms) - _steps_before(run, segment, from_ms)
 
@@ -268,7 +268,7 @@ def _steps_before(run: Run, segment: Segment, at_ms: int) -> int:
 
 
 def _bound_line(
-    base: ReceiptLine, rule: PriceRule, amount_minor: int, currency: str
+    base: ReceiptLine, rule: PriceRule, amount_minor: int, *, currency: str
 ) -> ReceiptLine:
     if amount_minor > 0:
         bound = amount_text(rule.min_price_minor or 0, currency)

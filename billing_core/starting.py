@@ -25,7 +25,7 @@ def start(draft: Draft, now_ms: int) -> Rejected | None:
     draft.groups = draft.terms.groups
     draft.device_linked(now_ms)
     draft.emit(EventKind.SESSION_STARTED, now_ms, pc_id=state.pc_id, zone_id=state.zone_id)
-    open_run(draft, chosen, SegmentCause.START, now_ms)
+    open_run(draft, chosen, SegmentCause.START, at_ms=now_ms)
     return begin_first_step(draft, now_ms)
 
 
@@ -49,10 +49,12 @@ def _chosen(draft: Draft, now_ms: int) -> Candidate | Rejected:
     tariff = find_tariff(state.tariff, terms)
     if isinstance(tariff, Rejected):
         return tariff
-    pack = find_pack(tariff, state.player_tariff_id, terms, state.session_id)
+    pack = find_pack(tariff, state.player_tariff_id, terms, session_id=state.session_id)
     if isinstance(pack, Rejected):
         return pack
-    rejected = check_place(terms, now_ms, now_ms) or _check_tariff(draft, tariff, pack, now_ms)
+    rejected = check_place(terms, now_ms, now_ms) or _check_tariff(
+        draft, tariff, pack, now_ms=now_ms
+    )
     if rejected is not None:
         return rejected
     if pack is None and tariff.type is TariffType.FIXED:
@@ -61,10 +63,10 @@ def _chosen(draft: Draft, now_ms: int) -> Candidate | Rejected:
 
 
 def _check_tariff(
-    draft: Draft, tariff: Tariff, pack: PlayerTariff | None, now_ms: int
+    draft: Draft, tariff: Tariff, pack: PlayerTariff | None, *, now_ms: int
 ) -> Rejected | None:
     """A version that was bought or chosen before stays good; its zone and hours must fit."""
-    rejected = check_usable(tariff, pack, draft.terms, now_ms)
+    rejected = check_usable(tariff, pack, draft.terms, at_ms=now_ms)
     if rejected is None and pack is None and draft.before.created_at_ms == now_ms:
         rejected = check_choice(tariff, draft.terms, draft.before.mode)
     return rejected

@@ -135,7 +135,11 @@ class World:
         self.commands += 1
         context = OrderContext(f"refund-{self.commands}", now_ms, PLAYER)
         settled = refund(
-            owned, self.tariffs[owned.tariff], self.terms(), context, amount_minor=amount_minor
+            owned,
+            self.tariffs[owned.tariff],
+            self.terms(),
+            context=context,
+            amount_minor=amount_minor,
         )
         if isinstance(settled, Rejected):
             return settled

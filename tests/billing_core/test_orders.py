@@ -175,13 +175,15 @@ def test_an_expired_pool_lapses_once() -> None:
     club.buy(NOON, "pool", "A", "crm")
     owned = club.owned["pt-A"]
     deadline = NOON + 30 * 86_400_000
-    assert lapse(owned, POOL, CLUB, context(at_ms=deadline - 1)) is None
-    assert lapse(replace(owned, session_id="s9"), POOL, CLUB, context(at_ms=deadline)) is None
-    settled = lapse(owned, POOL, CLUB, context(at_ms=deadline))
+    assert lapse(owned, POOL, CLUB, context=context(at_ms=deadline - 1)) is None
+    assert (
+        lapse(replace(owned, session_id="s9"), POOL, CLUB, context=context(at_ms=deadline)) is None
+    )
+    settled = lapse(owned, POOL, CLUB, context=context(at_ms=deadline))
     assert settled is not None
     assert sums(settled) == {"EUR:deferred:c1": -80_000, "EUR:revenue:c1": 80_000}
     assert settled.player_tariff.status is PlayerTariffStatus.EXPIRED
-    assert lapse(settled.player_tariff, POOL, CLUB, context(at_ms=deadline)) is None
+    assert lapse(settled.player_tariff, POOL, CLUB, context=context(at_ms=deadline)) is None
 
 
 def test_a_top_up_and_its_bonus_are_two_transactions() -> None:
