@@ -4,7 +4,7 @@ Every command may be sent twice: a lost reply is answered by sending again. What
 twice is guarded inside the scripts, never by the client.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha1
@@ -118,7 +118,7 @@ class RedisLink:
             except exceptions.NoScriptError:
                 return await self._execute("EVAL", script.source, *rest)
 
-    async def listen(self, channel: str) -> AsyncIterator[str]:
+    async def listen(self, channel: str) -> AsyncGenerator[str, None]:
         """Messages of a channel from now on, until the link breaks (StoreUnavailableError)."""
         with _translated():
             async with self._client.pubsub(ignore_subscribe_messages=True) as subscription:

@@ -4,6 +4,7 @@ One MemoryServer stands for the server; every MemoryStore opened on it is one pr
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -85,12 +86,13 @@ class MemoryStore(MemoryReads):
 
     async def wallet_changes(self) -> AsyncIterator[tuple[str, str]]:
         """See :meth:`actors.store.ShardStore.wallet_changes`."""
-        async for message in self._server.listen(WALLETS):
-            chain_id, host, *accounts = message.split(" ")
-            if host == self._host:
-                continue
-            for account in accounts:
-                yield chain_id, account
+        async with aclosing(self._server.listen(WALLETS)) as messages:
+            async for message in messages:
+                chain_id, host, *accounts = message.split(" ")
+                if host == self._host:
+                    continue
+                for account in accounts:
+                    yield chain_id, account
 
     async def beat(self, record: HostRecord, *, ttl_ms: int) -> None:
         """See :meth:`actors.store.HostRegistry.beat`."""
@@ -140,8 +142,9 @@ class MemoryStore(MemoryReads):
 
     async def catalogue_changes(self) -> AsyncIterator[str]:
         """See :meth:`actors.store.Catalogue.catalogue_changes`."""
-        async for chain_id in self._server.listen(CATALOGUE):
-            yield chain_id
+        async with aclosing(self._server.listen(CATALOGUE)) as messages:
+            async for chain_id in messages:
+                yield chain_id
 
     async def add_documents(self, chain_id: str, documents: Mapping[str, bytes]) -> int:
         """See :meth:`actors.store.Catalogue.add_documents`."""

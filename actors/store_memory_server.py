@@ -1,7 +1,7 @@
 """What a MemoryStore's processes share: chains, hosts, channels."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from actors.store_memory_chain import MemoryChain
 from actors.store_values import HostRecord, ShardId
@@ -36,7 +36,7 @@ class MemoryServer:
             if not queue.full():
                 queue.put_nowait(message)
 
-    async def listen(self, channel: str) -> AsyncIterator[str]:
+    async def listen(self, channel: str) -> AsyncGenerator[str, None]:
         """Messages from now on."""
         queue: asyncio.Queue[str] = asyncio.Queue(CHANNEL_BACKLOG_MAX)
         listeners = self._listeners.setdefault(channel, set())

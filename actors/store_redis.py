@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Self
 
 import orjson
@@ -49,6 +50,7 @@ class RedisStore(RedisReads):
     def __init__(self, link: RedisLink, blocking: RedisLink, *, host: str = "") -> None:
         super().__init__(link, blocking)
         self._host = host
+        self._sending: set[asyncio.Future[bytes]] = set()
 
     @classmethod
     def open(cls, url: str, *, host: str = "") -> Self:
@@ -95,20 +97,35 @@ class RedisStore(RedisReads):
         """
         keys, arguments = encode_batch(ownership, seq, units)
         sending = asyncio.ensure_future(self._link.run(_COMMIT, keys, arguments))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sent)
         try:
             reply = await asyncio.shield(sending)
         except StoreUnavailableError as error:
             raise OutcomeUnknownError(f"batch {seq} of {ownership.shard}: {error}") from error
         return decode_result(reply)
 
+    def _sent(self, sending: "asyncio.Future[bytes]") -> None:
+        self._sending.discard(sending)
+        # A caller that was cancelled does not ask; the next owner reads what happened.
+        if not sending.cancelled():
+            sending.exception()
+
+    async def close(self) -> None:
+        """See :meth:`actors.store.Store.close`. Batches on their way are waited for."""
+        await asyncio.gather(*self._sending, return_exceptions=True)
+        await super().close()
+
     async def wallet_changes(self) -> AsyncIterator[tuple[str, str]]:
         """See :meth:`actors.store.ShardStore.wallet_changes`."""
-        async for message in self._blocking.listen(WALLET_CHANNEL):
-            chain_id, host, *accounts = message.split(" ")
-            if host == self._host:
-                continue
-            for account in accounts:
-                yield chain_id, account
+        # An inner generator is closed by whoever opened it, or its connection stays subscribed.
+        async with aclosing(self._blocking.listen(WALLET_CHANNEL)) as messages:
+            async for message in messages:
+                chain_id, host, *accounts = message.split(" ")
+                if host == self._host:
+                    continue
+                for account in accounts:
+                    yield chain_id, account
 
     async def beat(self, record: HostRecord, *, ttl_ms: int) -> None:
         """See :meth:`actors.store.HostRegistry.beat`."""
@@ -179,8 +196,9 @@ class RedisStore(RedisReads):
 
     async def catalogue_changes(self) -> AsyncIterator[str]:
         """See :meth:`actors.store.Catalogue.catalogue_changes`."""
-        async for chain_id in self._blocking.listen(CATALOGUE_CHANNEL):
-            yield chain_id
+        async with aclosing(self._blocking.listen(CATALOGUE_CHANNEL)) as messages:
+            async for chain_id in messages:
+                yield chain_id
 
     async def add_documents(self, chain_id: str, documents: Mapping[str, bytes]) -> int:
         """See :meth:`actors.store.Catalogue.add_documents`."""

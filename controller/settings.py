@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @classmethod
-    def settings_customise_sources(  # type: ignore[override] - they are passed by name
+    def settings_customise_sources(  # type: ignore[override]  # passed by name
         cls, settings_cls: type[BaseSettings], **sources: PydanticBaseSettingsSource
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then variables, then the TOML file."""
