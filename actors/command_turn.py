@@ -1,20 +1,28 @@
 """A command's turn: exactly one draft, whatever the answer, so that the answer is durable."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
 from pydantic import JsonValue
 
 from actors.club import ClubSupervisor
+from actors.command_context import CommandContext
 from actors.draft import Draft
 from actors.drafting import Drafting
 from actors.follow_through import follow_through
+from actors.pc_commands import hold_pc, release_pc
+from actors.refusal import Refusal
 from actors.rendering import receipt_view, session_view
-from actors.session import SessionActor
-from actors.session_commands import COMMANDS, Refusal
+from actors.session_commands import COMMANDS
+from actors.store import session_key
 from actors.turn import CommandInput, Now
-from actors.wallets import WalletKey
-from billing_core.ledger import Means, top_up
-from billing_core.session import SessionState
-from schemas.commands import CommandReply, ReplyStatus, TopUpWallet
-from schemas.views import WalletView
+from actors.wallet_commands import top_up_wallet
+from billing_core.commands import Recompute
+from billing_core.decide import decide
+from billing_core.rejection import Rejected
+from billing_core.session import SessionState, SessionStatus
+from schemas.commands import CommandReply, HoldPc, ReleasePc, ReplyStatus, TopUpWallet
 
 
 def decide_command(
@@ -22,25 +30,23 @@ def decide_command(
 ) -> Draft:
     """Decide one command. A refusal is a draft too: it stores its answer and what it was read
     from, so that the same key gets the same answer."""
-    if isinstance(cause.envelope.command, TopUpWallet):
-        outcome = _top_up(cause, club, drafting, command=cause.envelope.command, now=now)
-    else:
-        outcome = _session_command(cause, club, drafting, now=now)
+    context = CommandContext(cause, club, drafting, now)
+    outcome = _OTHERS.get(type(cause.envelope.command), _session_command)(
+        context, cause.envelope.command
+    )
     if isinstance(outcome, Refusal):
         return drafting.emptied().finish(cause, reply=outcome.reply)
+    _look_at_neighbours(context)
     follow_through(drafting, club, now)
-    return drafting.finish(cause, reply=outcome)
+    return drafting.finish(cause, reply=_with_tile(outcome, drafting, cause))
 
 
-def _session_command(
-    cause: CommandInput, club: ClubSupervisor, drafting: Drafting, *, now: Now
-) -> CommandReply | Refusal:
-    command = cause.envelope.command
-    actor = SessionActor(club.setup, drafting, now)
-    outcome = COMMANDS[type(command)](actor, cause, command)
+def _session_command(context: CommandContext, command: object) -> CommandReply | Refusal:
+    outcome = COMMANDS[type(command)](context.sessions, context.cause, command)
     if isinstance(outcome, Refusal):
         return outcome
-    return CommandReply(status=ReplyStatus.OK, result=_result(outcome, club, drafting))
+    result = _result(outcome, context.club, context.drafting)
+    return CommandReply(status=ReplyStatus.OK, result=result)
 
 
 def _result(state: SessionState, club: ClubSupervisor, drafting: Drafting) -> dict[str, JsonValue]:
@@ -54,29 +60,33 @@ def _result(state: SessionState, club: ClubSupervisor, drafting: Drafting) -> di
     return result
 
 
-def _top_up(
-    cause: CommandInput, club: ClubSupervisor, drafting: Drafting, *, command: TopUpWallet, now: Now
-) -> CommandReply | Refusal:
-    if drafting.player(command.player_id) is None:
-        return Refusal("player-not-found", f"no player {command.player_id}", "player_id")
-    key = WalletKey(club.setup.terms.currency, command.player_id)
-    wallet = drafting.wallet(key)
-    drafting.transactions += top_up(
-        idempotency_key=cause.envelope.idempotency_key,
-        at_ms=now.wall_ms,
-        currency=key.currency,
-        club_id=club.club_id,
-        holder_id=key.holder_id,
-        means=Means(command.means.value),
-        amount_minor=command.amount_minor,
-        bonus_minor=command.bonus_minor,
-    )
-    after = wallet.changed(command.amount_minor, command.bonus_minor)
-    drafting.put_wallet(key, after)
-    view = WalletView(
-        player_id=command.player_id,
-        currency=key.currency,
-        cash_minor=after.cash_minor,
-        bonus_minor=after.bonus_minor,
-    )
-    return CommandReply(status=ReplyStatus.OK, result={"wallet": view.model_dump(mode="json")})
+def _look_at_neighbours(context: CommandContext) -> None:
+    """A booking made, moved or cancelled changes what covers the session that runs there.
+
+    It is the same decision as the command's: a booking the store refuses shortens nobody.
+    """
+    actor, drafting = context.sessions, context.drafting
+    for pc_id in sorted(drafting.touched_pcs):
+        for state in drafting.sessions_on(pc_id):
+            decided = session_key(state.session_id) in drafting.entities
+            if decided or state.status is not SessionStatus.STARTED:
+                continue
+            terms = actor.terms_of(state)
+            outcome = decide(state, Recompute(), terms=terms, now_ms=context.now.wall_ms)
+            if not isinstance(outcome, Rejected) and outcome.state != state:
+                actor.take(state, outcome, terms)
+
+
+def _with_tile(reply: CommandReply, drafting: Drafting, cause: CommandInput) -> CommandReply:
+    command = cause.envelope.command
+    if not isinstance(command, HoldPc | ReleasePc):
+        return reply
+    tile = drafting.tiles.get(command.pc_id) or drafting.workspace.tile(command.pc_id)
+    assert tile is not None, "a touched PC has a tile"
+    return reply.model_copy(update={"result": {"tile": tile.model_dump(mode="json")}})
+
+
+_OTHERS: Final[Mapping[type, Callable[[CommandContext, Any], CommandReply | Refusal]]] = (
+    MappingProxyType({TopUpWallet: top_up_wallet, HoldPc: hold_pc, ReleasePc: release_pc})
+)
+"""Commands that are not about one session, and what decides them."""

@@ -20,6 +20,7 @@ _WARNINGS = {
     CoverageStatus.EXPIRED: WarningLevel.NEEDS_ATTENTION,
 }
 _GREETING = "Ask the desk or use the app to start."
+_HELD = "This PC is out of use. Please take another one."
 _MOVING = "One moment: the other PC is closing."
 
 
@@ -30,6 +31,7 @@ def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
         if pc_id not in club.setup.pcs:
             continue
         before = drafting.pc(pc_id) or PcState(pc_id, club.club_id)
+        before = before.without_past_hold(now.wall_ms)
         shown = shown_session(drafting.sessions_on(pc_id))
         wish = _wish(drafting, club, before, session=shown, now=now)
         after = club.with_link(retargeted(before, wish, now.wall_ms), now)
@@ -73,7 +75,7 @@ def _wish(
     now: Now,
 ) -> Wish:
     if session is None or session.status is not SessionStatus.STARTED:
-        return Wish(title=pc_title(club, pc), message=_GREETING)
+        return Wish(title=pc_title(club, pc), message=_GREETING if pc.hold is None else _HELD)
     if pc.waits_for is not None:
         return Wish(title=pc_title(club, pc), message=_MOVING)
     actor = SessionActor(club.setup, drafting, now)

@@ -66,6 +66,15 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """Taken out of use by staff, until an instant or until it is released by hand."""
+
+    reason: str
+    since_ms: int
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PcState:
     """Everything durable about a PC. ``waits_for`` names the PC that must lock first."""
 
@@ -79,6 +88,7 @@ class PcState:
     waits_for: str | None = None
     exposed_until_ms: int | None = None
     last_seen_at_ms: int | None = None
+    hold: Hold | None = None
     v: int = STATE_VERSION
 
     @property
@@ -95,6 +105,24 @@ class PcState:
             return self
         seen = now_ms if self.link is LinkState.ONLINE else self.last_seen_at_ms
         return replace(self, link=link, last_seen_at_ms=seen)
+
+    def held_at(self, at_ms: int) -> bool:
+        """Whether the PC is out of use at an instant, as far as is known now."""
+        hold = self.hold
+        return hold is not None and (hold.until_ms is None or at_ms < hold.until_ms)
+
+    def without_past_hold(self, now_ms: int) -> "PcState":
+        """The PC back in use once its hold has ended by itself."""
+        if self.hold is None or self.held_at(now_ms):
+            return self
+        return replace(self, hold=None)
+
+    @property
+    def look_at_ms(self) -> int | None:
+        """The next instant something is due: a grant to renew, or the end of a hold."""
+        hold_until_ms = None if self.hold is None else self.hold.until_ms
+        instants = [at for at in (self.refresh_at_ms, hold_until_ms) if at is not None]
+        return min(instants, default=None)
 
     @property
     def refresh_at_ms(self) -> int | None:

@@ -29,8 +29,10 @@ _WARNING: Final = frozenset(
 _UNKNOWN_TARIFF: Final = "?"
 
 
-def use_of(session: SessionState | None) -> UseState:
-    """The second axis of a PC: what it is used for."""
+def use_of(session: SessionState | None, *, held: bool) -> UseState:
+    """The second axis of a PC: what it is used for. A held one is on hold, whatever is booked."""
+    if held and (session is None or session.status is not SessionStatus.STARTED):
+        return UseState.HOLD
     if session is None:
         return UseState.FREE
     if session.status is not SessionStatus.STARTED:
@@ -53,11 +55,13 @@ def tile_of(
         zone_id=zone.zone_id,
         zone_name=zone.name,
         link=pc.link,
-        use=use_of(session),
+        use=use_of(session, held=pc.hold is not None),
         locked=pc.locked,
         in_sync=pc.in_sync,
         last_seen_at_ms=pc.last_seen_at_ms,
         exposure_until_ms=pc.exposed_until_ms,
+        hold_reason=None if pc.hold is None else pc.hold.reason,
+        hold_until_ms=None if pc.hold is None else pc.hold.until_ms,
     )
     return (
         tile if session is None else tile.model_copy(update=_on_tile(session, setup, player_label))

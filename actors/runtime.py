@@ -168,7 +168,9 @@ class ShardRuntime:
         workspace = Workspace(self.memory)
         for pc_id, club_id in self._club_of_pc.items():
             club = self.clubs[club_id]
-            use = use_of(shown_session(workspace.sessions_on(pc_id)))
+            pc = workspace.pc(pc_id)
+            held = pc is not None and pc.hold is not None
+            use = use_of(shown_session(workspace.sessions_on(pc_id)), held=held)
             zone = club.setup.zone_of_pc(pc_id).name
             pcs[club_id, zone, club.pcs[pc_id].presence.link.value, use.value] += 1
         for state in self._open_sessions():
@@ -282,7 +284,7 @@ class ShardRuntime:
         if isinstance(state, SessionState):
             self._sessions_due.remind(key, state.due_at_ms)
         elif isinstance(state, PcState):
-            self._grants_due.remind(state.pc_id, state.refresh_at_ms)
+            self._grants_due.remind(state.pc_id, state.look_at_ms)
         pc_id = key.removeprefix(PC_KEY_PREFIX)
         actor = self._actor(pc_id) if key.startswith(PC_KEY_PREFIX) else None
         if actor is not None:

@@ -57,8 +57,19 @@ class SessionActor:
     drafting: Drafting
     now: Now
 
-    def terms(self, *, session_id: str, holder_id: str, player_id: str | None, pc_id: str) -> Terms:
-        """The facts a decision about this session at this PC may depend on."""
+    def terms(
+        self,
+        *,
+        session_id: str,
+        holder_id: str,
+        player_id: str | None,
+        pc_id: str,
+        bookings_from_ms: int | None = None,
+    ) -> Terms:
+        """The facts a decision about this session at this PC may depend on.
+
+        Bookings of the PC before ``bookings_from_ms`` do not concern it.
+        """
         player = self.drafting.player(player_id)
         return Terms(
             club=self.setup.terms,
@@ -67,17 +78,32 @@ class SessionActor:
             wallet=self.drafting.wallet(self._wallet_key(holder_id)),
             groups=() if player is None else player.groups,
             player_tariffs=self.drafting.bought(holder_id),
-            next_booking_at_ms=self._next_booking_at_ms(pc_id, session_id),
+            next_booking_at_ms=self._next_booking_at_ms(
+                pc_id, session_id, from_ms=bookings_from_ms or 0
+            ),
             auto_renewal=player is not None and player.auto_renewal,
         )
 
-    def terms_of(self, state: SessionState, pc_id: str | None = None) -> Terms:
-        """The facts for a session that exists, at its own PC or at another."""
+    def terms_of(
+        self,
+        state: SessionState,
+        *,
+        pc_id: str | None = None,
+        player_id: str | None = None,
+        bookings_from_ms: int | None = None,
+    ) -> Terms:
+        """The facts for a session that exists, at its own PC or at another, for its own player
+        or for the one it is given to. What is booked before its own time does not concern it,
+        unless it is started now.
+        """
+        waits = state.status is SessionStatus.PENDING
+        own_start_ms = state.planned_start_at_ms if waits else 0
         return self.terms(
             session_id=state.session_id,
-            holder_id=state.holder_id,
-            player_id=state.player_id,
+            holder_id=player_id or state.holder_id,
+            player_id=player_id or state.player_id,
             pc_id=pc_id or state.pc_id,
+            bookings_from_ms=own_start_ms if bookings_from_ms is None else bookings_from_ms,
         )
 
     def take(self, before: SessionState | None, decision: Decision, terms: Terms) -> SessionState:
@@ -131,12 +157,15 @@ class SessionActor:
     def _wallet_key(self, holder_id: str) -> WalletKey:
         return WalletKey(self.setup.terms.currency, holder_id)
 
-    def _next_booking_at_ms(self, pc_id: str, session_id: str) -> int | None:
+    def _next_booking_at_ms(self, pc_id: str, session_id: str, *, from_ms: int) -> int | None:
+        """When the PC is needed next; a booking that is due and not yet started counts."""
         return min(
             (
                 state.planned_start_at_ms
                 for state in self.drafting.sessions_on(pc_id)
-                if state.session_id != session_id and state.status is SessionStatus.PENDING
+                if state.session_id != session_id
+                and state.status in (SessionStatus.PENDING, SessionStatus.ACTIVE)
+                and state.planned_start_at_ms >= from_ms
             ),
             default=None,
         )

@@ -5,40 +5,28 @@ the player's claim on the chain (which the store grants or refuses with the unit
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
+from actors.choice import chosen_tariff
+from actors.guest import claim_seat, hand_over
+from actors.refusal import Refusal, refused_by_billing
+from actors.seating import booking_refusal, seat_refusal
 from actors.session import SessionActor
 from actors.turn import CommandInput
 from billing_core import commands as core
 from billing_core.decide import decide
 from billing_core.rejection import Rejected
-from billing_core.session import EndedReason, SessionState, SessionStatus
-from billing_core.tariff import Channel
+from billing_core.session import EndedReason, SessionMode, SessionState, SessionStatus
+from billing_core.tariff import Channel, TariffRef
 from billing_core.terms import Terms
 from schemas import commands as wire
-from schemas.commands import CommandReply, ReplyStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A rejection of this room or of the billing core, ready to be answered."""
-
-    code: str
-    message: str
-    field: str | None = None
-
-    @property
-    def reply(self) -> CommandReply:
-        """The answer to the caller."""
-        return CommandReply(
-            status=ReplyStatus.REJECTED, code=self.code, message=self.message, field=self.field
-        )
-
 
 FINISHED: Final = Refusal("session-finished", "the session is over", "session_id")
 PAYS_FROM_WALLET: Final = Refusal(
     "amount-invalid", "a player pays from the wallet: top it up instead", "paid_minor"
+)
+ALREADY_A_PLAYER: Final = Refusal(
+    "already-a-player", "the session belongs to a player already", "player_id"
 )
 
 Outcome = SessionState | Refusal
@@ -51,9 +39,6 @@ def create_session(
     refusal = _place_refusal(actor, command) or _person_refusal(actor, command, cause)
     if refusal is not None:
         return refusal
-    tariff = actor.setup.newest.get(command.tariff_id)
-    if tariff is None:
-        return Refusal("tariff-not-found", f"no tariff {command.tariff_id}", "tariff_id")
     holder_id = command.player_id or f"guest-{command.session_id}"
     key = cause.envelope.idempotency_key
     actor.pay_at_desk(holder_id, command.paid_minor, means=command.means, key=key)
@@ -62,7 +47,11 @@ def create_session(
         holder_id=holder_id,
         player_id=command.player_id,
         pc_id=command.pc_id,
+        bookings_from_ms=_booked_ahead_ms(actor, command),
     )
+    tariff = _chosen(actor, terms, command)
+    if isinstance(tariff, Refusal):
+        return tariff
     asked = core.CreateSession(
         session_id=command.session_id,
         club_id=actor.setup.club.club_id,
@@ -71,7 +60,10 @@ def create_session(
         tariff=tariff,
         player_id=command.player_id,
         guest_label=command.guest_label,
+        player_tariff_id=command.player_tariff_id,
+        mode=SessionMode(command.mode.value),
         planned_start_at_ms=command.planned_start_at_ms,
+        planned_end_at_ms=command.planned_end_at_ms,
         start=command.start,
         channel=Channel(cause.envelope.channel.value),
     )
@@ -86,11 +78,19 @@ def start_session(actor: SessionActor, cause: CommandInput, command: wire.StartS
     state = _found(actor, command.session_id)
     if isinstance(state, Refusal):
         return state
+    terms = actor.terms_of(state, bookings_from_ms=0)
     return (
-        _pc_refusal(actor, state.pc_id, state.session_id, field="session_id")
+        _running_elsewhere(actor, state)
         or _denied(cause)
-        or _decided(actor, state, core.StartSession(), terms=actor.terms_of(state))
+        or _decided(actor, state, core.StartSession(), terms=terms)
     )
+
+
+def _running_elsewhere(actor: SessionActor, state: SessionState) -> Refusal | None:
+    """A second Start is refused for what it is, whatever else is true of the PC."""
+    if state.status is SessionStatus.STARTED:
+        return None
+    return seat_refusal(actor, state.pc_id, session_id=state.session_id, field="session_id")
 
 
 def extend_session(
@@ -100,15 +100,20 @@ def extend_session(
     state = _found(actor, command.session_id)
     if isinstance(state, Refusal):
         return state
-    tariff = actor.setup.newest.get(command.tariff_id)
-    if tariff is None:
-        return Refusal("tariff-not-found", f"no tariff {command.tariff_id}", "tariff_id")
     if command.paid_minor and state.player_id is not None:
         return PAYS_FROM_WALLET
     key = cause.envelope.idempotency_key
     actor.pay_at_desk(state.holder_id, command.paid_minor, means=command.means, key=key)
-    asked = core.ExtendSession(tariff=tariff, channel=Channel(cause.envelope.channel.value))
-    return _decided(actor, state, asked, terms=actor.terms_of(state))
+    terms = actor.terms_of(state)
+    tariff = _chosen(actor, terms, command)
+    if isinstance(tariff, Refusal):
+        return tariff
+    asked = core.ExtendSession(
+        tariff=tariff,
+        player_tariff_id=command.player_tariff_id,
+        channel=Channel(cause.envelope.channel.value),
+    )
+    return _decided(actor, state, asked, terms=terms)
 
 
 def switch_session_device(
@@ -119,7 +124,7 @@ def switch_session_device(
     state = _found(actor, command.session_id)
     if isinstance(state, Refusal):
         return state
-    refusal = _pc_refusal(actor, command.pc_id, state.session_id, field="pc_id")
+    refusal = _move_refusal(actor, state, command.pc_id)
     if refusal is not None:
         return refusal
     state = actor.brought_to_now(state)
@@ -127,7 +132,20 @@ def switch_session_device(
         return FINISHED
     zone = actor.setup.zone_of_pc(command.pc_id)
     asked = core.SwitchSessionDevice(pc_id=command.pc_id, zone_id=zone.zone_id)
-    return _decided(actor, state, asked, terms=actor.terms_of(state, command.pc_id))
+    terms = actor.terms_of(state, pc_id=command.pc_id)
+    return _decided(actor, state, asked, terms=terms)
+
+
+def _move_refusal(actor: SessionActor, state: SessionState, pc_id: str) -> Refusal | None:
+    if state.planned_start_at_ms <= actor.now.wall_ms or state.status is SessionStatus.STARTED:
+        return seat_refusal(actor, pc_id, session_id=state.session_id)
+    return booking_refusal(
+        actor,
+        pc_id,
+        session_id=state.session_id,
+        from_ms=state.planned_start_at_ms,
+        until_ms=state.planned_end_at_ms,
+    )
 
 
 def end_session(actor: SessionActor, cause: CommandInput, command: wire.EndSession) -> Outcome:
@@ -151,17 +169,54 @@ def cancel_session(
     return _decided(actor, state, core.CancelSession(), terms=actor.terms_of(state))
 
 
+def convert_guest(actor: SessionActor, cause: CommandInput, command: wire.ConvertGuest) -> Outcome:
+    """Give a guest's session, and what the guest has left, to a player."""
+    state = _guests_session(actor, command)
+    if isinstance(state, Refusal):
+        return state
+    refusal = _denied(cause)
+    if refusal is not None:
+        return refusal
+    state = hand_over(actor, state, command.player_id, key=cause.envelope.idempotency_key)
+    terms = actor.terms_of(state, player_id=command.player_id)
+    converted = _decided(actor, state, core.ConvertGuest(command.player_id), terms=terms)
+    if isinstance(converted, Refusal):
+        return converted
+    claim_seat(actor, converted)
+    return _decided(actor, converted, core.Recompute(), terms=actor.terms_of(converted))
+
+
+def _guests_session(actor: SessionActor, command: wire.ConvertGuest) -> Outcome:
+    """The session, billed to the guest up to now."""
+    state = _found(actor, command.session_id)
+    if isinstance(state, Refusal):
+        return state
+    if actor.drafting.player(command.player_id) is None:
+        return Refusal("player-not-found", f"no player {command.player_id}", "player_id")
+    if state.player_id is not None:
+        return ALREADY_A_PLAYER
+    state = actor.brought_to_now(state)
+    return FINISHED if state.status.is_final else state
+
+
+def _chosen(
+    actor: SessionActor, terms: Terms, command: wire.CreateSession | wire.ExtendSession
+) -> TariffRef | Refusal:
+    return chosen_tariff(
+        actor.setup,
+        terms,
+        tariff_id=command.tariff_id,
+        player_tariff_id=command.player_tariff_id,
+    )
+
+
 def _decided(
     actor: SessionActor, state: SessionState | None, asked: core.Command, *, terms: Terms
 ) -> Outcome:
     outcome = decide(state, asked, terms=terms, now_ms=actor.now.wall_ms)
     if isinstance(outcome, Rejected):
-        return Refusal(outcome.code.value, outcome.message, _wire_field(outcome.field))
+        return refused_by_billing(outcome)
     return actor.take(state, outcome, terms)
-
-
-def _wire_field(field: str | None) -> str | None:
-    return {"tariff": "tariff_id", "wallet": "player_id"}.get(field or "", field)
 
 
 def _found(actor: SessionActor, session_id: str) -> SessionState | Refusal:
@@ -171,25 +226,26 @@ def _found(actor: SessionActor, session_id: str) -> SessionState | Refusal:
     return state
 
 
-def _place_refusal(actor: SessionActor, command: wire.CreateSession) -> Refusal | None:
-    """The PC exists, and nobody sits there if the session is to begin now."""
-    begins_later = (command.planned_start_at_ms or 0) > actor.now.wall_ms and not command.start
-    return _pc_refusal(
-        actor, command.pc_id, command.session_id, field="pc_id", also_occupied=not begins_later
-    )
-
-
-def _pc_refusal(
-    actor: SessionActor, pc_id: str, session_id: str, *, field: str, also_occupied: bool = True
-) -> Refusal | None:
-    if pc_id not in actor.setup.pcs:
-        return Refusal("pc-not-found", f"no PC {pc_id} in this club", field)
-    occupant = actor.occupant(pc_id, besides=session_id) if also_occupied else None
-    if occupant is None:
+def _booked_ahead_ms(actor: SessionActor, command: wire.CreateSession) -> int | None:
+    """When a booking is for; None for a session that begins now."""
+    planned_ms = command.planned_start_at_ms
+    if command.start or planned_ms is None or planned_ms <= actor.now.wall_ms:
         return None
-    if occupant.status is SessionStatus.STARTED:
-        return Refusal("pc-busy", f"PC {pc_id} has a running session", field)
-    return Refusal("pc-reserved", f"PC {pc_id} waits for a booked session", field)
+    return planned_ms
+
+
+def _place_refusal(actor: SessionActor, command: wire.CreateSession) -> Refusal | None:
+    """The PC exists and is in use, and nobody else sits there or has booked it then."""
+    from_ms = _booked_ahead_ms(actor, command)
+    if from_ms is None:
+        return seat_refusal(actor, command.pc_id, session_id=command.session_id)
+    return booking_refusal(
+        actor,
+        command.pc_id,
+        session_id=command.session_id,
+        from_ms=from_ms,
+        until_ms=command.planned_end_at_ms,
+    )
 
 
 def _person_refusal(
@@ -219,5 +275,6 @@ COMMANDS: Final[dict[type, Callable[..., Outcome]]] = {
     wire.SwitchSessionDevice: switch_session_device,
     wire.EndSession: end_session,
     wire.CancelSession: cancel_session,
+    wire.ConvertGuest: convert_guest,
 }
 """Wire command -> what decides it."""

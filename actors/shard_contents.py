@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from actors.pc import Grant, PcState, Target
+from actors.pc import Grant, Hold, PcState, Target
 from actors.store import SESSION_KEY_PREFIX, StoredEntity
 from actors.workspace import Entity, Versioned
 from billing_core.stored import session_from_dict
@@ -37,4 +37,10 @@ def pc_from_dict(raw: dict[str, Any]) -> PcState:
     grant = target["grant"]
     target["warning"] = WarningLevel(target["warning"])
     target["grant"] = None if grant is None else Grant(**grant)
-    return PcState(**{**raw, "link": LinkState(raw["link"]), "target": Target(**target)})
+    hold = raw.get("hold")
+    read = {
+        "link": LinkState(raw["link"]),
+        "target": Target(**target),
+        "hold": None if hold is None else Hold(**hold),
+    }
+    return PcState(**{**raw, **read})

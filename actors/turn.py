@@ -7,7 +7,7 @@ from actors.presence import Signal
 from actors.store import Claim, Idempotency
 from actors.wallets import WalletKey
 from billing_core.wallet import Wallet
-from schemas.commands import CommandEnvelope, CommandReply, CreateSession, TopUpWallet
+from schemas.commands import CommandEnvelope, CommandReply, ConvertGuest, CreateSession, TopUpWallet
 from schemas.device import DesiredDocument
 
 
@@ -33,7 +33,7 @@ class CommandInput:
     def player_id(self) -> str | None:
         """The player the command names, if its kind names one."""
         command = self.envelope.command
-        if isinstance(command, CreateSession | TopUpWallet):
+        if isinstance(command, CreateSession | ConvertGuest | TopUpWallet):
             return command.player_id
         return None
 

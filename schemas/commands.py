@@ -33,6 +33,25 @@ class PaymentMeans(StrEnum):
     CARD = "card"
 
 
+class OrderMeans(StrEnum):
+    """What an order is paid with: over the desk, or from the player's wallet."""
+
+    CASH = "cash"
+    CARD = "card"
+    BALANCE = "balance"
+    """The wallet's cash."""
+    BONUS = "bonus"
+    """The wallet's bonus, as far as the tariffs take it."""
+
+
+class PaymentMode(StrEnum):
+    """When a session is paid for."""
+
+    PREPAID = "PREPAID"
+    OPEN_ENDED = "OPEN_ENDED"
+    """Post-pay: its order is settled after the end."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,15 +62,22 @@ class CreateSession(_Frozen):
     ``planned_start_at_ms`` None means now. ``session_id`` is drawn by the edge. ``paid_minor``
     is what a one-time guest puts on the desk for this session; what is left of it at the end is
     given back there. A player pays from the wallet and leaves it 0.
+
+    ``player_tariff_id`` draws from a bought tariff, whose version it brings. Without it and
+    without ``tariff_id`` the zone chooses: the tariff of one of the player's groups, else its
+    default. A planned end holds the PC against other bookings until then.
     """
 
     kind: Literal["create_session"] = "create_session"
     session_id: EntityId
     pc_id: EntityId
-    tariff_id: EntityId
+    tariff_id: EntityId | None = None
+    player_tariff_id: EntityId | None = None
+    mode: PaymentMode = PaymentMode.PREPAID
     player_id: EntityId | None = None
     guest_label: str | None = Field(default=None, max_length=64)
     planned_start_at_ms: TimestampMs | None = None
+    planned_end_at_ms: TimestampMs | None = None
     start: bool = False
     paid_minor: AmountMinor = 0
     means: PaymentMeans = PaymentMeans.CASH
@@ -72,7 +98,8 @@ class ExtendSession(_Frozen):
 
     kind: Literal["extend_session"] = "extend_session"
     session_id: EntityId
-    tariff_id: EntityId
+    tariff_id: EntityId | None = None
+    player_tariff_id: EntityId | None = None
     paid_minor: AmountMinor = 0
     means: PaymentMeans = PaymentMeans.CASH
 
@@ -100,6 +127,30 @@ class CancelSession(_Frozen):
     session_id: EntityId
 
 
+class ConvertGuest(_Frozen):
+    """The guest has registered: the session and the rest of the guest's money are the player's."""
+
+    kind: Literal["convert_guest"] = "convert_guest"
+    session_id: EntityId
+    player_id: EntityId
+
+
+class HoldPc(_Frozen):
+    """Take a free PC out of use. ``until_ms`` None: until it is released by hand."""
+
+    kind: Literal["hold_pc"] = "hold_pc"
+    pc_id: EntityId
+    reason: Annotated[str, Field(min_length=1, max_length=120)]
+    until_ms: TimestampMs | None = None
+
+
+class ReleasePc(_Frozen):
+    """Put a held PC back into use."""
+
+    kind: Literal["release_pc"] = "release_pc"
+    pc_id: EntityId
+
+
 class TopUpWallet(_Frozen):
     """Money over the desk into a player's wallet, with an optional bonus on top."""
 
@@ -110,6 +161,11 @@ class TopUpWallet(_Frozen):
     means: PaymentMeans = PaymentMeans.CASH
 
 
+SessionCommand = (
+    StartSession | ExtendSession | SwitchSessionDevice | EndSession | CancelSession | ConvertGuest
+)
+"""Commands about a session that exists."""
+
 Command = Annotated[
     CreateSession
     | StartSession
@@ -117,6 +173,9 @@ Command = Annotated[
     | SwitchSessionDevice
     | EndSession
     | CancelSession
+    | ConvertGuest
+    | HoldPc
+    | ReleasePc
     | TopUpWallet,
     Field(discriminator="kind"),
 ]
@@ -155,7 +214,8 @@ class CommandReply(_Frozen):
     """The answer to one command.
 
     ``result`` by command: the session operations give ``{"session": SessionView}``, endings
-    add ``{"receipt": ReceiptView}``, a top-up gives ``{"wallet": WalletView}`` (see views).
+    add ``{"receipt": ReceiptView}``, a top-up gives ``{"wallet": WalletView}``, holding and
+    releasing a PC ``{"tile": HallTile}`` (see views).
     ``field`` names the request field a rejection is about, in snake case.
     """
 

@@ -70,6 +70,8 @@ class HallTile(_View):
     coverage_cause: str | None = None
     coverage_status: str | None = None
     exposure_until_ms: int | None = None
+    hold_reason: str | None = None
+    hold_until_ms: int | None = None
 
 
 class SegmentView(_View):

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from controller.api import command_routes, health_routes, pages, query_routes
+from controller.api import health_routes, pages
 from controller.api.commands import CommandDesk
 from controller.api.dependencies import ApiDependencies, Rooms
 from controller.api.directory import Directory
@@ -12,6 +12,7 @@ from controller.api.live import LiveHall
 from controller.api.middleware import BodyLimit, Measured, SecurityHeaders
 from controller.api.openapi import TITLE, VERSION
 from controller.api.players import Players
+from controller.api.routers import API_ROUTERS
 from controller.web.rendering import static_files
 
 
@@ -42,8 +43,8 @@ def create_app(given: ApiDependencies) -> FastAPI:
         ),
     )
     install_problems(app)
-    app.include_router(command_routes.router)
-    app.include_router(query_routes.router)
+    for router in API_ROUTERS:
+        app.include_router(router)
     app.include_router(health_routes.router)
     app.include_router(pages.router)
     app.mount("/static", static_files(), name="static")

@@ -1,46 +1,37 @@
 """Commands over HTTP, named as the product names them. Each needs its own Idempotency-Key."""
 
-from typing import Annotated, TypedDict
-
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Response
 
 from controller.api import models
-from controller.api.auth import Principal
-from controller.api.commands import Order, checked_key
-from controller.api.dependencies import AsPrincipal, InRooms, Rooms
+from controller.api.command_calls import (
+    ClubId,
+    IdempotencyKey,
+    PlayerId,
+    SessionId,
+    on_session,
+    payment_in,
+    session_in,
+)
+from controller.api.commands import CommandRequest, checked_key
+from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
-from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, ended_session_of, session_of
 from schemas.commands import (
     CancelSession,
-    CommandReply,
+    ConvertGuest,
     CreateSession,
     EndSession,
-    EntityId,
     ExtendSession,
     PaymentMeans,
+    PaymentMode,
     StartSession,
     SwitchSessionDevice,
     TopUpWallet,
 )
-from schemas.views import ReceiptView, SessionView, WalletView
-
-SessionCommand = StartSession | ExtendSession | SwitchSessionDevice | EndSession | CancelSession
-"""Commands that name a session, and travel to the club it belongs to."""
+from schemas.views import ReceiptView, WalletView
 
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=COMMAND_PROBLEMS)
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        description="A key of your own for this request; a retry repeats it. Required.",
-    ),
-]
-ClubId = Annotated[EntityId, Path(alias="clubId")]
-SessionId = Annotated[EntityId, Path(alias="sessionId")]
-PlayerId = Annotated[EntityId, Path(alias="playerId")]
 
 
 @router.post(
@@ -66,14 +57,18 @@ async def create_session(
         session_id=rooms.given.draw_id(),
         pc_id=asked.pc_id,
         tariff_id=asked.tariff_id,
+        player_tariff_id=asked.player_tariff_id,
+        mode=PaymentMode(asked.mode),
         player_id=asked.player_id,
         guest_label=asked.guest_label,
         planned_start_at_ms=asked.planned_start_at,
+        planned_end_at_ms=asked.planned_end_at,
         start=asked.start,
-        **_payment(asked.payment),
+        **payment_in(asked.payment),
     )
-    order = Order(club_id, key, "createSession", [club_id, asked.model_dump()], command)
-    session = _session(await rooms.desk.execute(principal, order))
+    in_full = [club_id, asked.model_dump()]
+    request = CommandRequest(club_id, key, "createSession", in_full, command)
+    session = session_in(await rooms.desk.execute(principal, request))
     response.headers["Location"] = f"{API_PREFIX}/sessions/{session.session_id}"
     return session_of(session)
 
@@ -88,10 +83,10 @@ async def start_session(
 ) -> models.Session:
     """Press Start for a session that waits: the PC unlocks and time runs."""
     command = StartSession(session_id=session_id)
-    reply = await _on_session(
+    reply = await on_session(
         rooms, principal, idempotency_key, operation="startSession", command=command
     )
-    return session_of(_session(reply))
+    return session_of(session_in(reply))
 
 
 @router.post("/sessions/{sessionId}/extend", operation_id="extendSession", tags=["sessions"])
@@ -105,12 +100,15 @@ async def extend_session(
 ) -> models.Session:
     """Append a tariff after what is covered; the PC does not notice."""
     command = ExtendSession(
-        session_id=session_id, tariff_id=asked.tariff_id, **_payment(asked.payment)
+        session_id=session_id,
+        tariff_id=asked.tariff_id,
+        player_tariff_id=asked.player_tariff_id,
+        **payment_in(asked.payment),
     )
-    reply = await _on_session(
+    reply = await on_session(
         rooms, principal, idempotency_key, operation="extendSession", command=command
     )
-    return session_of(_session(reply))
+    return session_of(session_in(reply))
 
 
 @router.post(
@@ -126,10 +124,10 @@ async def switch_session_device(
 ) -> models.Session:
     """Move the player to another PC; time and tariff go on."""
     command = SwitchSessionDevice(session_id=session_id, pc_id=asked.pc_id)
-    reply = await _on_session(
+    reply = await on_session(
         rooms, principal, idempotency_key, operation="switchSessionDevice", command=command
     )
-    return session_of(_session(reply))
+    return session_of(session_in(reply))
 
 
 @router.post("/sessions/{sessionId}/end", operation_id="endSession", tags=["sessions"])
@@ -144,12 +142,12 @@ async def end_session(
     """End a session now: the PC locks and the receipt is written."""
     reason = "ManualByAdmin" if asked is None else asked.ended_reason
     command = EndSession(session_id=session_id, reason=reason)
-    reply = await _on_session(
+    reply = await on_session(
         rooms, principal, idempotency_key, operation="endSession", command=command
     )
     receipt = reply.result.get("receipt")
     return ended_session_of(
-        _session(reply), None if receipt is None else ReceiptView.model_validate(receipt)
+        session_in(reply), None if receipt is None else ReceiptView.model_validate(receipt)
     )
 
 
@@ -163,10 +161,27 @@ async def cancel_session(
 ) -> models.Session:
     """Take back a session that has not started; nothing is charged."""
     command = CancelSession(session_id=session_id)
-    reply = await _on_session(
+    reply = await on_session(
         rooms, principal, idempotency_key, operation="cancelSession", command=command
     )
-    return session_of(_session(reply))
+    return session_of(session_in(reply))
+
+
+@router.post("/sessions/{sessionId}/convert-guest", operation_id="convertGuest", tags=["sessions"])
+async def convert_guest(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    session_id: SessionId,
+    asked: models.ConvertGuestRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Session:
+    """Give a guest's session, and what the guest has left, to a player who has registered."""
+    command = ConvertGuest(session_id=session_id, player_id=asked.player_id)
+    reply = await on_session(
+        rooms, principal, idempotency_key, operation="convertGuest", command=command
+    )
+    return session_of(session_in(reply))
 
 
 @router.post(
@@ -196,34 +211,7 @@ async def top_up_wallet(
     )
     asked_in_full = [club_id, player_id, asked.model_dump()]
     reply = await rooms.desk.execute(
-        principal, Order(club_id, key, "topUpWallet", asked_in_full, command)
+        principal, CommandRequest(club_id, key, "topUpWallet", asked_in_full, command)
     )
     wallet = WalletView.model_validate(reply.result["wallet"])
     return models.Wallet(player_id=wallet.player_id, balances=[balance_of(wallet)])
-
-
-async def _on_session(
-    rooms: Rooms, principal: Principal, key: str | None, *, operation: str, command: SessionCommand
-) -> CommandReply:
-    """Hand in a command about a session, at the club the session belongs to."""
-    checked = checked_key(key)
-    club_id = await rooms.given.store.club_of_session(principal.chain_id, command.session_id)
-    if club_id is None:
-        raise ProblemError("session-not-found")
-    order = Order(club_id, checked, operation, command.model_dump(mode="json"), command)
-    return await rooms.desk.execute(principal, order)
-
-
-class _Paid(TypedDict, total=False):
-    paid_minor: int
-    means: PaymentMeans
-
-
-def _payment(payment: models.GuestPayment | None) -> _Paid:
-    if payment is None:
-        return {}
-    return {"paid_minor": payment.amount_minor, "means": PaymentMeans(payment.means)}
-
-
-def _session(reply: CommandReply) -> SessionView:
-    return SessionView.model_validate(reply.result["session"])

@@ -24,7 +24,7 @@ MAX_EQUAL_REQUESTS_WAITING: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CommandRequest:
     """One command to hand in: for which club, under which key, and what was asked in full."""
 
     club_id: str
@@ -69,25 +69,25 @@ class CommandDesk:
         self._flights: dict[tuple[str, str], _Flight] = {}
         self._open_by_principal: dict[Principal, int] = {}
 
-    async def execute(self, principal: Principal, order: Order) -> CommandReply:
+    async def execute(self, principal: Principal, asked: CommandRequest) -> CommandReply:
         """The durable answer to the command, accepted.
 
         Raises ProblemError for every other answer: the domain's refusals under their own code,
         ``busy`` when no owner answered in time.
         """
-        fingerprint = fingerprint_of(order.operation, order.asked)
-        key = f"api:{principal.name}:{order.idempotency_key}"
+        fingerprint = fingerprint_of(asked.operation, asked.asked)
+        key = f"api:{principal.name}:{asked.idempotency_key}"
         flight = self._flights.get((principal.chain_id, key))
         if flight is not None:
             reply = await self._join(flight, fingerprint)
         else:
             envelope = CommandEnvelope(
                 chain_id=principal.chain_id,
-                club_id=order.club_id,
+                club_id=asked.club_id,
                 idempotency_key=key,
                 fingerprint=fingerprint,
                 principal=f"key:{principal.name}",
-                command=order.command,
+                command=asked.command,
             )
             reply = await self._take_off(principal, envelope)
         if reply.status is ReplyStatus.OK:

@@ -7,15 +7,15 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from controller.api import command_routes, query_routes
 from controller.api.openapi import committed_form
 from controller.api.problem_table import PROBLEMS
+from controller.api.routers import API_ROUTERS
 
 
 def openapi_document() -> str:
     """The OpenAPI document as committed."""
     app = FastAPI()
-    for router in (command_routes.router, query_routes.router):
+    for router in API_ROUTERS:
         app.include_router(router)
     return committed_form(app).decode()
 

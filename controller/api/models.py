@@ -38,14 +38,23 @@ class GuestPayment(_Request):
 
 
 class CreateSessionRequest(_Request):
-    """Who plays where under which tariff: exactly one of playerId and guestLabel."""
+    """Who plays where under which tariff: exactly one of playerId and guestLabel.
+
+    With playerTariffId the session draws from what the player has bought. Without it and without
+    tariffId the zone chooses: the tariff of one of the player's groups, else its default.
+    """
 
     pc_id: EntityId
-    tariff_id: EntityId
+    tariff_id: EntityId | None = None
+    player_tariff_id: EntityId | None = None
+    mode: Literal["PREPAID", "OPEN_ENDED"] = "PREPAID"
+    """OPEN_ENDED is paid after the end, for the time played, through the session's order."""
     player_id: EntityId | None = None
     guest_label: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     planned_start_at: InstantMs | None = None
-    """When the session is planned to start; now if left out."""
+    """When the session is planned to start; now if left out. The PC is booked from then."""
+    planned_end_at: InstantMs | None = None
+    """Until when no other session can be booked on the PC."""
     start: StrictBool = False
     """Start at once, so that the PC unlocks."""
     payment: GuestPayment | None = None
@@ -59,9 +68,10 @@ class CreateSessionRequest(_Request):
 
 
 class ExtendSessionRequest(_Request):
-    """The tariff to append after what is covered."""
+    """The tariff to append after what is covered, or the bought one to draw from then."""
 
-    tariff_id: EntityId
+    tariff_id: EntityId | None = None
+    player_tariff_id: EntityId | None = None
     payment: GuestPayment | None = None
     """For a guest only: a player pays from the wallet."""
 
@@ -70,6 +80,19 @@ class SwitchSessionDeviceRequest(_Request):
     """The PC the player moves to."""
 
     pc_id: EntityId
+
+
+class ConvertGuestRequest(_Request):
+    """The player the guest has become."""
+
+    player_id: EntityId
+
+
+class HoldPcRequest(_Request):
+    """Why the PC is out of use, and until when; without an end until it is released."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=120)]
+    until_at: InstantMs | None = None
 
 
 class EndSessionRequest(_Request):
@@ -159,6 +182,8 @@ class Tile(_Wire):
     coverage_cause: str | None
     coverage_status: str | None
     exposure_until_at: Instant | None
+    hold_reason: str | None = None
+    hold_until_at: Instant | None = None
 
 
 class Hall(_Wire):

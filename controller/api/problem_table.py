@@ -159,6 +159,16 @@ _DOMAIN: Final = (
         "Another session waits for its Start on this PC.",
     ),
     ProblemKind(
+        "pc-on-hold",
+        409,
+        "The PC is out of use",
+        "Staff hold this PC; it can be used when the hold ends or is released.",
+    ),
+    ProblemKind("pc-not-on-hold", 409, "The PC is in use", "There is no hold to release."),
+    ProblemKind(
+        "hold-time-invalid", 422, "The hold's end cannot be used", "It does not lie in the future."
+    ),
+    ProblemKind(
         "player-already-playing",
         409,
         "The player plays already",

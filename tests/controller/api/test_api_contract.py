@@ -18,6 +18,7 @@ from schemas.views import LinkState, UseState
 ROOT = Path(__file__).parents[3]
 OPERATIONS = {
     "cancelSession",
+    "convertGuest",
     "createSession",
     "endSession",
     "extendSession",
@@ -27,7 +28,9 @@ OPERATIONS = {
     "getReceipt",
     "getSession",
     "getWallet",
+    "holdPc",
     "listClubs",
+    "releasePc",
     "startSession",
     "streamHall",
     "switchSessionDevice",

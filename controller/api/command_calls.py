@@ -1,0 +1,57 @@
+"""What routes that hand in commands share: their parameters, and the way to a session's club."""
+
+from typing import Annotated, TypedDict
+
+from fastapi import Header, Path
+
+from controller.api import models
+from controller.api.auth import Principal
+from controller.api.commands import CommandRequest, checked_key
+from controller.api.dependencies import Rooms
+from controller.api.problems import ProblemError
+from schemas.commands import CommandReply, EntityId, PaymentMeans, SessionCommand
+from schemas.views import SessionView
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        description="A key of your own for this request; a retry repeats it. Required.",
+    ),
+]
+ClubId = Annotated[EntityId, Path(alias="clubId")]
+SessionId = Annotated[EntityId, Path(alias="sessionId")]
+PcId = Annotated[EntityId, Path(alias="pcId")]
+PlayerId = Annotated[EntityId, Path(alias="playerId")]
+
+
+async def on_session(
+    rooms: Rooms, principal: Principal, key: str | None, *, operation: str, command: SessionCommand
+) -> CommandReply:
+    """Hand in a command about a session, at the club the session belongs to."""
+    checked = checked_key(key)
+    club_id = await rooms.given.store.club_of_session(principal.chain_id, command.session_id)
+    if club_id is None:
+        raise ProblemError("session-not-found")
+    asked = command.model_dump(mode="json")
+    request = CommandRequest(club_id, checked, operation, asked, command)
+    return await rooms.desk.execute(principal, request)
+
+
+class Paid(TypedDict, total=False):
+    """The payment fields of a command; none when nothing is put on the desk."""
+
+    paid_minor: int
+    means: PaymentMeans
+
+
+def payment_in(payment: models.GuestPayment | None) -> Paid:
+    """A guest's payment as the command has it."""
+    if payment is None:
+        return {}
+    return {"paid_minor": payment.amount_minor, "means": PaymentMeans(payment.means)}
+
+
+def session_in(reply: CommandReply) -> SessionView:
+    """The session of an accepted command."""
+    return SessionView.model_validate(reply.result["session"])

@@ -1,0 +1,60 @@
+"""Taking PCs out of use and putting them back, over HTTP."""
+
+from fastapi import APIRouter
+
+from controller.api import models
+from controller.api.command_calls import ClubId, IdempotencyKey, PcId
+from controller.api.commands import CommandRequest, checked_key
+from controller.api.dependencies import AsPrincipal, InRooms
+from controller.api.guard import GuardedRoute
+from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
+from controller.api.rendering import tile_of
+from schemas.commands import CommandReply, HoldPc, ReleasePc
+from schemas.views import HallTile
+
+router = APIRouter(
+    prefix=f"{API_PREFIX}/clubs/{{clubId}}/pcs/{{pcId}}",
+    route_class=GuardedRoute,
+    responses=COMMAND_PROBLEMS,
+)
+
+
+@router.post("/hold", operation_id="holdPc", tags=["hall"])
+async def hold_pc(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    club_id: ClubId,
+    pc_id: PcId,
+    asked: models.HoldPcRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Tile:
+    """Take a PC nobody uses or waits for out of use, with a reason and perhaps an end."""
+    key = checked_key(idempotency_key)
+    (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    command = HoldPc(pc_id=pc_id, reason=asked.reason, until_ms=asked.until_at)
+    in_full = [club_id, command.model_dump(mode="json")]
+    request = CommandRequest(club_id, key, "holdPc", in_full, command)
+    return _tile(await rooms.desk.execute(principal, request))
+
+
+@router.post("/release", operation_id="releasePc", tags=["hall"])
+async def release_pc(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    club_id: ClubId,
+    pc_id: PcId,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Tile:
+    """Put a held PC back into use."""
+    key = checked_key(idempotency_key)
+    (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    command = ReleasePc(pc_id=pc_id)
+    in_full = [club_id, command.model_dump(mode="json")]
+    request = CommandRequest(club_id, key, "releasePc", in_full, command)
+    return _tile(await rooms.desk.execute(principal, request))
+
+
+def _tile(reply: CommandReply) -> models.Tile:
+    return tile_of(HallTile.model_validate(reply.result["tile"]))

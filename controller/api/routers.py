@@ -1,0 +1,13 @@
+"""Every router of the API, in the order the document lists them."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from controller.api import command_routes, pc_routes, query_routes
+
+API_ROUTERS: Final[tuple[APIRouter, ...]] = (
+    command_routes.router,
+    pc_routes.router,
+    query_routes.router,
+)
