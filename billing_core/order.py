@@ -22,7 +22,7 @@ from billing_core.ledger import (
     wallet_bonus,
     wallet_cash,
 )
-from billing_core.money import share_half_up
+from billing_core.money import amount_text, share_half_up
 from billing_core.player_tariff import PlayerTariff, PlayerTariffStatus, bought, expires_at_ms
 from billing_core.purchase import block_price_minor, bonus_of_purchase
 from billing_core.rejection import Rejected, RejectionCode
@@ -154,7 +154,8 @@ def _check_refund(owned: PlayerTariff, tariff: Tariff, amount_minor: int | None)
         message = f"nothing of {tariff.name} goes back under {tariff.refund.value}"
         return Rejected(RejectionCode.NOTHING_TO_REFUND, message)
     if amount_minor is not None and amount_minor > owned.deferred_minor:
-        message = f"only {owned.deferred_minor} is left of {tariff.name}"
+        left = amount_text(owned.deferred_minor, tariff.currency)
+        message = f"only {left} is left of {tariff.name}"
         return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
     return None
 
@@ -211,13 +212,14 @@ def pay_bill(
     The caller knows what is still owed: the negative balance of the session's receivable.
     """
     if amount_minor <= 0 or amount_minor > state.amount_minor:
-        message = f"the session costs {state.amount_minor}"
+        message = f"the session costs {amount_text(state.amount_minor, state.currency)}"
         return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
     source = wallet_cash(club.currency, context.holder_id)
     if means is not None:
         source = desk(club.currency, club.club_id, means)
     elif amount_minor > wallet.spendable_cash_minor:
-        message = f"the wallet can pay {max(0, wallet.spendable_cash_minor)}"
+        most = amount_text(max(0, wallet.spendable_cash_minor), state.currency)
+        message = f"the wallet can pay {most}"
         return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message)
     transaction = context.transaction(
         TransactionKind.PAYMENT,
@@ -247,7 +249,9 @@ def correct(
         return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
     total_minor = state.amount_minor
     if corrected_minor + amount_minor > total_minor:
-        message = f"the session cost {total_minor}, {corrected_minor} went back before"
+        cost = amount_text(total_minor, state.currency)
+        before = amount_text(corrected_minor, state.currency)
+        message = f"the session cost {cost}, {before} went back before"
         return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
     before_minor = share_half_up(corrected_minor, state.bonus_minor, total_minor)
     after_minor = share_half_up(corrected_minor + amount_minor, state.bonus_minor, total_minor)

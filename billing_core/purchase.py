@@ -2,6 +2,7 @@
 
 from billing_core.draft import Draft
 from billing_core.ledger import TransactionKind, deferred, wallet_bonus, wallet_cash
+from billing_core.money import amount_text
 from billing_core.player_tariff import PlayerTariff, bought
 from billing_core.pricing import Run, piece_at, rule_of
 from billing_core.rejection import Rejected, RejectionCode
@@ -25,7 +26,9 @@ def bonus_of_purchase(tariff: Tariff, wallet: Wallet, price_minor: int) -> int |
     percent = tariff.bonus_max_percent
     most_minor = most_affordable_minor(wallet, before_minor=0, bonus_max_percent=percent)
     if price_minor > most_minor:
-        message = f"{tariff.name} costs {price_minor}, the wallet can pay {max(0, most_minor)}"
+        price = amount_text(price_minor, tariff.currency)
+        most = amount_text(max(0, most_minor), tariff.currency)
+        message = f"{tariff.name} costs {price}, the wallet can pay {most}"
         return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message)
     return bonus_part(
         price_minor, before_minor=0, bonus_minor=wallet.bonus_minor, bonus_max_percent=percent

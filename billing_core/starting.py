@@ -5,6 +5,7 @@ from billing_core.advance import go_on
 from billing_core.charge import open_run, post_step, recompute, replan
 from billing_core.draft import Draft
 from billing_core.events import EventKind
+from billing_core.money import amount_text
 from billing_core.plan import NextRun, fresh_end, next_run
 from billing_core.player_tariff import PlayerTariff
 from billing_core.purchase import block_price_minor, buy_block
@@ -34,10 +35,10 @@ def begin_first_step(draft: Draft, now_ms: int) -> Rejected | None:
     replan(draft)
     planned_end_ms = draft.segments[-1].planned_end_at_ms
     if planned_end_ms is not None and planned_end_ms <= now_ms:
-        return Rejected(
-            RejectionCode.INSUFFICIENT_FUNDS,
-            f"{draft.wallet.total_minor} does not pay the first step of {draft.tariff.name}",
-        )
+        cash = amount_text(draft.wallet.cash_minor, draft.before.currency)
+        bonus = amount_text(draft.wallet.bonus_minor, draft.before.currency)
+        message = f"{cash} and {bonus} in bonus do not pay the first step of {draft.tariff.name}"
+        return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message)
     post_step(draft)
     recompute(draft, now_ms)
     return None
