@@ -11,10 +11,13 @@ from actors.club_setup import ClubSetup
 from actors.pc import PcState, applied, is_behind
 from actors.presence import Presence, Signal, is_outage, judged, postponed, recovered, signalled
 from actors.turn import Now, PcInput
+from schemas.events import LinkDownCause
 from schemas.views import LinkState
 
 UNLOCK_WAIT_MS: Final = 2_000
 """How long a new seat waits for the old one to confirm its lock."""
+BROKER_AWAY_MS: Final = 10_000
+"""Without the broker for this long a host says that it knows nothing of a club."""
 RESEND_AFTER_MS: Final = (5_000, 10_000, 20_000, 60_000)
 """Back-off between repeated desired documents to a PC that obeys another one."""
 
@@ -28,6 +31,8 @@ class PcActor:
     unlock_by_ms: int | None = None
     resend_at_ms: int = 0
     resends: int = 0
+    calm_at_ms: int | None = None
+    """When an alert that was muted for flapping is due after all."""
 
     def hear(self, heard: PcInput) -> None:
         """Take one fact into account, unless it is the last word of an older connection."""
@@ -55,9 +60,9 @@ class PcActor:
 
     @property
     def due_at_ms(self) -> int | None:
-        """When silence or the wait of a transfer should be looked at."""
-        instants = [at for at in (self.presence.judge_at_ms, self.unlock_by_ms) if at is not None]
-        return min(instants, default=None)
+        """When silence, the wait of a transfer or a muted alert should be looked at."""
+        deadlines = (self.presence.judge_at_ms, self.unlock_by_ms, self.calm_at_ms)
+        return min((at for at in deadlines if at is not None), default=None)
 
 
 @dataclass(slots=True)
@@ -69,6 +74,10 @@ class ClubSupervisor:
     pcs: dict[str, PcActor] = field(default_factory=dict)
     outage_since_ms: int | None = None
     suspected_at_ms: dict[str, int] = field(default_factory=dict)
+    lost_pcs: set[str] = field(default_factory=set)
+    """Who fell silent with the outage; half of them heard again ends it."""
+    blind_since_ms: int | None = None
+    """Since when this host has been without the broker."""
 
     def adopt(self, pc_id: str, state: PcState | None, *, now: Now, known: Presence | None) -> None:
         """Begin to watch a PC; ``known`` is what this host heard of it a moment ago."""
@@ -78,13 +87,43 @@ class ClubSupervisor:
         unlock_by_ms = now.mono_ms + UNLOCK_WAIT_MS if waits else None
         self.pcs[pc_id] = PcActor(presence, unlock_by_ms=unlock_by_ms)
 
+    def go_on_from(self, before: "ClubSupervisor") -> None:
+        """Keep what is known of the link when the club is configured anew."""
+        self.outage_since_ms = before.outage_since_ms
+        self.blind_since_ms = before.blind_since_ms
+        known = self.setup.pcs.keys()
+        self.lost_pcs = before.lost_pcs & known
+        suspected = before.suspected_at_ms.items()
+        self.suspected_at_ms = {pc_id: at_ms for pc_id, at_ms in suspected if pc_id in known}
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether any of the club's PCs is."""
+        return any(map(_is_online, self.pcs.values()))
+
+    @property
+    def broker_due_at_ms(self) -> int | None:
+        """When the absence of the broker becomes an incident."""
+        return None if self.blind_since_ms is None else self.blind_since_ms + BROKER_AWAY_MS
+
+    def incident(self, now: Now) -> LinkDownCause | None:
+        """Why nothing is known of the club now, if that is so."""
+        broker_due_at_ms = self.broker_due_at_ms
+        if broker_due_at_ms is not None and broker_due_at_ms <= now.mono_ms:
+            return LinkDownCause.BROKER
+        return None if self.outage_since_ms is None else LinkDownCause.CLUB
+
     def blind(self, now: Now) -> None:
         """The broker is out of sight: nobody's silence counts."""
+        if self.blind_since_ms is None:
+            self.blind_since_ms = now.mono_ms
+            self.lost_pcs = {pc_id for pc_id, actor in self.pcs.items() if _was_expected(actor)}
         for actor in self.pcs.values():
             actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
 
     def sighted(self, now: Now) -> None:
-        """The broker is back: everybody unknown gets a fresh grace."""
+        """The broker or the club is back: everybody unknown gets a fresh grace."""
+        self.blind_since_ms = None
         for actor in self.pcs.values():
             actor.presence = signalled(actor.presence, Signal.SIGHTED, now.mono_ms)
 
@@ -107,12 +146,14 @@ class ClubSupervisor:
         elif actor.presence.link is LinkState.SUSPECT and before is LinkState.ONLINE:
             self.suspected_at_ms[pc_id] = now.mono_ms
         if self.outage_since_ms is not None:
+            if before in _AUDIBLE and _is_silent(actor):
+                self.lost_pcs.add(pc_id)
+                actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
             self._watch_return(now)
 
     def _watch_return(self, now: Now) -> None:
-        heard = sum(1 for actor in self.pcs.values() if actor.presence.link is LinkState.ONLINE)
-        silent = sum(1 for actor in self.pcs.values() if _is_silent(actor))
-        if heard > silent:
+        returned = sum(1 for pc_id in self.lost_pcs if _is_online(self.pcs[pc_id]))
+        if 2 * returned >= len(self.lost_pcs):
             self.outage_since_ms = None
             self.suspected_at_ms.clear()
             self.sighted(now)
@@ -121,11 +162,12 @@ class ClubSupervisor:
         """Whether the club has just fallen silent as a whole; its PCs are then unknown."""
         if self.outage_since_ms is not None:
             return False
-        online = sum(1 for actor in self.pcs.values() if actor.presence.link is LinkState.ONLINE)
+        online = sum(map(_is_online, self.pcs.values()))
         silent = list(self.suspected_at_ms.values())
         if not is_outage(silent, online + len(silent), now.mono_ms):
             return False
         self.outage_since_ms = now.mono_ms
+        self.lost_pcs = set(self.suspected_at_ms)
         for pc_id in self.suspected_at_ms:
             actor = self.pcs[pc_id]
             actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
@@ -137,8 +179,6 @@ class ClubSupervisor:
         before = actor.presence.link
         actor.hear(heard)
         self._watch_outage(heard.pc_id, before, now)
-        if self.outage_since_ms is not None and _is_silent(actor):
-            actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
 
     def wants_resend(self, heard: PcInput, state: PcState, *, epoch: int, now: Now) -> bool:
         """Whether a PC that spoke should be sent its document again."""
@@ -164,5 +204,16 @@ class ClubSupervisor:
         return state.linked(self.pcs[state.pc_id].presence.link, now.wall_ms)
 
 
+_AUDIBLE: Final = frozenset({LinkState.ONLINE, LinkState.LINK_UNKNOWN})
+
+
 def _is_silent(actor: PcActor) -> bool:
     return actor.presence.link in (LinkState.SUSPECT, LinkState.NOT_RESPONDING)
+
+
+def _is_online(actor: PcActor) -> bool:
+    return actor.presence.link is LinkState.ONLINE
+
+
+def _was_expected(actor: PcActor) -> bool:
+    return actor.presence.link not in (LinkState.OFF, LinkState.UNPROVISIONED)

@@ -12,6 +12,7 @@ from schemas.device import (
     PresenceReason,
     PresenceState,
     Reported,
+    UsageBatch,
 )
 from schemas.topics import PcTopic
 
@@ -34,6 +35,7 @@ def pc_input(topic: PcTopic, message: UpMessage, *, retained: bool, mono_ms: int
         applied=applied,
         wants_desired=isinstance(message, Birth),
         connection_epoch=_connection_epoch(message),
+        usage=message.records if isinstance(message, UsageBatch) else (),
     )
 
 

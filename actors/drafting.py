@@ -9,10 +9,19 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
+from actors.club_events import ClubEvent, ClubState, PcTold, club_key
 from actors.draft import Draft, TickReport
 from actors.pc import PcState, desired_document
 from actors.store import Claim, ClosedSession, EntityWrite, HallWrite, Scope, Unit, session_key
-from actors.turn import Answer, CommandInput, Effect, Input, PublishDesired, stored_answer
+from actors.turn import (
+    AcknowledgeUsage,
+    Answer,
+    CommandInput,
+    Effect,
+    Input,
+    PublishDesired,
+    stored_answer,
+)
 from actors.wallets import WalletKey, expected_balances
 from actors.workspace import (
     Entity,
@@ -49,6 +58,8 @@ class Drafting:
     bought_after: dict[str, tuple[PlayerTariff, ...]] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
+    club_events: list[ClubEvent] = field(default_factory=list)
+    acks: list[AcknowledgeUsage] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     releases: list[Claim] = field(default_factory=list)
     closes: list[ClosedSession] = field(default_factory=list)
@@ -115,6 +126,16 @@ class Drafting:
         self.touched_pcs.add(state.pc_id)
         self.entities[pc_key(state.pc_id)] = state
 
+    def tell(self, told: PcTold) -> PcState:
+        """Tell of a PC with this unit; the PC as it then is, for the caller to put."""
+        self.club_events += told.events
+        return told.state
+
+    def put_club(self, state: ClubState, event: ClubEvent) -> None:
+        """Write a club's own state and tell of it."""
+        self.entities[club_key(state.club_id)] = state
+        self.club_events.append(event)
+
     def put_tile(self, tile: HallTile) -> None:
         """Show a PC as it is now."""
         self.tiles[tile.pc_id] = tile
@@ -171,7 +192,7 @@ class Drafting:
         tick: TickReport | None = None,
     ) -> Draft:
         """One unit and what to install with it; later drafts of the turn build on it."""
-        effects: list[Effect] = [*self._documents()]
+        effects: list[Effect] = [*self._documents(), *self.acks]
         installs = self._installs()
         holders = self._holders()
         versions_before = {key: self.workspace.version(key) for key in self.entities}
@@ -190,7 +211,7 @@ class Drafting:
             reads=tuple(self.documents_read.items()),
             deltas=_deltas(self.transactions),
             transactions=tuple(orjson.dumps(transaction) for transaction in self.transactions),
-            events=tuple(self._event_blob(event) for event in self.events),
+            events=tuple(map(self._event_blob, (*self.events, *self.club_events))),
             claims=tuple(self.claims),
             releases=tuple(self.releases),
             closes=tuple(self.closes),
@@ -242,11 +263,13 @@ class Drafting:
                 document = desired_document(state, self.epoch)
                 yield PublishDesired(self.club_id, state.pc_id, document)
 
-    def _event_blob(self, event: Event) -> bytes:
+    def _event_blob(self, event: Event | ClubEvent) -> bytes:
+        source = session_key(event.session_id) if isinstance(event, Event) else event.source
         return orjson.dumps(
             {
                 "v": 1,
-                "id": f"{event.session_id}.{event.seq}",
+                "id": f"{source}.{event.seq}",
+                "source": source,
                 "chain_id": self.chain_id,
                 "club_id": self.club_id,
                 "event": event,

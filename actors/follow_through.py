@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from actors.alerts import tell_of_pc
 from actors.club import UNLOCK_WAIT_MS, ClubSupervisor
 from actors.drafting import Drafting
 from actors.pc import PcState, Wish, retargeted
@@ -35,6 +36,7 @@ def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
         shown = shown_session(drafting.sessions_on(pc_id))
         wish = _wish(drafting, club, before, session=shown, now=now)
         after = club.with_link(retargeted(before, wish, now.wall_ms), now)
+        after = tell_of_pc(drafting, club, after, session=shown, now=now)
         if after != drafting.workspace.pc(pc_id):
             drafting.put_pc(after)
         _show(drafting, club, after, session=shown)

@@ -16,7 +16,7 @@ import structlog
 from actors.clock import Clock
 from actors.device_inputs import pc_input
 from actors.placement import shard_of_club
-from actors.publisher import DesiredPublisher
+from actors.publisher import DevicePublisher
 from actors.runtime import PcLabels, SessionLabels
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
@@ -74,7 +74,7 @@ class Host:
         self._store = store
         self._clock = clock
         self._link = connect(self)
-        self._publisher = DesiredPublisher(self._link, clock, self.telemetry)
+        self._publisher = DevicePublisher(self._link, clock, self.telemetry)
         self._loops: dict[ShardId, ShardLoop] = {}
         self._tasks: dict[ShardId, asyncio.Task[None]] = {}
         self._loop_of_club: dict[str, ShardLoop] = {}

@@ -49,6 +49,7 @@ class Inbox:
                 heard,
                 applied=heard.applied or earlier.applied,
                 wants_desired=heard.wants_desired or earlier.wants_desired,
+                usage=heard.usage or earlier.usage,
             )
         self._pcs[key] = heard
 

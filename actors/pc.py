@@ -89,6 +89,12 @@ class PcState:
     exposed_until_ms: int | None = None
     last_seen_at_ms: int | None = None
     hold: Hold | None = None
+    event_seq: int = 0
+    alert_since_ms: int | None = None
+    """Since when it has been reported as not responding."""
+    exposure_told_until_ms: int | None = None
+    usage_marks: tuple[tuple[str, int], ...] = ()
+    """(boot, number of its newest durable usage record), by when each was last heard of."""
     v: int = STATE_VERSION
 
     @property

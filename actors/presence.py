@@ -57,6 +57,11 @@ class Presence:
         """Four edges within ten minutes: alerts are muted until it calms down."""
         return len(self.edges_at_ms) >= FLAPPING_EDGES
 
+    @property
+    def calm_at_ms(self) -> int | None:
+        """When a flapping PC has been quiet for long enough; None when it does not flap."""
+        return self.edges_at_ms[-1] + FLAPPING_WINDOW_MS if self.is_flapping else None
+
 
 _HEARD_FROM: Final = dict.fromkeys(LinkState, LinkState.ONLINE)
 _WILL_FROM: Final = {

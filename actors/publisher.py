@@ -1,13 +1,13 @@
-"""Desired documents on their way out, and how long a PC takes to obey them."""
+"""What PCs are told on its way out, and how long a PC takes to obey."""
 
 from typing import Final
 
 from actors.clock import Clock
 from actors.telemetry import Telemetry
-from actors.turn import PcInput, PublishDesired
+from actors.turn import AcknowledgeUsage, DeviceEffect, PcInput, PublishDesired
 from schemas.codec import encode
 from schemas.link_port import MqttLink, Outgoing
-from schemas.topics import DownLeaf, pc_topic
+from schemas.topics import DELIVERIES, DownLeaf, pc_topic
 
 SLOWEST_COUNTED_MS: Final = 60_000
 """A PC that was away obeys when it returns; that is not the latency of a command."""
@@ -15,7 +15,7 @@ SLOWEST_COUNTED_MS: Final = 60_000
 _PcKey = tuple[str, str]
 
 
-class DesiredPublisher:
+class DevicePublisher:
     """Hands documents to the link, which keeps the newest per PC until the broker has it.
 
     A document the link cannot take is not kept here: the PC's next heartbeat shows that it
@@ -28,7 +28,22 @@ class DesiredPublisher:
         self._telemetry = telemetry
         self._sent: dict[_PcKey, tuple[tuple[int, int], int]] = {}
 
-    def publish(self, effect: PublishDesired) -> None:
+    def publish(self, effect: DeviceEffect) -> None:
+        """Send what a turn wants a PC to be told."""
+        if isinstance(effect, AcknowledgeUsage):
+            self._acknowledge(effect)
+        else:
+            self._desire(effect)
+
+    def _acknowledge(self, effect: AcknowledgeUsage) -> None:
+        """One that is lost is made up for: the PC offers its records again."""
+        delivery = DELIVERIES[DownLeaf.ACK]
+        topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.ACK)
+        message = Outgoing(topic, encode(effect.ack), expiry_s=delivery.expiry_s)
+        taken = self._link.publish(message)
+        self._telemetry.usage_acks.labels("sent" if taken else "refused").inc()
+
+    def _desire(self, effect: PublishDesired) -> None:
         """Send a document, retained."""
         key = (effect.club_id, effect.pc_id)
         version = (effect.document.epoch, effect.document.rev)

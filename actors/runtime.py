@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from actors.club import ClubSupervisor, PcActor
+from actors.club_events import CLUB_KEY_PREFIX, club_key
 from actors.club_setup import club_setups
 from actors.deadlines import Deadlines
 from actors.draft import Draft, Turn
@@ -86,6 +87,7 @@ class ShardRuntime:
         self._grants_due = Deadlines()
         self._pcs_due = Deadlines()
         self._retries_due = Deadlines()
+        self._clubs_due = Deadlines()
         self._recompute: set[str] = set()
         for key, entity in entities.items():
             self.memory.install(key, entity)
@@ -144,7 +146,7 @@ class ShardRuntime:
         if self._recompute:
             return 0
         wall = _earliest(self._sessions_due, self._grants_due)
-        mono = _earliest(self._pcs_due, self._retries_due)
+        mono = _earliest(self._pcs_due, self._retries_due, self._clubs_due)
         wall_wait_ms = int((wall - now.wall_ms) / speed) + 1 if wall is not None else NOTHING_DUE_MS
         mono_wait_ms = mono - now.mono_ms if mono is not None else NOTHING_DUE_MS
         return max(0, min(wall_wait_ms, mono_wait_ms))
@@ -191,6 +193,11 @@ class ShardRuntime:
             session_id = key.removeprefix(SESSION_KEY_PREFIX)
             self._guarded(steps, key, partial(steps.advance, session_id))
         self._turn_pcs(steps, now)
+        for club_id in self._clubs_due.due(now.mono_ms):
+            if (club := self.clubs.get(club_id)) is not None:
+                self._guarded(steps, club_key(club_id), partial(steps.watch_link, club))
+        for pc_id in steps.restored_pcs:
+            self._remind(pc_key(pc_id))
         for session_id in steps.idle_sessions:
             self._remind(session_key(session_id))
         self.outages_count += len(steps.outages)
@@ -207,6 +214,8 @@ class ShardRuntime:
             if key.startswith(SESSION_KEY_PREFIX):
                 self._recompute.add(key.removeprefix(SESSION_KEY_PREFIX))
                 self._remind(key)
+            elif key.startswith(CLUB_KEY_PREFIX):
+                self._clubs_due.remind(key.removeprefix(CLUB_KEY_PREFIX), now.mono_ms)
             else:
                 self._pcs_due.remind(key.removeprefix(PC_KEY_PREFIX), now.mono_ms)
         return settled
@@ -244,6 +253,8 @@ class ShardRuntime:
         elif isinstance(one, LinkInput):
             for pc_id in self._club_of_pc:
                 self._remind(pc_key(pc_id))
+            for club_id, club in self.clubs.items():
+                self._clubs_due.remind(club_id, club.broker_due_at_ms)
 
     def _after_failure(self, steps: TurnSteps, key: str) -> None:
         pause_ms = self.quarantine.failed(key, steps.now.mono_ms)
@@ -256,8 +267,12 @@ class ShardRuntime:
         self, catalogue: Mapping[str, bytes], now: Now, heard: Mapping[str, Presence]
     ) -> None:
         setups = club_setups(catalogue, self.ownership.shard)
-        self.clubs = {club_id: ClubSupervisor(club_id, setup) for club_id, setup in setups.items()}
+        before, self.clubs = self.clubs, {}
         self._club_of_pc = {}
+        for club_id, setup in setups.items():
+            self.clubs[club_id] = ClubSupervisor(club_id, setup)
+            if club_id in before:
+                self.clubs[club_id].go_on_from(before[club_id])
         for club_id, club in self.clubs.items():
             for pc_id in club.setup.pcs:
                 self._club_of_pc[pc_id] = club_id

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from actors.club_events import CLUB_KEY_PREFIX, ClubState
 from actors.pc import Grant, Hold, PcState, Target
 from actors.store import SESSION_KEY_PREFIX, StoredEntity
 from actors.workspace import Entity, Versioned
@@ -28,6 +29,8 @@ def _state(entity: StoredEntity) -> Entity:
     raw = orjson.loads(entity.blob)
     if entity.key.startswith(SESSION_KEY_PREFIX):
         return session_from_dict(raw)
+    if entity.key.startswith(CLUB_KEY_PREFIX):
+        return ClubState(**raw)
     return pc_from_dict(raw)
 
 
@@ -42,5 +45,6 @@ def pc_from_dict(raw: dict[str, Any]) -> PcState:
         "link": LinkState(raw["link"]),
         "target": Target(**target),
         "hold": None if hold is None else Hold(**hold),
+        "usage_marks": tuple((boot_id, seq) for boot_id, seq in raw.get("usage_marks", ())),
     }
     return PcState(**{**raw, **read})

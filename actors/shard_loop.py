@@ -32,13 +32,13 @@ from actors.telemetry import Telemetry
 from actors.turn import (
     Answer,
     CommandInput,
+    DeviceEffect,
     Effect,
     Input,
     LinkEvent,
     LinkInput,
     Now,
     PcInput,
-    PublishDesired,
     WalletInput,
 )
 from actors.wallets import WalletKey
@@ -69,7 +69,7 @@ class ShardPorts:
     store: ShardStore
     clock: Clock
     telemetry: Telemetry
-    publish: Callable[[PublishDesired], None]
+    publish: Callable[[DeviceEffect], None]
     answer: Callable[[Answer], None]
     may_write: Callable[[], bool]
     link_is_up: Callable[[], bool]

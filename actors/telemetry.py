@@ -49,6 +49,9 @@ class Telemetry:
         self.desired = self._counter(
             "clubctl_desired_documents", "Desired documents handed to the link.", "result"
         )
+        self.usage_acks = self._counter(
+            "clubctl_usage_acks", "Acknowledgements of usage handed to the link.", "result"
+        )
         self.outages = self._counter(
             "clubctl_link_outages", "Broker and club outages, one each.", "kind"
         )

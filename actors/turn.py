@@ -8,7 +8,7 @@ from actors.store import Claim, Idempotency
 from actors.wallets import WalletKey
 from billing_core.wallet import Wallet
 from schemas.commands import CommandEnvelope, CommandReply, ConvertGuest, CreateSession, TopUpWallet
-from schemas.device import DesiredDocument
+from schemas.device import DesiredDocument, UsageAck, UsageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class PcInput:
     applied: AppliedTarget | None = None
     wants_desired: bool = False
     connection_epoch: int | None = None
+    usage: tuple[UsageRecord, ...] = ()
 
 
 class LinkEvent(StrEnum):
@@ -106,7 +107,17 @@ class Answer:
     reply: CommandReply
 
 
-Effect = PublishDesired | Answer
+@dataclass(frozen=True, slots=True)
+class AcknowledgeUsage:
+    """Tell a PC that its usage records are durable, so that it forgets them."""
+
+    club_id: str
+    pc_id: str
+    ack: UsageAck
+
+
+DeviceEffect = PublishDesired | AcknowledgeUsage
+Effect = DeviceEffect | Answer
 
 
 def retried(cause: CommandInput, denied: Claim | None = None) -> CommandInput:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from actors.alerts import acknowledgement, take_usage, tell_of_link
 from actors.club import ClubSupervisor
+from actors.club_events import used
 from actors.command_turn import decide_command
 from actors.draft import Draft, TickReport, TickResult, Turn
 from actors.drafting import Drafting
@@ -42,6 +44,8 @@ class TurnSteps:
     turn: Turn = field(default_factory=Turn)
     idle_sessions: list[str] = field(default_factory=list)
     outages: list[str] = field(default_factory=list)
+    restored_pcs: set[str] = field(default_factory=set)
+    """PCs with a fresh grace, whose silence is to be judged anew."""
     workspace: Workspace = field(init=False)
 
     def __post_init__(self) -> None:
@@ -112,10 +116,24 @@ class TurnSteps:
             self.outages.append(club_id)
             for other in list(club.suspected_at_ms):
                 self._touch_pc(club_id, other)
+        self.watch_link(club)
         actor = club.pcs[pc_id]
         if actor.unlock_by_ms is not None and actor.unlock_by_ms <= self.now.mono_ms:
             self._open_seat(club_id, pc_id)
         self._touch_pc(club_id, pc_id)
+
+    def watch_link(self, club: ClubSupervisor) -> None:
+        """Tell of the club's incident when it begins and when it is over."""
+        told = self.workspace.club(club.club_id).down_since_ms is not None
+        if told == (club.incident(self.now) is not None):
+            return
+        drafting, _ = self._drafting(club.club_id)
+        if not tell_of_link(drafting, club, self.now):
+            return
+        self._add(drafting.finish(None))
+        self.restored_pcs.update(club.pcs)
+        for pc_id in club.pcs:
+            self._touch_pc(club.club_id, pc_id)
 
     # ---- inputs ----------------------------------------------------------------------------------
 
@@ -138,8 +156,13 @@ class TurnSteps:
             document = desired_document(state, self.ownership.epoch)
             again = PublishDesired(heard.club_id, heard.pc_id, document, changed=False)
             self.turn.immediate.append(again)
+        self.watch_link(club)
+        if heard.usage and not used(self._committed(state), heard.usage, now_ms=0).events:
+            self.turn.immediate.append(acknowledgement(heard))
+        state = self.workspace.pc(heard.pc_id) or state
         drafting, _ = self._drafting(heard.club_id)
         after = club.noted(state, heard, epoch=drafting.epoch, now=self.now)
+        after = take_usage(drafting, after, heard, now=self.now)
         if after != self.workspace.pc(heard.pc_id):
             drafting.put_pc(after)
             follow_through(drafting, club, self.now)
@@ -158,10 +181,15 @@ class TurnSteps:
                 club.blind(self.now)
             else:
                 club.sighted(self.now)
+            self.watch_link(club)
             for pc_id in club.pcs:
                 self._touch_pc(club.club_id, pc_id)
 
     # ---- parts -----------------------------------------------------------------------------------
+
+    def _committed(self, state: PcState) -> PcState:
+        """The PC as the store has it, without what this turn has decided so far."""
+        return Workspace(self.memory).pc(state.pc_id) or PcState(state.pc_id, state.club_id)
 
     def _release_waiting(self, club: ClubSupervisor, locked_pc_id: str) -> None:
         for pc_id, actor in club.pcs.items():

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from actors.club_events import ClubState, club_key
 from actors.pc import PcState
 from actors.store import session_key
 from actors.wallets import WalletKey
@@ -20,7 +21,7 @@ from schemas.views import HallTile
 EMPTY_WALLET: Final = Wallet()
 PC_KEY_PREFIX: Final = "pc:"
 
-Entity = PcState | SessionState
+Entity = PcState | SessionState | ClubState
 
 
 def pc_key(pc_id: str) -> str:
@@ -140,6 +141,13 @@ class Workspace:
         """A PC's state."""
         found = self.get(pc_key(pc_id))
         return found.state if found is not None and isinstance(found.state, PcState) else None
+
+    def club(self, club_id: str) -> ClubState:
+        """A club's own state."""
+        found = self.get(club_key(club_id))
+        if found is None or not isinstance(found.state, ClubState):
+            return ClubState(club_id)
+        return found.state
 
     def wallet(self, key: WalletKey) -> Wallet:
         """A wallet as this turn sees it; a wrong belief is corrected by the store."""

@@ -16,9 +16,18 @@ from actors.runtime import ShardRuntime
 from actors.shard_contents import decode_shard
 from actors.store import Ownership, Unit
 from actors.store_memory import MemoryStore
-from actors.turn import Answer, AppliedTarget, CommandInput, Effect, Input, Now, PcInput
+from actors.turn import (
+    AcknowledgeUsage,
+    Answer,
+    AppliedTarget,
+    CommandInput,
+    Effect,
+    Input,
+    Now,
+    PcInput,
+)
 from schemas.commands import Command, CommandEnvelope, CommandReply
-from schemas.device import DesiredDocument, PcMode
+from schemas.device import DesiredDocument, PcMode, UsageAck
 
 START_AT_MS = 1_800_000_000_000
 MINUTE_MS = 60_000
@@ -33,6 +42,7 @@ class ShardUnderTest:
     clock: ManualClock = field(default_factory=lambda: ManualClock(START_AT_MS, 1_000_000))
     documents: dict[str, DesiredDocument] = field(default_factory=dict)
     replies: dict[int, CommandReply] = field(default_factory=dict)
+    acks: list[UsageAck] = field(default_factory=list)
     ticks: list[TickReport] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
     _tickets: "count[int]" = field(default_factory=lambda: count(1))
@@ -123,5 +133,7 @@ class ShardUnderTest:
         for effect in effects:
             if isinstance(effect, Answer):
                 self.replies[effect.ticket] = effect.reply
+            elif isinstance(effect, AcknowledgeUsage):
+                self.acks.append(effect.ack)
             else:
                 self.documents[effect.pc_id] = effect.document

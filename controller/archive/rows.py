@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Table, and_, insert, select, update
 
 from actors.store import ChainStream, StoredEntity, StreamEntry
 from controller.archive import tables
+from schemas.events import source_of
 
 BEGINNING = "0-0"
 IDS_PER_QUERY = 500
@@ -108,8 +109,9 @@ def _write_transactions(connection: Connection, chain_id: str, read: Sequence[St
 def _write_events(connection: Connection, chain_id: str, read: Sequence[StreamEntry]) -> None:
     parsed: _Parsed = {}
     for entry in read:
-        event = orjson.loads(entry.payload)["event"]
-        _note(parsed, (event["session_id"], event["seq"]), entry=entry, values=event)
+        document = orjson.loads(entry.payload)
+        event = document["event"]
+        _note(parsed, (source_of(document), event["seq"]), entry=entry, values=event)
     known = _known(connection, tables.events, chain_id=chain_id, ids=[key[0] for key in parsed])
     _insert(
         connection,
@@ -117,16 +119,17 @@ def _write_events(connection: Connection, chain_id: str, read: Sequence[StreamEn
         [
             {
                 "chain_id": chain_id,
-                "session_id": event["session_id"],
-                "seq": event["seq"],
+                "source_id": source_id,
+                "seq": seq,
                 "entry_id": entry.entry_id,
                 "club_id": event["club_id"],
+                "session_id": event.get("session_id"),
                 "kind": event["kind"],
                 "at_ms": event["at_ms"],
                 "document": entry.payload,
             }
-            for key, (entry, event) in parsed.items()
-            if _is_new(known, key, entry.payload)
+            for (source_id, seq), (entry, event) in parsed.items()
+            if _is_new(known, (source_id, seq), entry.payload)
         ],
     )
 

@@ -43,14 +43,16 @@ events = Table(
     "events",
     metadata,
     Column("chain_id", String(64), primary_key=True),
-    Column("session_id", String(64), primary_key=True),
+    Column("source_id", String(80), primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("entry_id", String(48), nullable=False),
     Column("club_id", String(64), nullable=False),
+    Column("session_id", String(64)),
     Column("kind", String(48), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("document", LargeBinary, nullable=False),
     Index("events_by_time", "chain_id", "club_id", "at_ms"),
+    Index("events_by_session", "chain_id", "session_id"),
 )
 
 sessions = Table(

@@ -58,6 +58,8 @@ class Books:
     open_ids: set[str] = field(default_factory=set)
     closed: dict[str, Document] = field(default_factory=dict)
     pcs: dict[str, Document] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
+    """How many events each source says it has told."""
     problems: list[Row] = field(default_factory=list)
     """What could not be read at all."""
 
@@ -71,7 +73,7 @@ async def read_books(store: Store, chain_id: str, archive: ArchivedHistory | Non
     books.transactions = await _history(store, books, ledger)
     archived = [] if archive is None else await archive.events(chain_id)
     outbox = _Stream(ChainStream.OUTBOX, image.outbox_until, archived)
-    books.events = [event["event"] for event in await _history(store, books, outbox)]
+    books.events = await _history(store, books, outbox)
     _read_sessions(books, [] if archive is None else await archive.sessions(chain_id))
     return books
 
@@ -108,8 +110,11 @@ def _read_sessions(books: Books, archived: list[StoredEntity]) -> None:
         if entity.key.startswith(SESSION_KEY_PREFIX):
             books.open_ids.add(name)
             _keep_state(books, name, orjson.loads(entity.blob))
-        elif kind == "pc":
-            books.pcs[name] = orjson.loads(entity.blob)
+        elif kind in ("pc", "club"):
+            document = orjson.loads(entity.blob)
+            books.told[entity.key] = document.get("event_seq", 0)
+            if kind == "pc":
+                books.pcs[name] = document
     # The archive is read later than the image: what it closed meanwhile is open here.
     closed = [stored for stored in archived if stored.key not in books.open_ids]
     for stored in (*closed, *books.image.closed):
@@ -120,7 +125,8 @@ def _read_sessions(books: Books, archived: list[StoredEntity]) -> None:
 
 def _keep_state(books: Books, session_id: str, data: Document) -> None:
     try:
-        books.states[session_id] = session_from_dict(data)
+        state = books.states[session_id] = session_from_dict(data)
+        books.told[f"{SESSION_KEY_PREFIX}{session_id}"] = state.event_seq
     except StoredValueError as error:
         books.problems.append(Row("session readable", session_id, "a session", str(error)))
 

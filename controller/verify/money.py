@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from controller.verify.books import Books, Row
+from schemas.events import source_of
 
 
 def balances_are_sums(books: Books) -> Iterator[Row]:
@@ -48,16 +49,16 @@ def ids_are_unique(books: Books) -> Iterator[Row]:
 
 
 def events_have_no_gaps(books: Books) -> Iterator[Row]:
-    """Events of a session count 1, 2, 3 ... up to what the session says it has told."""
+    """Events of a source count 1, 2, 3 ... up to what the source says it has told."""
     seqs: defaultdict[str, list[int]] = defaultdict(list)
-    for event in books.events:
-        seqs[event["session_id"]].append(event["seq"])
-    for session_id, state in books.states.items():
-        found = sorted(seqs.pop(session_id, []))
-        if found != list(range(1, state.event_seq + 1)):
-            yield Row("event sequence", session_id, f"1..{state.event_seq}", _ranges(found))
-    for session_id in seqs:
-        yield Row("event of a session", session_id, "a session", "none")
+    for entry in books.events:
+        seqs[source_of(entry)].append(entry["event"]["seq"])
+    for source, count in books.told.items():
+        found = sorted(seqs.pop(source, []))
+        if found != list(range(1, count + 1)):
+            yield Row("event sequence", source, f"1..{count}", _ranges(found))
+    for source in seqs:
+        yield Row("event of nothing", source, "a session, a PC or a club", "none")
 
 
 def _ranges(numbers: list[int]) -> str:

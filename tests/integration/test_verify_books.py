@@ -138,12 +138,25 @@ TAMPERED: dict[str, tuple[Any, str, str]] = {
         "transaction of a session",
         "step/s1/0/0",
     ),
-    "an event lost": (_drop('"id":"s1.2"', ChainStream.OUTBOX), "event sequence", "s1"),
-    "an event twice": (_twice('"id":"s1.2"', ChainStream.OUTBOX), "event sequence", "s1"),
+    "an event lost": (
+        _drop('"id":"session:s1.2"', ChainStream.OUTBOX),
+        "event sequence",
+        "session:s1",
+    ),
+    "an event twice": (
+        _twice('"id":"session:s1.2"', ChainStream.OUTBOX),
+        "event sequence",
+        "session:s1",
+    ),
     "an event of no session": (
-        _entry('"id":"s1.2"', lambda e: e["event"].update(session_id="s9"), ChainStream.OUTBOX),
-        "event of a session",
-        "s9",
+        _entry('"id":"session:s1.2"', lambda e: e.update(source="session:s9"), ChainStream.OUTBOX),
+        "event of nothing",
+        "session:s9",
+    ),
+    "a PC that lost count of its events": (
+        _open("pc:north-main-1", lambda pc: pc.update(event_seq=7)),
+        "event sequence",
+        "pc:north-main-1",
     ),
     "a receipt with another total": (
         _closed("s1", lambda d: _add(d["receipt"], "total_minor", 1)),

@@ -1,0 +1,201 @@
+"""What happens to PCs and to a club's link, told once each and numbered per source.
+
+Like a session's events they are part of the unit that makes them true, so that an alert is
+neither lost nor told twice, whoever owns the club.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from actors.pc import PcState
+from schemas.device import UsageRecord
+from schemas.events import ClubEventKind, LinkDownCause
+from schemas.views import LinkState
+
+CLUB_KEY_PREFIX: Final = "club:"
+BOOTS_REMEMBERED: Final = 8
+"""Runs of a PC whose usage is known to be recorded; a PC keeps records of very few."""
+
+Value: TypeAlias = str | int | None
+UsageMark: TypeAlias = tuple[str, int]
+"""Records of a boot up to this number are durable."""
+
+
+def club_key(club_id: str) -> str:
+    """The entity key of a club's own state in its shard."""
+    return CLUB_KEY_PREFIX + club_id
+
+
+@dataclass(frozen=True, slots=True)
+class ClubState:
+    """The durable side of a club: its incident, and how many events it has told."""
+
+    club_id: str
+    event_seq: int = 0
+    down_since_ms: int | None = None
+    down_cause: str | None = None
+    v: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PcEvent:
+    """One fact about a PC. ``seq`` counts per PC without gaps; ``at_ms`` is when it happened."""
+
+    kind: ClubEventKind
+    pc_id: str
+    session_id: str | None
+    club_id: str
+    seq: int
+    at_ms: int
+    payload: Mapping[str, Value]
+
+    @property
+    def source(self) -> str:
+        """What it happened to."""
+        return f"pc:{self.pc_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class ClubLinkEvent:
+    """One fact about a club's link. ``seq`` counts per club without gaps."""
+
+    kind: ClubEventKind
+    club_id: str
+    seq: int
+    at_ms: int
+    payload: Mapping[str, Value]
+
+    @property
+    def source(self) -> str:
+        """What it happened to."""
+        return f"club:{self.club_id}"
+
+
+ClubEvent: TypeAlias = PcEvent | ClubLinkEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PcTold:
+    """A PC and what is to be told of it with the change."""
+
+    state: PcState
+    events: tuple[PcEvent, ...] = ()
+
+    def tell(
+        self,
+        kind: ClubEventKind,
+        *,
+        at_ms: int,
+        session_id: str | None,
+        payload: Mapping[str, Value],
+    ) -> "PcTold":
+        """The same with one more event."""
+        state = replace(self.state, event_seq=self.state.event_seq + 1)
+        event = PcEvent(
+            kind, state.pc_id, session_id, state.club_id, state.event_seq, at_ms, payload
+        )
+        return PcTold(state, (*self.events, event))
+
+
+def alerted(state: PcState, session_id: str | None, *, muted: bool, now_ms: int) -> PcTold:
+    """Say that a PC somebody plays on is not heard, and say when it is again.
+
+    ``session_id`` is the started session on it. Silence without a session, or of a PC that
+    flaps (``muted``), is shown in the hall and told nobody.
+    """
+    told = PcTold(state)
+    since_ms = state.alert_since_ms
+    if since_ms is None:
+        if state.link is not LinkState.NOT_RESPONDING or session_id is None or muted:
+            return told
+        payload = {"last_seen_at_ms": state.last_seen_at_ms}
+        told = PcTold(replace(state, alert_since_ms=now_ms))
+        return told.tell(
+            ClubEventKind.PC_NOT_RESPONDING, at_ms=now_ms, session_id=session_id, payload=payload
+        )
+    if state.link is not LinkState.ONLINE:
+        return told
+    told = PcTold(replace(state, alert_since_ms=None))
+    payload = {"not_responding_since_ms": since_ms}
+    return told.tell(
+        ClubEventKind.PC_RECOVERED, at_ms=now_ms, session_id=session_id, payload=payload
+    )
+
+
+_UNREACHABLE: Final = frozenset({LinkState.NOT_RESPONDING, LinkState.LINK_UNKNOWN})
+
+
+def exposed(told: PcTold, session_id: str | None, *, now_ms: int) -> PcTold:
+    """Say that a PC which cannot be told to lock could stay open, and when it obeys again."""
+    state = told.state
+    until_ms, told_ms = state.exposed_until_ms, state.exposure_told_until_ms
+    if until_ms is None and told_ms is not None:
+        cleared = replace(told, state=replace(state, exposure_told_until_ms=None))
+        if told_ms <= now_ms:
+            return cleared
+        return cleared.tell(
+            ClubEventKind.SEAT_SECURED, at_ms=now_ms, session_id=session_id, payload={}
+        )
+    fresh = until_ms is not None and until_ms != told_ms and until_ms > now_ms
+    if not fresh or state.link not in _UNREACHABLE:
+        return told
+    noted = replace(told, state=replace(state, exposure_told_until_ms=until_ms))
+    return noted.tell(
+        ClubEventKind.SEAT_EXPOSED,
+        at_ms=now_ms,
+        session_id=session_id,
+        payload={"until_ms": until_ms},
+    )
+
+
+def used(state: PcState, records: Sequence[UsageRecord], *, now_ms: int) -> PcTold:
+    """Take the records that are not durable yet; the same PC when there are none."""
+    told, marks = PcTold(state), dict(state.usage_marks)
+    for record in records:
+        if record.seq <= marks.get(record.boot_id, -1):
+            continue
+        marks.pop(record.boot_id, None)
+        marks[record.boot_id] = record.seq
+        told = told.tell(
+            ClubEventKind.PC_USAGE,
+            at_ms=now_ms,
+            session_id=record.session_id,
+            payload=_usage(record),
+        )
+    if not told.events:
+        return told
+    newest = tuple(marks.items())[-BOOTS_REMEMBERED:]
+    return replace(told, state=replace(told.state, usage_marks=newest))
+
+
+def _usage(record: UsageRecord) -> dict[str, Value]:
+    return {
+        "lease_id": record.lease_id,
+        "boot_id": record.boot_id,
+        "record_sequence": record.seq,
+        "started_at_ms": record.started_at_ms,
+        "ended_at_ms": record.ended_at_ms,
+        "duration_ms": max(0, record.ended_boot_ms - record.started_boot_ms),
+        "end": record.end.value,
+    }
+
+
+def link_down(
+    state: ClubState, cause: LinkDownCause, *, pcs: int, now_ms: int
+) -> tuple[ClubState, ClubLinkEvent]:
+    """The incident begins."""
+    after = replace(
+        state, event_seq=state.event_seq + 1, down_since_ms=now_ms, down_cause=cause.value
+    )
+    payload = {"cause": cause.value, "pcs": pcs}
+    kind = ClubEventKind.CLUB_LINK_DOWN
+    return after, ClubLinkEvent(kind, state.club_id, after.event_seq, now_ms, payload)
+
+
+def link_restored(state: ClubState, *, now_ms: int) -> tuple[ClubState, ClubLinkEvent]:
+    """The incident is over."""
+    after = replace(state, event_seq=state.event_seq + 1, down_since_ms=None, down_cause=None)
+    payload = {"cause": state.down_cause, "down_since_ms": state.down_since_ms}
+    kind = ClubEventKind.CLUB_LINK_RESTORED
+    return after, ClubLinkEvent(kind, state.club_id, after.event_seq, now_ms, payload)

@@ -1,0 +1,303 @@
+"""What happened, as outsiders are told: one message per event, one schema per kind.
+
+Inside, an event is an entry of a chain's outbox, written by the commit that made it true.
+:func:`published` turns such an entry into the message that leaves: camel case, RFC 3339, money
+in integer minor units. ``id`` is unique, ``sequence`` counts without gaps per ``source``, so a
+receiver can drop what it has seen and find what it has missed.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic.alias_generators import to_camel
+
+from schemas.device import UsageEnd
+from schemas.instants import render_instant
+
+Instant = Annotated[str, Field(pattern=r"Z$", json_schema_extra={"format": "date-time"})]
+"""RFC 3339 in UTC with milliseconds."""
+Positive = Annotated[int, Field(ge=1)]
+Minor = Annotated[int, Field(description="Minor units of the club's currency.")]
+
+
+class ClubEventKind(StrEnum):
+    """What happens to PCs and to a club's link; the kinds of sessions are the billing core's."""
+
+    PC_NOT_RESPONDING = "pc_not_responding"
+    PC_RECOVERED = "pc_recovered"
+    SEAT_EXPOSED = "seat_exposed"
+    SEAT_SECURED = "seat_secured"
+    PC_USAGE = "pc_usage"
+    CLUB_LINK_DOWN = "club_link_down"
+    CLUB_LINK_RESTORED = "club_link_restored"
+
+
+class LinkDownCause(StrEnum):
+    """Why nothing is known of a whole club."""
+
+    BROKER = "BROKER"
+    """The host itself lost the broker."""
+    CLUB = "CLUB"
+    """Most of the club's PCs fell silent together."""
+
+
+class _Data(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True
+    )
+
+
+class _OfSession(_Data):
+    session_id: str
+
+
+class SessionCreated(_OfSession):
+    """A session was created, to start at once or later."""
+
+    pc_id: str
+    zone_id: str
+    tariff_id: str
+    tariff_version: Positive
+    player_id: str | None
+    planned_start_at: Instant
+
+
+class SessionDue(_OfSession):
+    """The planned start has come and nobody has pressed Start."""
+
+
+class SessionStarted(_OfSession):
+    """Start was pressed: the PC unlocks and time runs."""
+
+    pc_id: str
+    zone_id: str
+
+
+class SessionExtended(_OfSession):
+    """A tariff was appended after what was covered. ``until`` null: nothing limits it."""
+
+    tariff_id: str
+    tariff_version: Positive
+    until: Instant | None
+
+
+class SessionRenewed(_OfSession):
+    """The next tariff began where the last one ended, by itself."""
+
+    segment: int
+    tariff_id: str
+    tariff_version: Positive
+    player_tariff_id: str | None
+
+
+class SegmentOpened(_OfSession):
+    """A segment began: at the start, or because the price, the zone or the tariff changed."""
+
+    segment: int
+    cause: str
+    rule: str
+    zone_id: str
+    price_per_hour_minor: Minor
+
+
+class DeviceSwitched(_OfSession):
+    """The player moved to another PC."""
+
+    from_pc_id: str
+    pc_id: str
+    zone_id: str
+
+
+class GuestConverted(_OfSession):
+    """A guest's session belongs to a player from now on."""
+
+    player_id: str
+
+
+class LowBalance(_OfSession):
+    """The wallet fell below the club's threshold."""
+
+    balance_minor: Minor
+    threshold_minor: Minor
+
+
+class CoverageEnding(_OfSession):
+    """Paid time ends soon; once per level until it grows again."""
+
+    level: str
+    until: Instant | None
+    cause: str
+
+
+class CoverageExpired(_OfSession):
+    """Paid time is over and the seat is held until then."""
+
+    until: Instant
+
+
+class SessionEnded(_OfSession):
+    """The session is over and its receipt is frozen."""
+
+    reason: str
+    amount_minor: Minor
+    bonus_minor: Minor
+    currency: str
+
+
+class SessionCancelled(_OfSession):
+    """The session was taken back before its start."""
+
+
+class Refund(_OfSession):
+    """What was left of a bought tariff was given back, or kept, by its policy."""
+
+    player_tariff_id: str
+    policy: str
+    cash_minor: Minor
+    bonus_minor: Minor
+
+
+class _OfPc(_Data):
+    pc_id: str
+    session_id: str | None
+
+
+class PcNotResponding(_OfPc):
+    """A PC with a running session is not heard. A PC that flaps is muted until it calms down."""
+
+    last_seen_at: Instant | None
+
+
+class PcRecovered(_OfPc):
+    """A PC that was reported as not responding is heard again."""
+
+    not_responding_since: Instant
+
+
+class SeatExposed(_OfPc):
+    """A PC should be locked and cannot be told: it could stay open until then."""
+
+    until: Instant
+
+
+class SeatSecured(_OfPc):
+    """A PC that was exposed obeys again."""
+
+
+class PcUsage(_OfPc):
+    """A stretch in which a PC provably served a session, from its own journal, on its clocks.
+
+    ``bootId`` and ``recordSequence`` name the record at its PC; a receiver that sees the same
+    pair twice has been told of the same stretch.
+    """
+
+    lease_id: str
+    boot_id: str
+    record_sequence: int
+    started_at: Instant
+    ended_at: Instant
+    duration_ms: Annotated[int, Field(ge=0)]
+    end: UsageEnd
+
+
+class ClubLinkDown(_Data):
+    """Nothing is known of the club's PCs: one incident, whatever their number."""
+
+    cause: LinkDownCause
+    pcs: int
+
+
+class ClubLinkRestored(_Data):
+    """The club is heard again; each of its PCs has a fresh grace to show itself."""
+
+    cause: LinkDownCause
+    down_since: Instant
+
+
+EVENT_DATA: Final[Mapping[str, type[_Data]]] = {
+    "session_created": SessionCreated,
+    "session_due": SessionDue,
+    "session_started": SessionStarted,
+    "session_extended": SessionExtended,
+    "session_renewed": SessionRenewed,
+    "segment_opened": SegmentOpened,
+    "device_switched": DeviceSwitched,
+    "guest_converted": GuestConverted,
+    "low_balance": LowBalance,
+    "coverage_ending": CoverageEnding,
+    "coverage_expired": CoverageExpired,
+    "session_ended": SessionEnded,
+    "session_cancelled": SessionCancelled,
+    "refund": Refund,
+    ClubEventKind.PC_NOT_RESPONDING.value: PcNotResponding,
+    ClubEventKind.PC_RECOVERED.value: PcRecovered,
+    ClubEventKind.SEAT_EXPOSED.value: SeatExposed,
+    ClubEventKind.SEAT_SECURED.value: SeatSecured,
+    ClubEventKind.PC_USAGE.value: PcUsage,
+    ClubEventKind.CLUB_LINK_DOWN.value: ClubLinkDown,
+    ClubEventKind.CLUB_LINK_RESTORED.value: ClubLinkRestored,
+}
+"""Every kind there is, and what its ``data`` holds."""
+
+
+class EventMessage(_Data):
+    """One event as it leaves. ``data`` is what :data:`EVENT_DATA` has for its ``type``."""
+
+    id: str
+    type: str
+    timestamp: Instant
+    source: Annotated[str, Field(pattern=r"^(session|pc|club):.+$")]
+    sequence: Positive
+    chain_id: str
+    club_id: str
+    data: SerializeAsAny[_Data]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _data_of_its_type(cls, values: Any) -> Any:  # noqa: ANN401 - whatever was received
+        if not isinstance(values, Mapping):
+            return values
+        model = EVENT_DATA.get(str(values.get("type")))
+        if model is None:
+            raise ValueError(f"no event is of type {values.get('type')!r}")
+        return {**values, "data": model.model_validate(values.get("data"))}
+
+
+def source_of(entry: Mapping[str, Any]) -> str:
+    """What an outbox entry happened to: ``session:<id>``, ``pc:<id>`` or ``club:<id>``.
+
+    Entries from before sources had names are of sessions.
+    """
+    source = entry.get("source")
+    return f"session:{entry['event']['session_id']}" if source is None else str(source)
+
+
+def published(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The message of an outbox entry, in the JSON form of :class:`EventMessage`.
+
+    It is made by rule and not by model, so that a field a newer host writes is not held back.
+    """
+    event = entry["event"]
+    of = {name: event[name] for name in ("pc_id", "session_id") if name in event}
+    return {
+        "id": entry["id"],
+        "type": event["kind"],
+        "timestamp": render_instant(event["at_ms"]),
+        "source": source_of(entry),
+        "sequence": event["seq"],
+        "chainId": entry["chain_id"],
+        "clubId": entry["club_id"],
+        "data": dict(_outside(name, value) for name, value in (of | event["payload"]).items()),
+    }
+
+
+_INSTANT_ENDINGS: Final = ("_at_ms", "_since_ms", "until_ms")
+
+
+def _outside(name: str, value: object) -> tuple[str, object]:
+    if not name.endswith(_INSTANT_ENDINGS):
+        return to_camel(name), value
+    rendered = render_instant(value) if isinstance(value, int) else value
+    return to_camel(name.removesuffix("_ms")), rendered
