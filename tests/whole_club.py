@@ -66,7 +66,11 @@ class OverMqtt:
 
 @asynccontextmanager
 async def whole_club(
-    *, store: Store | None = None, mqtt_url: str | None = None, pcs: int = 4
+    *,
+    store: Store | None = None,
+    mqtt_url: str | None = None,
+    pcs: int = 4,
+    heartbeat_s: float = 10.0,
 ) -> AsyncIterator[WholeClub]:
     """The club of :func:`seed_chain`, at work, with every PC connected."""
     store = store or MemoryStore()
@@ -76,6 +80,7 @@ async def whole_club(
     settings = FleetSettings(
         mqtt_url or "mqtt://127.0.0.1:1",
         tuple((CLUB, f"pc-{number}") for number in range(1, pcs + 1)),
+        heartbeat_s=heartbeat_s,
         reconnect_cap_s=1.0,
     )
     fleet = FleetSimulator(settings, make_link=getattr(links, "of_pc", None))

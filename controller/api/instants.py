@@ -1,18 +1,15 @@
 """Instants at the edge: RFC 3339 outside, UTC milliseconds inside."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from schemas.instants import EPOCH, render_instant
+
+__all__ = ["Instant", "InstantMs", "parse_instant", "render_instant"]
+
 _LATEST_MS = 253_402_300_799_999
-
-
-def render_instant(at_ms: int) -> str:
-    """RFC 3339 in UTC with milliseconds and ``Z``, such as ``2026-11-22T05:30:00.000Z``."""
-    instant = _EPOCH + timedelta(milliseconds=at_ms)
-    return instant.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_instant(text: object) -> int:
@@ -27,7 +24,7 @@ def parse_instant(text: object) -> int:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         raise ValueError("an instant needs an offset: end it with Z or +01:00")
-    at_ms = (instant - _EPOCH) // timedelta(milliseconds=1)
+    at_ms = (instant - EPOCH) // timedelta(milliseconds=1)
     if not 0 <= at_ms <= _LATEST_MS:
         raise ValueError("an instant between 1970 and 9999")
     return at_ms
