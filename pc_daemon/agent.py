@@ -51,6 +51,8 @@ PERSIST_EVERY_MS: Final = 10_000
 USAGE_RETRY_BEATS: Final = 6
 """Heartbeats after which unacknowledged usage is offered again: beats are real time."""
 TICK_MS: Final = 1_000
+"""Real time between two looks at the machine, whatever is due."""
+NOTHING_DUE_MS: Final = 3_600_000
 
 Outcome = tuple[AgentState, tuple[Action, ...]]
 
@@ -80,13 +82,13 @@ def step(state: AgentState, happening: Happening, now: Instant) -> Outcome:
 
 
 def until_next_ms(state: AgentState, now: Instant) -> int:
-    """Business milliseconds until a ``Tick`` is due: a lease ends or a warning falls due."""
+    """Business milliseconds until a lease ends or a warning falls due."""
     verdict = judge(state, now)
     if verdict.grant is None or state.document is None:
-        return TICK_MS
+        return NOTHING_DUE_MS
     left_ms = verdict.grant.remaining_ms(now)
     marks = [left_ms] + [left_ms - before for before in state.document.warn_before_ms]
-    return min([mark for mark in marks if mark > 0], default=TICK_MS)
+    return min([mark for mark in marks if mark > 0], default=NOTHING_DUE_MS)
 
 
 def _connecting(state: AgentState, _happening: Connecting, now: Instant) -> Outcome:
