@@ -245,3 +245,15 @@ def test_the_benchmark_measures_both_sides() -> None:
     assert result["minutes"] == 10_000
     assert result["segments"] == 15
     assert result["ratio"] > 0
+
+
+def test_the_example_in_the_documents_is_sound() -> None:
+    """It passes the check without a warning and can be quoted as the page says."""
+    example = ROOT / "docs" / "examples" / "tariffs.toml"
+    result = ask("tariff", "check", str(example), "--json")
+    assert json.loads(result.output) == {"ok": True, "tariffs": 4, "findings": []}
+    answer = quoted(
+        example, "hourly", "--zone", "vip", "--start", "2026-03-06T22:30",
+        "--end", "2026-03-07T00:30", "--cash", "400.00", "--bonus", "50.00",
+    )  # fmt: skip
+    assert (answer["total_minor"], answer["bonus_minor"]) == (36_100, 5_000)
