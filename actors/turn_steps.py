@@ -75,7 +75,11 @@ class TurnSteps:
     def advance(self, session_id: str) -> None:
         """Bill a session up to now and do whatever time demands of it."""
         state = self.workspace.session(session_id)
-        if state is None or state.due_at_ms is None or state.due_at_ms > self.now.wall_ms:
+        if state is None or state.due_at_ms is None:
+            return
+        if state.due_at_ms > self.now.wall_ms:
+            # What is due has moved later since: the reminder that brought us here was the last.
+            self.idle_sessions.append(session_id)
             return
         drafting, club = self._drafting(state.club_id)
         actor = SessionActor(club.setup, drafting, self.now)
