@@ -91,7 +91,7 @@ def intention(
         # Time by the minute is extended by topping up; only blocks run out within a visit.
         block = club.shortest_block
     books = habit in {Habit.BOOKS, Habit.BOOKS_AND_CANCELS}
-    starts_at_ms = now_ms + _fraction(random, minutes, 0.1, 0.4) if books else None
+    starts_at_ms = now_ms + _fraction(random, minutes, low=0.1, high=0.4) if books else None
     hourly_minor = club.rate(zone_id)
     needed = (
         _price(hourly_minor, minutes * (1.0 if habit is Habit.RUNS_OUT else 1.6))
@@ -110,12 +110,17 @@ def intention(
 
 def departure(random: Random, *, stay_minutes: float, now_ms: int) -> tuple[Act, ...]:
     """What somebody found at a PC goes on to do: play a while and leave."""
-    return (Act(now_ms + _fraction(random, _minutes(random, stay_minutes), 0.1, 1.0), Deed.LEAVE),)
+    return (
+        Act(
+            now_ms + _fraction(random, _minutes(random, stay_minutes), low=0.1, high=1.0),
+            Deed.LEAVE,
+        ),
+    )
 
 
 def _acts(random: Random, habit: Habit, *, minutes: float, starts_at_ms: int) -> tuple[Act, ...]:
     def at(low: float, high: float) -> int:
-        return starts_at_ms + _fraction(random, minutes, low, high)
+        return starts_at_ms + _fraction(random, minutes, low=low, high=high)
 
     leave = Act(at(0.8, 1.2), Deed.LEAVE)
     match habit:
@@ -125,7 +130,7 @@ def _acts(random: Random, habit: Habit, *, minutes: float, starts_at_ms: int) ->
             return (Act(at(3.0, 4.0), Deed.LEAVE),)
         case Habit.EXTENDS:
             top_up_at_ms = at(0.3, 0.5)
-            extend_at_ms = top_up_at_ms + _fraction(random, minutes, 0.05, 0.2)
+            extend_at_ms = top_up_at_ms + _fraction(random, minutes, low=0.05, high=0.2)
             return (Act(top_up_at_ms, Deed.TOP_UP), Act(extend_at_ms, Deed.EXTEND), leave)
         case Habit.CHANGES_SEATS:
             return (Act(at(0.2, 0.6), Deed.SWITCH), leave)
@@ -139,7 +144,7 @@ def _minutes(random: Random, usual: float) -> float:
     return max(2.0, usual * random.lognormvariate(0.0, STAY_SPREAD))
 
 
-def _fraction(random: Random, minutes: float, low: float, high: float) -> int:
+def _fraction(random: Random, minutes: float, *, low: float, high: float) -> int:
     return int(minutes * MINUTE_MS * random.uniform(low, high))
 
 
