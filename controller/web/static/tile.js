@@ -57,9 +57,9 @@ function note(tile, now, timezone) {
     return { tone: "exposed", icon: "exposure", text: word("tile", "unlockedFree") };
   }
   if (tile.locked === true && (tile.use === "RUNNING" || tile.use === "WARNING")) {
-    return { tone: "ONLINE", icon: "WAITING", text: word("tile", "unlocking") };
+    return { tone: "unlocking", icon: "WAITING", text: word("tile", "unlocking") };
   }
-  return null;
+  return { tone: "ONLINE", icon: "ONLINE", text: word("link", "ONLINE") };
 }
 
 export class TileView {
@@ -116,10 +116,8 @@ export class TileView {
     setText(this.#parts.figure, figure);
     setText(this.#parts.words, words);
     const line = note(tile, now, timezone);
-    this.node.dataset.note = line?.tone ?? "";
-    if (line === null) {
-      this.#parts.note.replaceChildren();
-    } else if (this.#parts.note.textContent !== line.text) {
+    this.node.dataset.note = line.tone;
+    if (this.#parts.note.textContent !== line.text) {
       this.#parts.note.replaceChildren(icon(line.icon), line.text);
     }
   }
