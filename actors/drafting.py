@@ -268,7 +268,7 @@ class Drafting:
         return orjson.dumps(
             {
                 "v": 1,
-                "id": f"{source}.{event.seq}",
+                "id": f"{source}:{event.seq}",
                 "source": source,
                 "chain_id": self.chain_id,
                 "club_id": self.club_id,

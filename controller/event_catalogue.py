@@ -82,7 +82,7 @@ def sample(kind: str) -> dict[str, Any]:
     values = _SAMPLES | (_OF_LINKS if of_club else {})
     source = "club:north" if of_club else _source(names)
     return {
-        "id": f"{source}.3",
+        "id": f"{source}:3",
         "type": kind,
         "timestamp": "2026-11-22T18:21:00.000Z",
         "source": source,

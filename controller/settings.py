@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     cookie_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """Signs the hall page's cookies; without one they end with the API process."""
     metrics: bool = True
+    webhooks_private: bool = False
+    """Webhooks may go to this machine and its network, over plain HTTP too; not in production."""
     ray_address: str | None = None
     """An existing Ray to join; without one the controller starts a local one of its own."""
     hosts: Annotated[int, Field(ge=1, le=HOSTS_MAX)] = 2
@@ -124,6 +126,8 @@ class Settings(BaseSettings):
         for name in ("redis_url", "mqtt_url"):
             if getattr(self, name) is None:
                 raise ValueError(f"{PREFIX}{name.upper()} is required in production")
+        if self.webhooks_private:
+            raise ValueError(f"{PREFIX}WEBHOOKS_PRIVATE must be off in production")
         if self.speed != 1:
             raise ValueError(f"{PREFIX}SPEED must be 1 in production")
         return self

@@ -10,11 +10,14 @@ import structlog
 
 from actors.clock import Clock
 from actors.store import ChainStream, Store, StoreUnavailableError
+from controller.archive import deliveries, rows
 from controller.archive.database import Archive
 
 ENTRIES_PER_TRANSACTION: Final = 500
 STREAM_KEPT_MS: Final = 3_600_000
 """Readers that resume (webhooks, figures) find at least this much behind the cursor."""
+WEBHOOKS_WAITED_FOR_MS: Final = 3 * 24 * 3_600_000
+"""How far behind a sender of webhooks may be before events are trimmed without it."""
 CLOSED_KEPT_MS: Final = 24 * 3_600_000
 """A receipt is asked for most on the day of the session; until then the store answers."""
 STEP_EVERY_SECONDS: Final = 1.0
@@ -76,8 +79,18 @@ class ArchiveConsumer:
         if moved:
             # An id begins with the millisecond the server wrote it in.
             oldest_ms = max(0, int(cursor.partition("-")[0]) - self._stream_kept_ms)
+            if stream is ChainStream.OUTBOX:
+                oldest_ms = await self._webhooks_bound_ms(chain_id, oldest_ms)
             await self._store.trim(chain_id, stream, before=f"{oldest_ms}-0")
         return moved
+
+    async def _webhooks_bound_ms(self, chain_id: str, oldest_ms: int) -> int:
+        """What webhooks have not read yet stays, but not for ever if nobody sends them."""
+        follower = await self._archive.transact(deliveries.cursor, chain_id)
+        if follower == rows.BEGINNING:
+            return oldest_ms
+        patience_ms = max(0, oldest_ms - WEBHOOKS_WAITED_FOR_MS)
+        return max(patience_ms, min(oldest_ms, int(follower.partition("-")[0])))
 
     async def _take_sessions(self, chain_id: str) -> None:
         closed = await self._store.closed_sessions(chain_id)

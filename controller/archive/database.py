@@ -32,7 +32,7 @@ class Archive:
 
     async def cursor(self, chain_id: str, stream: ChainStream) -> str:
         """Up to which entry the archive holds this stream; ``0-0`` for nothing."""
-        return await self._in_thread(rows.cursor, chain_id, stream)
+        return await self.transact(rows.cursor, chain_id, stream)
 
     async def write(
         self, chain_id: str, stream: ChainStream, read: Sequence[StreamEntry], *, after: str
@@ -41,42 +41,44 @@ class Archive:
 
         Raises ArchiveError if the cursor is not ``after`` any more: somebody else is archiving.
         """
-        await self._in_thread(rows.write_entries, chain_id, stream, read=read, after=after)
+        await self.transact(rows.write_entries, chain_id, stream, read=read, after=after)
 
     async def write_sessions(self, chain_id: str, closed: Sequence[StoredEntity]) -> None:
         """Add closed sessions; one that is there gives way to a newer version only."""
-        await self._in_thread(rows.write_sessions, chain_id, closed)
+        await self.transact(rows.write_sessions, chain_id, closed)
 
     async def closed_before(self, chain_id: str, closed_ids: Sequence[str], at_ms: int) -> set[str]:
         """Which of these sessions are archived and were closed before an instant."""
-        return await self._in_thread(rows.closed_before, chain_id, closed_ids, at_ms=at_ms)
+        return await self.transact(rows.closed_before, chain_id, closed_ids, at_ms=at_ms)
 
     async def transactions(self, chain_id: str) -> list[StreamEntry]:
         """Every archived transaction, oldest first."""
-        return await self._in_thread(rows.documents, tables.transactions, chain_id)
+        return await self.transact(rows.documents, tables.transactions, chain_id)
 
     async def events(self, chain_id: str) -> list[StreamEntry]:
         """Every archived event, oldest first."""
-        return await self._in_thread(rows.documents, tables.events, chain_id)
+        return await self.transact(rows.documents, tables.events, chain_id)
 
     async def sessions(self, chain_id: str) -> list[StoredEntity]:
         """Every archived session; ``key`` is the session id."""
-        return await self._in_thread(rows.sessions, chain_id)
+        return await self.transact(rows.sessions, chain_id)
 
     async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
         """One archived session's final document."""
-        return await self._in_thread(rows.session, chain_id, session_id)
+        return await self.transact(rows.session, chain_id, session_id)
 
     def close(self) -> None:
         """Free connections."""
         self._engine.dispose()
 
-    async def _in_thread(
+    async def transact(
         self,
         work: Callable[Concatenate[Connection, _P], _Result],
         *args: _P.args,
         **kwargs: _P.kwargs,
     ) -> _Result:
+        """Do ``work`` in one SQL transaction, in a worker thread."""
+
         def run() -> _Result:
             with _translated(), self._engine.begin() as connection:
                 return work(connection, *args, **kwargs)

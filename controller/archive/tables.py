@@ -3,6 +3,8 @@
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
 metadata = MetaData()
+# SQLite numbers rows by itself in a column of exactly this type only.
+_LONG = BigInteger().with_variant(Integer, "sqlite")
 
 cursors = Table(
     "cursors",
@@ -78,4 +80,21 @@ sessions = Table(
     Index("sessions_by_start", "chain_id", "club_id", "actual_start_at_ms"),
     Index("sessions_by_player", "chain_id", "player_id"),
     Index("sessions_by_pc", "chain_id", "pc_id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("number", _LONG, primary_key=True, autoincrement=True),
+    Column("chain_id", String(64), nullable=False),
+    Column("webhook_id", String(64), nullable=False),
+    Column("source_id", String(80), nullable=False),
+    Column("event_id", String(128), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("queued_at_ms", BigInteger, nullable=False),
+    Column("due_at_ms", BigInteger, nullable=False),
+    Column("reason", String(120), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Index("deliveries_by_source", "chain_id", "webhook_id", "status", "source_id", "number"),
 )

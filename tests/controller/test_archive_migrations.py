@@ -52,7 +52,7 @@ def test_events_of_sessions_keep_their_place_beside_those_of_pcs(tmp_path: Path)
     old = archive_of_the_first_release(url)
     archive = open_archive(url)
     other = orjson.dumps({**OLD_EVENT, "event": {**OLD_EVENT["event"], "at_ms": 6}})  # type: ignore[dict-item]
-    of_pc = orjson.dumps({**OLD_EVENT, "id": "pc:p1.1", "source": "pc:p1"})
+    of_pc = orjson.dumps({**OLD_EVENT, "id": "pc:p1:1", "source": "pc:p1"})
 
     async def move(entry_id: str, payload: bytes, after: str) -> None:
         read = [StreamEntry(entry_id, payload)]

@@ -139,17 +139,17 @@ TAMPERED: dict[str, tuple[Any, str, str]] = {
         "step/s1/0/0",
     ),
     "an event lost": (
-        _drop('"id":"session:s1.2"', ChainStream.OUTBOX),
+        _drop('"id":"session:s1:2"', ChainStream.OUTBOX),
         "event sequence",
         "session:s1",
     ),
     "an event twice": (
-        _twice('"id":"session:s1.2"', ChainStream.OUTBOX),
+        _twice('"id":"session:s1:2"', ChainStream.OUTBOX),
         "event sequence",
         "session:s1",
     ),
     "an event of no session": (
-        _entry('"id":"session:s1.2"', lambda e: e.update(source="session:s9"), ChainStream.OUTBOX),
+        _entry('"id":"session:s1:2"', lambda e: e.update(source="session:s9"), ChainStream.OUTBOX),
         "event of nothing",
         "session:s9",
     ),

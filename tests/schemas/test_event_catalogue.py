@@ -12,7 +12,7 @@ from schemas.events import EVENT_DATA, ClubEventKind, EventMessage, published, s
 
 ENTRY = {
     "v": 1,
-    "id": "session:s1.4",
+    "id": "session:s1:4",
     "source": "session:s1",
     "chain_id": "orbit",
     "club_id": "north",
@@ -51,7 +51,7 @@ def test_an_entry_leaves_in_camel_case_with_instants() -> None:
     message = published(ENTRY)
     assert EventMessage.model_validate(message).model_dump(by_alias=True) == message
     assert message == {
-        "id": "session:s1.4",
+        "id": "session:s1:4",
         "type": "coverage_ending",
         "timestamp": "2027-01-15T08:00:00.000Z",
         "source": "session:s1",

@@ -1,0 +1,113 @@
+"""Where webhooks may not go, however it is written."""
+
+import asyncio
+
+import pytest
+
+from controller.webhooks.destination import (
+    ForbiddenDestinationError,
+    Resolve,
+    check_url,
+    destination_of,
+    resolve_with_system,
+)
+from controller.webhooks.post import HttpPost, Outcome
+
+PUBLIC = "93.184.215.14"
+INSIDE = [
+    "127.0.0.1",
+    "127.8.8.8",
+    "0.0.0.0",
+    "10.1.2.3",
+    "172.16.0.1",
+    "192.168.1.1",
+    "100.64.0.1",
+    "169.254.169.254",
+    "224.0.0.1",
+    "::1",
+    "::",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fc00::1",
+    "ff02::1",
+]
+REFUSED_URLS = [
+    "http://example.com/hook",
+    "ftp://example.com/hook",
+    "https:///hook",
+    "https://user:secret@example.com/hook",
+    "https://example.com:0/hook",
+    "https://example.com:99999/hook",
+    "https://example.com/a b",
+    "https://example.com/\r\nX-Injected: 1",
+    "https://exämple.com/hook",
+    "https://example.com/hook#part",
+    "https://127.0.0.1/hook",
+    "https://[::1]/hook",
+    "https://169.254.169.254/latest/meta-data",
+    "https://[",
+]
+
+
+def answering(*addresses: str) -> Resolve:
+    async def resolve(_host: str, _port: int) -> list[str]:
+        await asyncio.sleep(0)
+        return list(addresses)
+
+    return resolve
+
+
+@pytest.mark.parametrize("url", REFUSED_URLS)
+def test_urls_that_are_refused_when_they_are_given(url: str) -> None:
+    with pytest.raises(ForbiddenDestinationError):
+        check_url(url, private=False)
+
+
+@pytest.mark.parametrize("address", INSIDE)
+async def test_a_name_that_leads_inside_is_refused(address: str) -> None:
+    resolve = answering(PUBLIC, address)
+    with pytest.raises(ForbiddenDestinationError):
+        await destination_of("https://crm.example/hook", private=False, resolve=resolve)
+
+
+async def test_the_connection_goes_to_the_address_that_was_judged() -> None:
+    to = await destination_of(
+        "https://crm.example:8443/hook?x=1", private=False, resolve=answering(PUBLIC)
+    )
+    assert (to.url, to.host, to.name) == (
+        f"https://{PUBLIC}:8443/hook?x=1",
+        "crm.example:8443",
+        "crm.example",
+    )
+    v6 = await destination_of(
+        "https://crm.example/", private=False, resolve=answering("2606:2800:21f::1")
+    )
+    assert v6.url == "https://[2606:2800:21f::1]:443/"
+
+
+async def test_a_development_machine_may_be_told_itself_but_no_cloud_metadata() -> None:
+    to = await destination_of(
+        "http://localhost:9/hook", private=True, resolve=answering("127.0.0.1")
+    )
+    assert to.url == "http://127.0.0.1:9/hook"
+    with pytest.raises(ForbiddenDestinationError):
+        check_url("http://169.254.169.254/", private=True)
+
+
+async def test_what_goes_wrong_on_the_way_is_an_outcome() -> None:
+    post = HttpPost(private=False, resolve=answering("10.0.0.1"))
+    refused = await post("https://crm.example/", b"{}", {})
+    await post.aclose()
+    assert refused == Outcome(None, "refused: an address inside a private network")
+    nowhere = HttpPost(private=False, resolve=answering())
+    assert (await nowhere("https://crm.example/", b"{}", {})).reason == "no address: OSError"
+    await nowhere.aclose()
+    closed = HttpPost(private=True)
+    assert (await closed("http://127.0.0.1:1/", b"{}", {})).reason == "ConnectError"
+    await closed.aclose()
+
+
+async def test_the_system_knows_this_machine() -> None:
+    assert "127.0.0.1" in await resolve_with_system("localhost", 80)
