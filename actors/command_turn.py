@@ -11,6 +11,7 @@ from actors.command_context import CommandContext
 from actors.draft import Draft
 from actors.drafting import Drafting
 from actors.follow_through import follow_through
+from actors.order_commands import create_order, pay_order, refund_order
 from actors.pc_commands import hold_pc, release_pc
 from actors.refusal import Refusal
 from actors.rendering import receipt_view, session_view
@@ -22,7 +23,16 @@ from billing_core.commands import Recompute
 from billing_core.decide import decide
 from billing_core.rejection import Rejected
 from billing_core.session import SessionState, SessionStatus
-from schemas.commands import CommandReply, HoldPc, ReleasePc, ReplyStatus, TopUpWallet
+from schemas.commands import (
+    CommandReply,
+    CreateOrder,
+    HoldPc,
+    PayOrder,
+    RefundOrder,
+    ReleasePc,
+    ReplyStatus,
+    TopUpWallet,
+)
 
 
 def decide_command(
@@ -87,6 +97,15 @@ def _with_tile(reply: CommandReply, drafting: Drafting, cause: CommandInput) -> 
 
 
 _OTHERS: Final[Mapping[type, Callable[[CommandContext, Any], CommandReply | Refusal]]] = (
-    MappingProxyType({TopUpWallet: top_up_wallet, HoldPc: hold_pc, ReleasePc: release_pc})
+    MappingProxyType(
+        {
+            TopUpWallet: top_up_wallet,
+            HoldPc: hold_pc,
+            ReleasePc: release_pc,
+            CreateOrder: create_order,
+            PayOrder: pay_order,
+            RefundOrder: refund_order,
+        }
+    )
 )
 """Commands that are not about one session, and what decides them."""

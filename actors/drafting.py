@@ -11,6 +11,7 @@ import orjson
 
 from actors.club_events import ClubEvent, ClubState, PcTold, club_key
 from actors.draft import Draft, TickReport
+from actors.orders import KnownOrder, order_key
 from actors.pc import PcState, desired_document
 from actors.store import Claim, ClosedSession, EntityWrite, HallWrite, Scope, Unit, session_key
 from actors.turn import (
@@ -36,6 +37,7 @@ from billing_core.events import Event
 from billing_core.ledger import Transaction
 from billing_core.player_tariff import PlayerTariff
 from billing_core.receipt import Receipt
+from billing_core.sale import Order
 from billing_core.session import SessionState
 from billing_core.wallet import Wallet
 from schemas.catalogue import PlayerDocument
@@ -56,6 +58,7 @@ class Drafting:
     wallets_after: dict[WalletKey, Wallet] = field(default_factory=dict)
     documents_read: dict[str, int] = field(default_factory=dict)
     bought_after: dict[str, tuple[PlayerTariff, ...]] = field(default_factory=dict)
+    orders_after: dict[str, tuple[Order, int]] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     club_events: list[ClubEvent] = field(default_factory=list)
@@ -115,6 +118,16 @@ class Drafting:
         merged = {tariff.player_tariff_id: tariff for tariff in self.bought(holder_id)}
         merged.update((tariff.player_tariff_id, tariff) for tariff in changed)
         self.bought_after[holder_id] = tuple(merged.values())
+
+    def order(self, order_id: str) -> KnownOrder | None:
+        """An order as read for this turn; reading it makes the unit depend on it."""
+        known = self.workspace.memory.orders.get(order_id)
+        self.documents_read[order_key(order_id)] = 0 if known is None else known.version
+        return known
+
+    def put_order(self, order: Order, version: int) -> None:
+        """Write an order that is stored at ``version`` now, 0 when it is new."""
+        self.orders_after[order.order_id] = (order, version)
 
     def put_session(self, state: SessionState) -> None:
         """Write an open session."""
@@ -206,7 +219,11 @@ class Drafting:
             effects.append(Answer(cause.ticket, reply))
             idempotency = stored_answer(cause.envelope, reply)
         unit = Unit(
-            entities=(*self._writes(versions_before), *self._bought_writes(holders)),
+            entities=(
+                *self._writes(versions_before),
+                *self._bought_writes(holders),
+                *self._order_writes(),
+            ),
             expects=expected_balances(self.wallets_read),
             reads=tuple(self.documents_read.items()),
             deltas=_deltas(self.transactions),
@@ -253,6 +270,10 @@ class Drafting:
             blob = orjson.dumps(known.bought)
             key, before = bought_key(holder_id), known.bought_version - 1
             yield EntityWrite(key, before, blob, Scope.CHAIN)
+
+    def _order_writes(self) -> Iterable[EntityWrite]:
+        for order_id, (order, version) in self.orders_after.items():
+            yield EntityWrite(order_key(order_id), version, orjson.dumps(order), Scope.CHAIN)
 
     def _documents(self) -> Iterable[PublishDesired]:
         for state in self.entities.values():

@@ -1,15 +1,31 @@
 """Reads what a shard shares with others: players, their bought tariffs, their wallets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import orjson
 
+from actors.orders import read_orders
+from actors.runtime import ShardRuntime
 from actors.store import ShardStore, StoredEntity
+from actors.turn import CommandInput, Input
 from actors.wallets import WalletKey, read_wallets
 from actors.workspace import KnownHolder, bought_key, player_key
 from billing_core.stored import player_tariff_from_dict
 from billing_core.wallet import Wallet
 from schemas.catalogue import PlayerDocument
+
+
+async def learn_for(runtime: ShardRuntime, store: ShardStore, inputs: Sequence[Input]) -> None:
+    """Read what these inputs will be decided on and the shard does not hold: orders, then the
+    holders they and the commands name."""
+    chain_id = runtime.ownership.shard.chain_id
+    order_ids = {
+        one.order_id for one in inputs if isinstance(one, CommandInput) and one.order_id is not None
+    }
+    runtime.memory.orders = await read_orders(store, chain_id, order_ids) if order_ids else {}
+    unknown = runtime.to_learn(inputs)
+    if unknown:
+        runtime.learn(*await read_holders(store, chain_id, unknown))
 
 
 async def read_holders(

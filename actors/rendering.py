@@ -26,7 +26,7 @@ _WARNING: Final = frozenset(
         CoverageStatus.OUT_OF_SCHEDULE,
     }
 )
-_UNKNOWN_TARIFF: Final = "?"
+UNKNOWN_TARIFF: Final = "?"
 
 
 def use_of(session: SessionState | None, *, held: bool) -> UseState:
@@ -103,6 +103,7 @@ def session_view(
         mode=session.mode.value,
         player_id=session.player_id,
         guest_label=session.guest_label,
+        order_id=session.order_id or session.session_id,
         pc_id=session.pc_id,
         zone_id=session.zone_id,
         planned_start_at_ms=session.planned_start_at_ms,
@@ -137,7 +138,7 @@ def _segment(segment: Segment, tariff_names: Mapping[str, str]) -> SegmentView:
         index=segment.index,
         tariff_id=segment.tariff.id,
         tariff_version=segment.tariff.version,
-        tariff_name=tariff_names.get(name, _UNKNOWN_TARIFF),
+        tariff_name=tariff_names.get(name, UNKNOWN_TARIFF),
         zone_id=segment.zone_id,
         start_at_ms=segment.start_at_ms,
         end_at_ms=segment.end_at_ms,

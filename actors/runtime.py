@@ -121,13 +121,22 @@ class ShardRuntime:
         """Wallets whose holders must be read before these inputs are decided."""
         keys: set[WalletKey] = set()
         for one in inputs:
-            if not isinstance(one, CommandInput) or one.player_id is None:
+            holder_id = self._holder_of(one)
+            if holder_id is None or holder_id in self.memory.holders:
                 continue
+            assert isinstance(one, CommandInput)
             club = self.clubs.get(one.envelope.club_id)
-            if club is not None and one.player_id not in self.memory.holders:
-                keys.add(WalletKey(club.setup.terms.currency, one.player_id))
+            if club is not None:
+                keys.add(WalletKey(club.setup.terms.currency, holder_id))
         forgotten = self.memory.forgotten
         return keys | {key for key in self.memory.wallets if key.holder_id in forgotten}
+
+    def _holder_of(self, one: Input) -> str | None:
+        """Whose money and bought time a command may touch, as far as it says."""
+        if not isinstance(one, CommandInput):
+            return None
+        known = self.memory.orders.get(one.order_id or "")
+        return one.player_id if known is None else known.order.holder_id
 
     def open_wallets(self) -> set[WalletKey]:
         """Wallets that pay for open sessions."""

@@ -26,7 +26,8 @@ from billing_core.ledger import (
     wallet_cash,
 )
 from billing_core.receipt import receipt_of
-from billing_core.session import SessionState, SessionStatus
+from billing_core.sale import session_order
+from billing_core.session import SessionMode, SessionState, SessionStatus
 from billing_core.terms import Terms, ZoneTerms
 from schemas.catalogue import ZoneDocument
 
@@ -199,6 +200,9 @@ class SessionActor:
             "tariff_names": self.setup.names_of(segment.tariff for segment in state.segments),
         }
         self.drafting.close_session(state, orjson.dumps(document))
+        if state.mode is SessionMode.OPEN_ENDED and state.amount_minor:
+            # Nothing was paid before the end, so the order cannot exist yet.
+            self.drafting.put_order(session_order(state), 0)
 
     def _give_back_to_guest(self, state: SessionState) -> None:
         if state.player_id is not None:

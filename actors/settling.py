@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from actors.draft import Draft
+from actors.orders import ORDER_KEY_PREFIX
 from actors.store import Claim, UnitOutcome, UnitStatus
 from actors.turn import Answer, CommandInput, Effect, Input, retried
 from actors.wallets import WalletKey, wallet_key_of, wallet_of
@@ -62,12 +63,15 @@ def _install(memory: Memory, draft: Draft, settled: Settled) -> None:
 
 
 def _distrust(memory: Memory, outcome: UnitOutcome, settled: Settled) -> None:
-    """A document read elsewhere may be older than the store's; an entity never may."""
+    """A document read elsewhere may be older than the store's; an entity never may.
+
+    Orders are read for the turn that needs them, so the next attempt reads them again.
+    """
     name = outcome.name or ""
     kind, _, holder_id = name.partition(":")
     if kind in ("player", "bought"):
         memory.forgotten.add(holder_id)
-    else:
+    elif not name.startswith(ORDER_KEY_PREFIX):
         settled.corrupt = name
 
 

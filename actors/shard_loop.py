@@ -17,7 +17,7 @@ import structlog
 from actors.clock import Clock
 from actors.draft import Draft
 from actors.inbox import Inbox
-from actors.learning import read_holders
+from actors.learning import learn_for, read_holders
 from actors.presence import Presence
 from actors.runtime import ShardRuntime
 from actors.shard_contents import decode_shard
@@ -206,10 +206,7 @@ class ShardLoop:
         inputs = self.inbox.drain()
         waiting = [one for one in inputs if isinstance(one, CommandInput)]
         try:
-            unknown = runtime.to_learn(inputs)
-            if unknown:
-                store, chain_id = self._ports.store, self.shard.chain_id
-                runtime.learn(*await read_holders(store, chain_id, unknown))
+            await learn_for(runtime, self._ports.store, inputs)
             with self._ports.telemetry.turn_duration.time():
                 turn = runtime.turn(inputs, now)
             self._release_effects(turn.immediate)

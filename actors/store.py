@@ -138,6 +138,9 @@ class ShardStore(Protocol):
     async def catalogue(self, chain_id: str) -> dict[str, bytes]:
         """The chain's whole catalogue, field -> JSON."""
 
+    async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
+        """A session's stored document, running or closed."""
+
     def wallet_changes(self) -> AsyncIterator[tuple[str, str]]:
         """(chain id, account) of wallets changed by any commit anywhere; lossy by nature.
 

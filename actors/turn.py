@@ -7,7 +7,16 @@ from actors.presence import Signal
 from actors.store import Claim, Idempotency
 from actors.wallets import WalletKey
 from billing_core.wallet import Wallet
-from schemas.commands import CommandEnvelope, CommandReply, ConvertGuest, CreateSession, TopUpWallet
+from schemas.commands import (
+    CommandEnvelope,
+    CommandReply,
+    ConvertGuest,
+    CreateOrder,
+    CreateSession,
+    PayOrder,
+    RefundOrder,
+    TopUpWallet,
+)
 from schemas.device import DesiredDocument, UsageAck, UsageRecord
 
 
@@ -33,9 +42,15 @@ class CommandInput:
     def player_id(self) -> str | None:
         """The player the command names, if its kind names one."""
         command = self.envelope.command
-        if isinstance(command, CreateSession | ConvertGuest | TopUpWallet):
+        if isinstance(command, CreateSession | ConvertGuest | CreateOrder | TopUpWallet):
             return command.player_id
         return None
+
+    @property
+    def order_id(self) -> str | None:
+        """The order the command is about, if it is about one that exists."""
+        command = self.envelope.command
+        return command.order_id if isinstance(command, PayOrder | RefundOrder) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,10 +236,11 @@ class TurnSteps:
         self._add(drafting.finish(None, tick=tick), besides=before.session_id)
 
     def _add(self, draft: Draft, besides: str | None = None) -> None:
-        """Add a draft; other sessions paid from a wallet it moves look at their coverage."""
+        """Add a draft; other sessions of a holder it touches look at their coverage."""
         self.turn.drafts.append(draft)
-        for key in draft.wallets:
-            for session_id in self.memory.sessions_of_holder(key.holder_id):
+        touched = dict.fromkeys([*(key.holder_id for key in draft.wallets), *draft.holders])
+        for holder_id in touched:
+            for session_id in self.memory.sessions_of_holder(holder_id):
                 if session_id != besides and session_key(session_id) not in draft.installs:
                     self.recompute(session_id)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from actors.club_events import ClubState, club_key
+from actors.orders import KnownOrder
 from actors.pc import PcState
 from actors.store import session_key
 from actors.wallets import WalletKey
@@ -72,6 +73,7 @@ class Memory:
         self.wallets: dict[WalletKey, Wallet] = {}
         self.holders: dict[str, KnownHolder] = {}
         self.forgotten: set[str] = set()
+        self.orders: dict[str, KnownOrder] = {}
         self._sessions_by_pc: dict[str, set[str]] = {}
         self._sessions_by_holder: dict[str, set[str]] = {}
 

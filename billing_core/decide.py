@@ -139,6 +139,7 @@ def _check_create(command: CreateSession, terms: Terms, now_ms: int) -> Rejected
 
 def _fresh(command: CreateSession, terms: Terms, now_ms: int) -> SessionState:
     planned_ms = now_ms if command.planned_start_at_ms is None else command.planned_start_at_ms
+    pack = terms.player_tariff(command.player_tariff_id or "")
     return SessionState(
         session_id=command.session_id,
         club_id=command.club_id,
@@ -156,6 +157,7 @@ def _fresh(command: CreateSession, terms: Terms, now_ms: int) -> SessionState:
         planned_end_at_ms=command.planned_end_at_ms,
         groups=terms.groups,
         device_links=(),
+        order_id=None if pack is None else pack.order_id,
     )
 
 

@@ -244,6 +244,7 @@ class Draft:
             self.known_wallet,
             due_at_ms,
             self.event_seq,
+            before.order_id,
         )
         return Decision(
             state,

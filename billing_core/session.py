@@ -255,6 +255,8 @@ class SessionState:
     known_wallet: Wallet | None = None
     due_at_ms: int | None = None
     event_seq: int = 0
+    order_id: str | None = None
+    """The purchase it began to draw from; None for a session that is an order of its own."""
     v: int = STATE_VERSION
 
     @property

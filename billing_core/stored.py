@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from billing_core.player_tariff import PlayerTariff
+from billing_core.sale import Order
 from billing_core.session import STATE_VERSION, SessionState
 from billing_core.tariff import Tariff
 from billing_core.terms import ClubTerms, ZoneTerms
@@ -53,6 +54,11 @@ def tariff_from_dict(data: Mapping[str, Any]) -> Tariff:
 def player_tariff_from_dict(data: Mapping[str, Any]) -> PlayerTariff:
     """A stored player tariff."""
     return from_plain(PlayerTariff, data)
+
+
+def order_from_dict(data: Mapping[str, Any]) -> Order:
+    """A stored order."""
+    return from_plain(Order, data)
 
 
 def club_terms_from_dict(data: Mapping[str, Any]) -> ClubTerms:

@@ -161,6 +161,48 @@ class TopUpWallet(_Frozen):
     means: PaymentMeans = PaymentMeans.CASH
 
 
+MAX_ORDER_LINES = 20
+
+
+class OrderPayment(_Frozen):
+    """An amount of one means."""
+
+    means: OrderMeans
+    amount_minor: Annotated[int, Field(gt=0, le=10**12)]
+
+
+class CreateOrder(_Frozen):
+    """Order prepaid tariffs for a player, one line each, at today's prices (of a zone).
+
+    With ``payments`` it is paid at once, else by ``pay_order``. What was bought is the player's
+    when the order is paid in full.
+    """
+
+    kind: Literal["create_order"] = "create_order"
+    order_id: EntityId
+    player_id: EntityId
+    tariff_ids: Annotated[tuple[EntityId, ...], Field(min_length=1, max_length=MAX_ORDER_LINES)]
+    zone_id: EntityId | None = None
+    payments: Annotated[tuple[OrderPayment, ...], Field(max_length=4)] = ()
+
+
+class PayOrder(_Frozen):
+    """Pay an order: a purchase at once and in full, the bill of a post-pay session in parts."""
+
+    kind: Literal["pay_order"] = "pay_order"
+    order_id: EntityId
+    payments: Annotated[tuple[OrderPayment, ...], Field(min_length=1, max_length=4)]
+
+
+class RefundOrder(_Frozen):
+    """Give back what is left of an order, of one of its lines, or an amount of a line."""
+
+    kind: Literal["refund_order"] = "refund_order"
+    order_id: EntityId
+    line: Annotated[int, Field(ge=0, lt=MAX_ORDER_LINES)] | None = None
+    amount_minor: Annotated[int, Field(gt=0, le=10**12)] | None = None
+
+
 SessionCommand = (
     StartSession | ExtendSession | SwitchSessionDevice | EndSession | CancelSession | ConvertGuest
 )
@@ -176,7 +218,10 @@ Command = Annotated[
     | ConvertGuest
     | HoldPc
     | ReleasePc
-    | TopUpWallet,
+    | TopUpWallet
+    | CreateOrder
+    | PayOrder
+    | RefundOrder,
     Field(discriminator="kind"),
 ]
 
@@ -215,7 +260,8 @@ class CommandReply(_Frozen):
 
     ``result`` by command: the session operations give ``{"session": SessionView}``, endings
     add ``{"receipt": ReceiptView}``, a top-up gives ``{"wallet": WalletView}``, holding and
-    releasing a PC ``{"tile": HallTile}`` (see views).
+    releasing a PC ``{"tile": HallTile}``, the order operations ``{"order": OrderView}``
+    (see views).
     ``field`` names the request field a rejection is about, in snake case.
     """
 

@@ -109,6 +109,8 @@ class SessionView(_View):
     mode: str
     player_id: str | None
     guest_label: str | None
+    order_id: str | None = None
+    """The order it is part of: a purchase, or the session's own bill under the session's id."""
     pc_id: str
     zone_id: str
     planned_start_at_ms: int
@@ -178,3 +180,73 @@ class WalletView(_View):
     currency: str
     cash_minor: int
     bonus_minor: int
+
+
+class OrderLineView(_View):
+    """One tariff of an order; ``player_tariff_id`` is what the player has once it is paid."""
+
+    number: int
+    tariff_id: str
+    tariff_version: int
+    tariff_name: str
+    price_minor: int
+    player_tariff_id: str | None
+
+
+class OrderPaymentView(_View):
+    """A payment of an order."""
+
+    means: str
+    amount_minor: int
+    paid_at_ms: int
+
+
+class OrderRefundView(_View):
+    """What went back of a line."""
+
+    line: int
+    cash_minor: int
+    bonus_minor: int
+    refunded_at_ms: int
+
+
+class OrderView(_View):
+    """An order; ``session_id`` is set when it is the bill of one session."""
+
+    v: Literal[1] = 1
+    order_id: str
+    club_id: str
+    player_id: str | None
+    session_id: str | None
+    status: str
+    currency: str
+    created_at_ms: int
+    amount_minor: int
+    due_minor: int
+    paid_minor: int
+    refunded_minor: int
+    lines: tuple[OrderLineView, ...]
+    payments: tuple[OrderPaymentView, ...]
+    refunds: tuple[OrderRefundView, ...]
+
+
+class PlayerTariffView(_View):
+    """A bought tariff and what is left of it."""
+
+    v: Literal[1] = 1
+    player_tariff_id: str
+    tariff_id: str
+    tariff_version: int
+    tariff_name: str
+    order_id: str | None
+    club_id: str
+    currency: str
+    status: str
+    bought_at_ms: int
+    price_minor: int
+    left_minor: int
+    total_minutes: int | None
+    remaining_minutes: int | None
+    total_sessions: int | None
+    remaining_sessions: int | None
+    session_id: str | None

@@ -9,7 +9,7 @@ from clubs_under_test import CHAIN
 
 from actors.clock import ManualClock
 from actors.draft import TickReport
-from actors.learning import read_holders
+from actors.learning import learn_for, read_holders
 from actors.placement import shard_of_club
 from actors.presence import Signal
 from actors.runtime import ShardRuntime
@@ -75,9 +75,7 @@ class ShardUnderTest:
         """One turn with these inputs and whatever follows from it; False when fenced."""
         waiting: list[Input] = list(inputs)
         for _ in range(20):
-            unknown = self.runtime.to_learn(waiting)
-            if unknown:
-                self.runtime.learn(*await read_holders(self.store, CHAIN, unknown))
+            await learn_for(self.runtime, self.store, waiting)
             turn = self.runtime.turn(waiting, self.now)
             self._effects(turn.immediate)
             if not turn.drafts:

@@ -4,12 +4,12 @@ The store and the broker are the in-memory twins unless real ones are given.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 
-from api_under_test import CLUB, dependencies, eventually, seed_chain
+from api_under_test import CHAIN, CLUB, dependencies, eventually, seed_chain
 from fastapi import FastAPI
 
 from actors.clock import Clock, SystemClock
@@ -71,10 +71,12 @@ async def whole_club(
     mqtt_url: str | None = None,
     pcs: int = 4,
     heartbeat_s: float = 10.0,
+    catalogue: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[WholeClub]:
-    """The club of :func:`seed_chain`, at work, with every PC connected."""
+    """The club of :func:`seed_chain` (with more in its catalogue), every PC connected."""
     store = store or MemoryStore()
     await seed_chain(store, pcs=pcs)
+    await store.put(CHAIN, catalogue or {})
     clock: Clock = SystemClock()
     links = InProcess() if mqtt_url is None else OverMqtt(mqtt_url)
     settings = FleetSettings(

@@ -21,6 +21,7 @@ IdempotencyKey = Annotated[
 ]
 ClubId = Annotated[EntityId, Path(alias="clubId")]
 SessionId = Annotated[EntityId, Path(alias="sessionId")]
+OrderId = Annotated[EntityId, Path(alias="orderId")]
 PcId = Annotated[EntityId, Path(alias="pcId")]
 PlayerId = Annotated[EntityId, Path(alias="playerId")]
 

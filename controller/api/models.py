@@ -13,7 +13,7 @@ from schemas.commands import EntityId
 from schemas.views import LinkState, UseState
 
 
-class _Wire(BaseModel):
+class Wire(BaseModel):
     """Answers leave out what a newer host tells and this edge does not know yet."""
 
     model_config = ConfigDict(
@@ -21,7 +21,9 @@ class _Wire(BaseModel):
     )
 
 
-class _Request(_Wire):
+class Request(Wire):
+    """Requests are strict: what nobody knows is refused by name."""
+
     model_config = ConfigDict(extra="forbid", validate_by_name=False, validate_by_alias=True)
 
 
@@ -30,14 +32,14 @@ PositiveMinor = Annotated[StrictInt, Field(gt=0, le=MAX_MINOR)]
 Minor = Annotated[StrictInt, Field(ge=0, le=MAX_MINOR)]
 
 
-class GuestPayment(_Request):
+class GuestPayment(Request):
     """What a guest puts on the desk for this session; the rest is given back at its end."""
 
     amount_minor: PositiveMinor
     means: Literal["cash", "card"] = "cash"
 
 
-class CreateSessionRequest(_Request):
+class CreateSessionRequest(Request):
     """Who plays where under which tariff: exactly one of playerId and guestLabel.
 
     With playerTariffId the session draws from what the player has bought. Without it and without
@@ -67,7 +69,7 @@ class CreateSessionRequest(_Request):
         return self
 
 
-class ExtendSessionRequest(_Request):
+class ExtendSessionRequest(Request):
     """The tariff to append after what is covered, or the bought one to draw from then."""
 
     tariff_id: EntityId | None = None
@@ -76,32 +78,32 @@ class ExtendSessionRequest(_Request):
     """For a guest only: a player pays from the wallet."""
 
 
-class SwitchSessionDeviceRequest(_Request):
+class SwitchSessionDeviceRequest(Request):
     """The PC the player moves to."""
 
     pc_id: EntityId
 
 
-class ConvertGuestRequest(_Request):
+class ConvertGuestRequest(Request):
     """The player the guest has become."""
 
     player_id: EntityId
 
 
-class HoldPcRequest(_Request):
+class HoldPcRequest(Request):
     """Why the PC is out of use, and until when; without an end until it is released."""
 
     reason: Annotated[str, Field(min_length=1, max_length=120)]
     until_at: InstantMs | None = None
 
 
-class EndSessionRequest(_Request):
+class EndSessionRequest(Request):
     """Who ends the session. The body may be left out."""
 
     ended_reason: Literal["ManualByAdmin", "ManualByPlayer"] = "ManualByAdmin"
 
 
-class TopUpRequest(_Request):
+class TopUpRequest(Request):
     """Money over the desk, in minor units of the club's currency."""
 
     amount_minor: PositiveMinor
@@ -109,14 +111,14 @@ class TopUpRequest(_Request):
     means: Literal["cash", "card"] = "cash"
 
 
-class Money(_Wire):
+class Money(Wire):
     """An amount in integer minor units."""
 
     amount_minor: int
     currency: str
 
 
-class Tariff(_Wire):
+class Tariff(Wire):
     """A tariff a zone sells, at its newest version."""
 
     tariff_id: str
@@ -126,7 +128,7 @@ class Tariff(_Wire):
     status: str
 
 
-class Zone(_Wire):
+class Zone(Wire):
     """A zone of a club."""
 
     zone_id: str
@@ -135,7 +137,7 @@ class Zone(_Wire):
     default_tariff_id: str | None
 
 
-class ClubSummary(_Wire):
+class ClubSummary(Wire):
     """A club in a list."""
 
     club_id: str
@@ -152,13 +154,13 @@ class Club(ClubSummary):
     tariffs: list[Tariff]
 
 
-class ClubList(_Wire):
+class ClubList(Wire):
     """The chain's clubs, by name."""
 
     clubs: list[ClubSummary]
 
 
-class Tile(_Wire):
+class Tile(Wire):
     """One PC of the hall. ``link`` and ``use`` never hide each other."""
 
     pc_id: str
@@ -186,7 +188,7 @@ class Tile(_Wire):
     hold_until_at: Instant | None = None
 
 
-class Hall(_Wire):
+class Hall(Wire):
     """The hall at one instant. ``entryId`` resumes the live stream right after it.
 
     ``now`` is the club's business time and ``speed`` how fast it runs against real time (1, but
@@ -201,7 +203,7 @@ class Hall(_Wire):
     tiles: list[Tile]
 
 
-class Segment(_Wire):
+class Segment(Wire):
     """A stretch of the session under one tariff version in one zone."""
 
     index: int
@@ -216,7 +218,7 @@ class Segment(_Wire):
     cash: Money
 
 
-class DeviceLink(_Wire):
+class DeviceLink(Wire):
     """A PC the session was on, from and until."""
 
     pc_id: str
@@ -225,7 +227,7 @@ class DeviceLink(_Wire):
     end_at: Instant | None
 
 
-class Session(_Wire):
+class Session(Wire):
     """A session; ``version`` rises with every change."""
 
     session_id: str
@@ -235,6 +237,8 @@ class Session(_Wire):
     mode: str
     player_id: str | None
     guest_label: str | None
+    order_id: str | None = None
+    """The order it is part of; its own bill has the session's id."""
     pc_id: str
     zone_id: str
     planned_start_at: Instant
@@ -253,7 +257,7 @@ class Session(_Wire):
     devices: list[DeviceLink]
 
 
-class ReceiptLine(_Wire):
+class ReceiptLine(Wire):
     """Why a range of steps cost what it cost."""
 
     explanation: str
@@ -265,7 +269,7 @@ class ReceiptLine(_Wire):
     amount: Money
 
 
-class ReceiptSegment(_Wire):
+class ReceiptSegment(Wire):
     """One segment of a receipt; its lines sum to its amount."""
 
     index: int
@@ -281,7 +285,7 @@ class ReceiptSegment(_Wire):
     lines: list[ReceiptLine]
 
 
-class Receipt(_Wire):
+class Receipt(Wire):
     """The frozen bill of an ended session; its segments sum to the total."""
 
     session_id: str
@@ -299,21 +303,21 @@ class EndedSession(Session):
     receipt: Receipt | None
 
 
-class Balance(_Wire):
+class Balance(Wire):
     """What a wallet holds in one currency."""
 
     cash: Money
     bonus: Money
 
 
-class Wallet(_Wire):
+class Wallet(Wire):
     """A player's wallet: one balance for each currency of the chain's clubs."""
 
     player_id: str
     balances: list[Balance]
 
 
-class Player(_Wire):
+class Player(Wire):
     """A player, with the balance in the club's currency."""
 
     player_id: str
@@ -323,21 +327,21 @@ class Player(_Wire):
     balance: Balance
 
 
-class PlayerList(_Wire):
+class PlayerList(Wire):
     """The players that match, by label; ``truncated`` when there are more."""
 
     players: list[Player]
     truncated: bool
 
 
-class FieldProblem(_Wire):
+class FieldProblem(Wire):
     """One field of a request that could not be accepted."""
 
     field: str
     message: str
 
 
-class Problem(_Wire):
+class Problem(Wire):
     """RFC 9457 problem details; ``code`` is stable."""
 
     type: str

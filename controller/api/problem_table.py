@@ -121,6 +121,24 @@ _EDGE: Final = (
 )
 
 _DOMAIN: Final = (
+    ProblemKind("zone-not-found", 404, "No such zone", "The club has no zone with this id."),
+    ProblemKind("order-not-found", 404, "No such order", "The chain has no order with this id."),
+    ProblemKind(
+        "order-not-due",
+        409,
+        "The bill is not known yet",
+        "A post-pay session is paid, and a session's price given back, after its end.",
+    ),
+    ProblemKind("order-paid", 409, "The order is paid", "There is nothing left to pay."),
+    ProblemKind(
+        "order-not-paid", 409, "The order is not paid", "There is nothing that could go back."
+    ),
+    ProblemKind(
+        "order-expired",
+        409,
+        "The order's price has run out",
+        "Prices of an unpaid order hold for a day. Make a new one.",
+    ),
     ProblemKind(
         "session-exists",
         409,

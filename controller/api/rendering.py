@@ -11,28 +11,38 @@ from controller.api import models
 from controller.api.instants import render_instant
 from schemas.views import HallTile, ReceiptView, SessionView, WalletView
 
-_MONEY = {"total_minor", "amount_minor", "bonus_minor", "cash_minor"}
+_MONEY = {
+    "amount_minor",
+    "bonus_minor",
+    "cash_minor",
+    "due_minor",
+    "left_minor",
+    "paid_minor",
+    "price_minor",
+    "refunded_minor",
+    "total_minor",
+}
 _DROPPED = {"v", "currency"}
 
 
 def tile_of(view: HallTile) -> models.Tile:
     """A tile of the hall."""
-    return models.Tile.model_validate(_edge(view.model_dump(), ""))
+    return models.Tile.model_validate(edge_of(view.model_dump(), ""))
 
 
 def session_of(view: SessionView) -> models.Session:
     """A session."""
-    return models.Session.model_validate(_edge(view.model_dump(), view.currency))
+    return models.Session.model_validate(edge_of(view.model_dump(), view.currency))
 
 
 def receipt_of(view: ReceiptView) -> models.Receipt:
     """A receipt."""
-    return models.Receipt.model_validate(_edge(view.model_dump(), view.currency))
+    return models.Receipt.model_validate(edge_of(view.model_dump(), view.currency))
 
 
 def ended_session_of(view: SessionView, receipt: ReceiptView | None) -> models.EndedSession:
     """A session after its end, with its receipt where one was written."""
-    fields = _edge(view.model_dump(), view.currency)
+    fields = edge_of(view.model_dump(), view.currency)
     fields["receipt"] = None if receipt is None else receipt_of(receipt)
     return models.EndedSession.model_validate(fields)
 
@@ -45,7 +55,8 @@ def balance_of(view: WalletView) -> models.Balance:
     )
 
 
-def _edge(fields: Mapping[str, Any], currency: str) -> dict[str, Any]:
+def edge_of(fields: Mapping[str, Any], currency: str) -> dict[str, Any]:
+    """A view's fields under the names of the edge, money with its currency beside it."""
     rendered: dict[str, Any] = {}
     for name, value in fields.items():
         if name in _DROPPED:
@@ -56,7 +67,7 @@ def _edge(fields: Mapping[str, Any], currency: str) -> dict[str, Any]:
             stem = name.removesuffix("_ms").removesuffix("_at")
             rendered[f"{stem}_at"] = None if value is None else render_instant(value)
         elif isinstance(value, (list, tuple)):
-            rendered[name] = [_edge(each, currency) for each in value]
+            rendered[name] = [edge_of(each, currency) for each in value]
         else:
             rendered[name] = value
     return rendered

@@ -4,10 +4,11 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from controller.api import command_routes, pc_routes, query_routes
+from controller.api import command_routes, order_routes, pc_routes, query_routes
 
 API_ROUTERS: Final[tuple[APIRouter, ...]] = (
     command_routes.router,
     pc_routes.router,
+    order_routes.router,
     query_routes.router,
 )

@@ -1,0 +1,135 @@
+"""Giving an order's money back, line by line, under each tariff's own refund policy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from billing_core.ledger import Transaction
+from billing_core.order import OrderContext, correct, refund
+from billing_core.player_tariff import PlayerTariff
+from billing_core.rejection import Rejected, RejectionCode
+from billing_core.sale import Order, OrderLine, OrderRefund
+from billing_core.session import SessionMode, SessionState
+from billing_core.terms import Terms
+from billing_core.wallet import Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """What went back: the order, transactions, the wallet, what is left of what was bought."""
+
+    order: Order
+    transactions: tuple[Transaction, ...]
+    wallet: Wallet
+    player_tariffs: tuple[PlayerTariff, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RefundWish:
+    """All of it, one line of it, or an amount of one line."""
+
+    line: int | None = None
+    amount_minor: int | None = None
+
+
+def refund_purchase(
+    order: Order,
+    owned: Mapping[str, PlayerTariff],
+    terms: Terms,
+    *,
+    context: OrderContext,
+    wish: RefundWish,
+) -> Refunded | Rejected:
+    """Give back what is left of the wished lines to the player's wallet.
+
+    Without a line everything that can go back does; it is refused when nothing can.
+    """
+    lines = _wished(order, wish)
+    if isinstance(lines, Rejected):
+        return lines
+    done = Refunded(order, (), terms.wallet)
+    refusal: Rejected | None = None
+    for line in lines:
+        pack = owned.get(line.player_tariff_id or "")
+        after = _refund_line(done, line, pack, terms=terms, context=context, wish=wish)
+        if isinstance(after, Rejected):
+            refusal = refusal or after
+        else:
+            done = after
+    if done.order.refunds == order.refunds:
+        assert refusal is not None, "every line was refused"
+        return refusal
+    return done
+
+
+def _wished(order: Order, wish: RefundWish) -> tuple[OrderLine, ...] | Rejected:
+    lines = tuple(line for line in order.lines if wish.line in (None, line.number))
+    if not lines:
+        return Rejected(RejectionCode.AMOUNT_INVALID, f"there is no line {wish.line}", "line")
+    if wish.amount_minor is not None and len(lines) > 1:
+        message = "an amount goes back of one line: name it"
+        return Rejected(RejectionCode.AMOUNT_INVALID, message, "line")
+    return lines
+
+
+def _refund_line(
+    done: Refunded,
+    line: OrderLine,
+    pack: PlayerTariff | None,
+    *,
+    terms: Terms,
+    context: OrderContext,
+    wish: RefundWish,
+) -> Refunded | Rejected:
+    tariff = terms.tariffs[line.tariff]
+    if pack is None:
+        message = f"nothing of {tariff.name} was bought"
+        return Rejected(RejectionCode.NOTHING_TO_REFUND, message)
+    settled = refund(
+        pack,
+        tariff,
+        replace(terms, wallet=done.wallet),
+        context=replace(context, idempotency_key=f"{context.idempotency_key}/{line.number}"),
+        amount_minor=wish.amount_minor,
+    )
+    if isinstance(settled, Rejected):
+        return settled
+    assert settled.player_tariff is not None, "a refund leaves its player tariff"
+    back = OrderRefund(
+        line.number,
+        settled.wallet.cash_minor - done.wallet.cash_minor,
+        settled.wallet.bonus_minor - done.wallet.bonus_minor,
+        context.at_ms,
+    )
+    return Refunded(
+        replace(done.order, refunds=(*done.order.refunds, back)),
+        (*done.transactions, *settled.transactions),
+        settled.wallet,
+        (*done.player_tariffs, settled.player_tariff),
+    )
+
+
+def refund_session(
+    order: Order, state: SessionState, wallet: Wallet, *, context: OrderContext, wish: RefundWish
+) -> Refunded | Rejected:
+    """Give back an amount of a finished session's price; an unpaid bill is lowered by it."""
+    if wish.amount_minor is None:
+        message = "say how much of the session's price goes back"
+        return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
+    post_pay = state.mode is SessionMode.OPEN_ENDED
+    most_minor = order.due_minor if post_pay else order.amount_minor - order.refunded_minor
+    if wish.amount_minor > most_minor:
+        message = f"at most {most_minor} can be given back"
+        return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
+    settled = correct(
+        state,
+        context,
+        amount_minor=wish.amount_minor,
+        corrected_minor=order.refunded_minor,
+        wallet=wallet,
+    )
+    if isinstance(settled, Rejected):
+        return settled
+    bonus_minor = settled.wallet.bonus_minor - wallet.bonus_minor
+    back = OrderRefund(0, wish.amount_minor - bonus_minor, bonus_minor, context.at_ms)
+    after = replace(order, refunds=(*order.refunds, back))
+    return Refunded(after, settled.transactions, settled.wallet)

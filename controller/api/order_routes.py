@@ -1,0 +1,169 @@
+"""Orders over HTTP: made, paid, given back, and what a player has bought."""
+
+from collections.abc import Sequence
+
+import orjson
+from fastapi import APIRouter, Response
+
+from actors.order_rendering import order_view, player_tariff_view
+from actors.orders import read_orders
+from actors.workspace import bought_key
+from billing_core.stored import player_tariff_from_dict
+from controller.api import order_models as models
+from controller.api.auth import Principal
+from controller.api.command_calls import ClubId, IdempotencyKey, OrderId, PlayerId
+from controller.api.commands import CommandRequest, checked_key
+from controller.api.dependencies import AsPrincipal, InRooms, Rooms
+from controller.api.guard import GuardedRoute
+from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.problems import ProblemError
+from controller.api.rendering import edge_of
+from schemas.commands import (
+    CommandReply,
+    CreateOrder,
+    OrderMeans,
+    OrderPayment,
+    PayOrder,
+    RefundOrder,
+)
+from schemas.views import OrderView
+
+router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, tags=["orders"])
+
+
+@router.post(
+    "/clubs/{clubId}/orders",
+    operation_id="createOrder",
+    status_code=201,
+    responses=COMMAND_PROBLEMS,
+)
+async def create_order(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    club_id: ClubId,
+    asked: models.CreateOrderRequest,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Order:
+    """Order prepaid tariffs for a player, and pay at once if payments come with the order."""
+    key = checked_key(idempotency_key)
+    (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    command = CreateOrder(
+        order_id=f"ord-{rooms.given.draw_id()}",
+        player_id=asked.player_id,
+        tariff_ids=tuple(asked.tariff_ids),
+        zone_id=asked.zone_id,
+        payments=_payments(asked.payments),
+    )
+    request = CommandRequest(club_id, key, "createOrder", [club_id, asked.model_dump()], command)
+    order = _order(await rooms.desk.execute(principal, request))
+    response.headers["Location"] = f"{API_PREFIX}/orders/{order.order_id}"
+    return order
+
+
+@router.get("/orders/{orderId}", operation_id="getOrder", responses=QUERY_PROBLEMS)
+async def get_order(rooms: InRooms, principal: AsPrincipal, order_id: OrderId) -> models.Order:
+    """An order. A session that draws from no purchase has one of its own, under its own id."""
+    return _rendered(await _known(rooms, principal, order_id))
+
+
+@router.post("/orders/{orderId}/pay", operation_id="payOrder", responses=COMMAND_PROBLEMS)
+async def pay_order(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    order_id: OrderId,
+    asked: models.PayOrderRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Order:
+    """Pay what is due, by any means together: desk, wallet, bonus."""
+    command = PayOrder(order_id=order_id, payments=_payments(asked.payments))
+    return await _on_order(rooms, principal, idempotency_key, operation="payOrder", command=command)
+
+
+@router.post("/orders/{orderId}/refund", operation_id="refundOrder", responses=COMMAND_PROBLEMS)
+async def refund_order(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    order_id: OrderId,
+    asked: models.RefundOrderRequest | None = None,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Order:
+    """Give back what is left, to the player's wallet, as each tariff's refund policy says."""
+    wish = asked or models.RefundOrderRequest()
+    command = RefundOrder(order_id=order_id, line=wish.line, amount_minor=wish.amount_minor)
+    return await _on_order(
+        rooms, principal, idempotency_key, operation="refundOrder", command=command
+    )
+
+
+@router.get(
+    "/players/{playerId}/tariffs", operation_id="listPlayerTariffs", responses=QUERY_PROBLEMS
+)
+async def list_player_tariffs(
+    rooms: InRooms, principal: AsPrincipal, player_id: PlayerId
+) -> models.PlayerTariffList:
+    """What a player has bought and what is left of it, newest first."""
+    if not await rooms.players.exists(principal.chain_id, player_id):
+        raise ProblemError("player-not-found")
+    key = bought_key(player_id)
+    found = await rooms.given.store.documents(principal.chain_id, [key])
+    stored = orjson.loads(found[key].blob) if key in found else []
+    directory = await rooms.directory.chain(principal.chain_id)
+    owned = sorted(map(player_tariff_from_dict, stored), key=lambda one: -one.bought_at_ms)
+    return models.PlayerTariffList(
+        player_tariffs=[
+            models.PlayerTariff.model_validate(edge_of(view.model_dump(), view.currency))
+            for view in (
+                player_tariff_view(
+                    one,
+                    currency=directory.clubs[one.club_id].currency,
+                    tariff_names=directory.tariff_names,
+                )
+                for one in owned
+                if one.club_id in directory.clubs
+            )
+        ]
+    )
+
+
+async def _on_order(
+    rooms: Rooms,
+    principal: Principal,
+    key: str | None,
+    *,
+    operation: str,
+    command: PayOrder | RefundOrder,
+) -> models.Order:
+    """Hand in a command about an order, at the club it was made in."""
+    checked = checked_key(key)
+    order = await _known(rooms, principal, command.order_id)
+    asked = command.model_dump(mode="json")
+    request = CommandRequest(order.club_id, checked, operation, asked, command)
+    return _order(await rooms.desk.execute(principal, request))
+
+
+async def _known(rooms: Rooms, principal: Principal, order_id: str) -> OrderView:
+    store, chain_id = rooms.given.store, principal.chain_id
+    found = (await read_orders(store, chain_id, [order_id])).get(order_id)
+    if found is None:
+        running = await store.club_of_session(chain_id, order_id) is not None
+        raise ProblemError("order-not-due" if running else "order-not-found")
+    directory = await rooms.directory.chain(chain_id)
+    return order_view(found.order, directory.tariff_names)
+
+
+def _payments(asked: Sequence[models.Payment]) -> tuple[OrderPayment, ...]:
+    return tuple(
+        OrderPayment(means=OrderMeans(one.means), amount_minor=one.amount_minor) for one in asked
+    )
+
+
+def _order(reply: CommandReply) -> models.Order:
+    return _rendered(OrderView.model_validate(reply.result["order"]))
+
+
+def _rendered(view: OrderView) -> models.Order:
+    return models.Order.model_validate(edge_of(view.model_dump(), view.currency))
