@@ -77,6 +77,7 @@ def dependencies(
         clock=clock or ManualClock(START_MS),
         real_clock=SystemClock(),
         draw_id=lambda: f"ses-{next(numbers)}",
+        draw_secret=lambda: next(numbers).to_bytes(32),
         heartbeat_ms=heartbeat_ms,
         coalesce_ms=coalesce_ms,
     )

@@ -33,7 +33,8 @@ class ApiDependencies:
     """What :func:`controller.api.app.create_app` builds the API from.
 
     ``clock`` tells business time (and its speed), ``real_clock`` the machine's; cookies expire by
-    the latter. ``draw_id`` gives a fresh session id.
+    the latter. ``draw_id`` gives a fresh session id, ``draw_secret`` the bytes of a webhook's
+    secret; with ``webhooks_private`` webhooks may lead to this machine and its network.
     """
 
     store: QueryStore
@@ -42,7 +43,9 @@ class ApiDependencies:
     clock: Clock
     real_clock: Clock
     draw_id: Callable[[], str]
+    draw_secret: Callable[[], bytes]
     archived: ArchivedSessions | None = None
+    webhooks_private: bool = False
     metrics: HttpMetrics = field(default_factory=HttpMetrics)
     secure_cookies: bool = False
     serves_metrics: bool = True

@@ -83,6 +83,21 @@ _EDGE: Final = (
         "No receipt yet",
         "A receipt exists once the session has ended; a cancelled session has none.",
     ),
+    ProblemKind(
+        "webhook-not-found", 404, "No such webhook", "The chain has no webhook with this id."
+    ),
+    ProblemKind(
+        "webhook-url-refused",
+        422,
+        "Webhooks cannot be sent there",
+        "`url` must begin with https:// and lead to a public address.",
+    ),
+    ProblemKind(
+        "too-many-webhooks",
+        409,
+        "Too many webhooks",
+        "The chain has as many webhooks as it may have; use one that is there.",
+    ),
     ProblemKind("player-not-found", 404, "No such player", "The chain has no player with this id."),
     ProblemKind(
         "too-many-requests",

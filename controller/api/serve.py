@@ -23,6 +23,7 @@ from controller.archive import open_archive
 from controller.archive.database import Archive
 from controller.business_time import read_anchor
 from controller.settings import PREFIX, Environment, Settings, SettingsError
+from controller.webhooks.signing import SECRET_BYTES
 
 SIGNING_SNAPSHOT: Final = "api-signing"
 COOKIE_SECRET_BYTES: Final = 32
@@ -79,6 +80,8 @@ async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
         clock=clock_for(anchor),
         real_clock=SystemClock(),
         draw_id=draw_session_id,
+        draw_secret=draw_webhook_secret,
+        webhooks_private=settings.webhooks_private,
         secure_cookies=settings.env is Environment.PRODUCTION,
         serves_metrics=settings.metrics,
         archived=LazyArchive(settings.sql_url),
@@ -123,6 +126,11 @@ async def _kept_secret(store: Snapshots) -> bytes | None:
 def draw_session_id() -> str:
     """A session id nobody can guess, fit for an address."""
     return f"ses-{secrets.token_hex(SESSION_ID_BYTES)}"
+
+
+def draw_webhook_secret() -> bytes:
+    """What a webhook's deliveries are signed with."""
+    return secrets.token_bytes(SECRET_BYTES)
 
 
 class LiveServer(uvicorn.Server):

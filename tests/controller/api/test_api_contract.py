@@ -40,6 +40,11 @@ OPERATIONS = {
     "streamHall",
     "switchSessionDevice",
     "topUpWallet",
+    "createWebhook",
+    "disableWebhook",
+    "enableWebhook",
+    "listWebhooks",
+    "rotateWebhookSecret",
 }
 
 

@@ -1,0 +1,51 @@
+"""Subscriptions to events as they travel over HTTP."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, WithJsonSchema, field_validator
+
+from controller.api.instants import Instant
+from controller.api.models import Request, Wire
+from schemas.events import EVENT_DATA
+
+EventType = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(EVENT_DATA)})]
+
+
+class CreateWebhookRequest(Request):
+    """Where to send what. Without `events`, everything is sent."""
+
+    url: Annotated[str, Field(min_length=1, max_length=2_000)]
+    events: Annotated[list[EventType], Field(max_length=len(EVENT_DATA))] = Field(
+        default_factory=list
+    )
+
+    @field_validator("events")
+    @classmethod
+    def _known(cls, events: list[str]) -> list[str]:
+        unknown = sorted(set(events) - set(EVENT_DATA))
+        if unknown:
+            raise ValueError(f"no such event: {', '.join(unknown)[:80]}")
+        return sorted(set(events))
+
+
+class Webhook(Wire):
+    """A subscription. `disabledReason` says who ended it: a person, its receiver, or its queue."""
+
+    webhook_id: str
+    url: str
+    events: list[str]
+    enabled: bool
+    disabled_reason: Literal["by-hand", "gone", "overflow"] | None
+    created_at: Instant
+
+
+class WebhookWithSecret(Webhook):
+    """A subscription and the secret its deliveries are signed with. It is not shown again."""
+
+    secret: str
+
+
+class WebhookList(Wire):
+    """The chain's subscriptions, oldest first."""
+
+    webhooks: list[Webhook]

@@ -1,0 +1,115 @@
+"""Subscriptions over HTTP: safe to retry, kept apart by chain, secret but once."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+from api_under_test import CHAIN, OTHER_KEY, client_of, dependencies
+
+from actors.store_memory import MemoryStore
+from controller.webhooks.subscriptions import put_subscription, subscriptions_of
+
+URL = "https://crm.example/hook"
+WEBHOOKS = "/api/v1/webhooks"
+
+
+async def posted(
+    client: httpx.AsyncClient, path: str, body: Mapping[str, object] | None = None, key: str = "k1"
+) -> httpx.Response:
+    return await client.post(f"{WEBHOOKS}{path}", json=body, headers={"Idempotency-Key": key})
+
+
+async def created(client: httpx.AsyncClient, key: str = "k1", **changes: object) -> dict[str, Any]:
+    response = await posted(client, "", {"url": URL, **changes}, key)
+    assert response.status_code == 201, response.text
+    decoded: dict[str, Any] = response.json()
+    return decoded
+
+
+async def test_a_retry_finds_what_the_first_request_made(client: httpx.AsyncClient) -> None:
+    first = await created(client, events=["session_ended", "session_created"])
+    assert await created(client, events=["session_created", "session_ended"]) == first
+    assert first["secret"].startswith("whsec_")
+    assert (await created(client, "k2"))["webhookId"] != first["webhookId"]
+    other = await posted(client, "", {"url": "https://crm.example/other"})
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+async def test_secrets_are_shown_once(client: httpx.AsyncClient) -> None:
+    made = await created(client)
+    del made["secret"]
+    assert (await client.get(WEBHOOKS)).json() == {"webhooks": [made]}
+
+
+async def test_off_and_on_again(client: httpx.AsyncClient) -> None:
+    webhook_id = (await created(client))["webhookId"]
+    off = (await posted(client, f"/{webhook_id}/disable")).json()
+    assert (off["enabled"], off["disabledReason"]) == (False, "by-hand")
+    on = (await posted(client, f"/{webhook_id}/enable")).json()
+    assert (on["enabled"], on["disabledReason"]) == (True, None)
+
+
+async def test_a_subscription_its_receiver_ended_stays_so_when_disabled(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    webhook_id = (await created(client))["webhookId"]
+    one = (await subscriptions_of(store, CHAIN))[webhook_id]
+    await put_subscription(store, CHAIN, one.with_reason("gone"))
+    assert (await posted(client, f"/{webhook_id}/disable")).json()["disabledReason"] == "gone"
+
+
+async def test_a_rotated_secret_leaves_the_old_one_a_day(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    made = await created(client)
+    path = f"/{made['webhookId']}/rotate-secret"
+    rotated = (await posted(client, path, key="r1")).json()
+    assert rotated["secret"] != made["secret"]
+    assert (await posted(client, path, key="r1")).json() == rotated
+    one = (await subscriptions_of(store, CHAIN))[made["webhookId"]]
+    until_ms = one.secrets[1].until_ms
+    assert until_ms is not None
+    assert one.secrets_at(until_ms - 1) == (rotated["secret"], made["secret"])
+    assert one.secrets_at(until_ms) == (rotated["secret"],)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"url": "http://crm.example/hook"}, 422, "webhook-url-refused"),
+        ({"url": "https://10.0.0.1/hook"}, 422, "webhook-url-refused"),
+        ({"url": URL, "events": ["session_vanished"]}, 422, "invalid-request"),
+        ({"url": ""}, 422, "invalid-request"),
+        ({}, 422, "invalid-request"),
+    ],
+)
+async def test_refused(
+    client: httpx.AsyncClient, body: dict[str, object], status: int, code: str
+) -> None:
+    response = await posted(client, "", body)
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
+async def test_a_key_is_needed(client: httpx.AsyncClient) -> None:
+    response = await client.post(WEBHOOKS, json={"url": URL})
+    assert response.json()["code"] == "idempotency-key-missing"
+
+
+async def test_there_is_an_end_to_them(client: httpx.AsyncClient) -> None:
+    for number in range(32):
+        await created(client, f"n{number}")
+    refused = await posted(client, "", {"url": URL}, "one-more")
+    assert refused.json()["code"] == "too-many-webhooks"
+
+
+async def test_another_chain_sees_and_changes_nothing(
+    client: httpx.AsyncClient, store: MemoryStore, gateway: Any
+) -> None:
+    webhook_id = (await created(client))["webhookId"]
+    async with client_of(dependencies(store, gateway), OTHER_KEY) as other:
+        assert (await other.get(WEBHOOKS)).json() == {"webhooks": []}
+        for action in ("disable", "enable", "rotate-secret"):
+            refused = await posted(other, f"/{webhook_id}/{action}")
+            assert refused.json()["code"] == "webhook-not-found"
+        assert (await created(other))["webhookId"] != webhook_id
