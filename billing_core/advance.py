@@ -148,12 +148,14 @@ def _run_ended(draft: Draft, at_ms: int) -> None:
     coverage = draft.coverage
     assert coverage is not None
     goes_on = coverage.until_ms != at_ms or coverage.cause in GOES_ON_AFTER
+    own_cause = CoverageCause.BALANCE if draft.segments[-1].pack is None else CoverageCause.PACKAGE
     close_segment(draft, at_ms)
     following = next_run(draft.situation(at_ms), draft.wallet) if goes_on else None
     if following is not None:
         go_on(draft, following, at_ms)
         return
-    draft.coverage_is(at_ms, coverage.cause)
+    # What was planned to follow may be gone; then this run's own end is the reason.
+    draft.coverage_is(at_ms, coverage.cause if coverage.until_ms == at_ms else own_cause)
     warn_of_coverage(draft, at_ms)
     if draft.terms.club.grace_seconds == 0:
         _exhausted(draft, at_ms)
