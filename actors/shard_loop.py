@@ -177,8 +177,12 @@ class ShardLoop:
             late_ms = now.mono_ms - expected_ms
             if late_ms > STALL_MS:
                 runtime.postpone_silence(late_ms)
-            if self._ports.may_write():
-                await self._turn(runtime, ownership, now)
+            if not self._ports.may_write():
+                # What is due stays due, so waiting for it would not wait at all.
+                await asyncio.sleep(RETRY_FIRST_S)
+                expected_ms = self._ports.clock.mono_ms()
+                continue
+            await self._turn(runtime, ownership, now)
             expected_ms = await self._wait(runtime)
 
     async def _refresh_catalogue(self, runtime: ShardRuntime) -> None:
