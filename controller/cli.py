@@ -37,6 +37,9 @@ COMMANDS: Final = {
     "archive": Deferred(
         "controller.commands_serve", "archive_command", "Moves history from the store to SQL."
     ),
+    "webhooks": Deferred(
+        "controller.commands_webhooks", "webhooks_app", "Tells subscribers what happened."
+    ),
     "pc": Deferred("controller.commands_serve", "pc_command", "The agent of this gaming PC."),
     "sim": Deferred("controller.commands_sim", "sim_app", "Simulated PCs on real connections."),
     "doctor": Deferred(
