@@ -10,7 +10,7 @@ from actors.placement import shard_of_club
 from actors.store import ShardId
 from billing_core.stored import club_terms_from_dict, tariff_from_dict
 from billing_core.tariff import Tariff, TariffRef
-from billing_core.terms import ClubTerms
+from billing_core.terms import ClubTerms, ZoneTerms
 from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
 
 D = TypeVar("D", ZoneDocument, PcDocument, ClubDocument)
@@ -28,6 +28,8 @@ class ClubSetup:
     pcs: Mapping[str, PcDocument]
     tariffs: Mapping[TariffRef, Tariff]
     newest: Mapping[str, TariffRef]
+    zone_terms: Mapping[str, ZoneTerms]
+    """By PC id: every decision needs it, and it changes only with the catalogue."""
 
     def zone_of_pc(self, pc_id: str) -> ZoneDocument:
         """The PC's zone; a zone that was removed has a placeholder's name."""
@@ -62,15 +64,32 @@ def club_setups(
         club = _decode(ClubDocument, name, raw)
         if shard is not None and shard_of_club(shard.chain_id, club.club_id) != shard:
             continue
+        own_zones = {zone.zone_id: zone for zone in zones if zone.club_id == club.club_id}
+        own_pcs = {pc.pc_id: pc for pc in pcs if pc.club_id == club.club_id}
         setups[club.club_id] = ClubSetup(
             club=club,
             terms=_terms(club),
-            zones={zone.zone_id: zone for zone in zones if zone.club_id == club.club_id},
-            pcs={pc.pc_id: pc for pc in pcs if pc.club_id == club.club_id},
+            zones=own_zones,
+            pcs=own_pcs,
             tariffs=tariffs,
             newest=newest,
+            zone_terms=_zone_terms(own_zones, own_pcs),
         )
     return setups
+
+
+def _zone_terms(
+    zones: Mapping[str, ZoneDocument], pcs: Mapping[str, PcDocument]
+) -> dict[str, ZoneTerms]:
+    by_zone = {
+        zone.zone_id: ZoneTerms(
+            zone_id=zone.zone_id,
+            tariff_ids=zone.tariff_ids,
+            default_tariff_id=zone.default_tariff_id,
+        )
+        for zone in (NO_ZONE, *zones.values())
+    }
+    return {pc.pc_id: by_zone.get(pc.zone_id, by_zone[NO_ZONE.zone_id]) for pc in pcs.values()}
 
 
 def _kind(catalogue: Mapping[str, bytes], prefix: str) -> list[tuple[str, bytes]]:

@@ -28,19 +28,9 @@ from billing_core.ledger import (
 from billing_core.receipt import receipt_of
 from billing_core.sale import session_order
 from billing_core.session import SessionMode, SessionState, SessionStatus
-from billing_core.terms import Terms, ZoneTerms
-from schemas.catalogue import ZoneDocument
+from billing_core.terms import Terms
 
 DOCUMENT_VERSION: Final = 1
-
-
-def zone_terms(zone: ZoneDocument) -> ZoneTerms:
-    """A zone as the billing core knows it."""
-    return ZoneTerms(
-        zone_id=zone.zone_id,
-        tariff_ids=zone.tariff_ids,
-        default_tariff_id=zone.default_tariff_id,
-    )
 
 
 def playing_claim(state: SessionState) -> Claim | None:
@@ -75,7 +65,7 @@ class SessionActor:
         return Terms(
             club=self.setup.terms,
             tariffs=self.setup.tariffs,
-            zone=zone_terms(self.setup.zone_of_pc(pc_id)),
+            zone=self.setup.zone_terms[pc_id],
             wallet=self.drafting.wallet(self._wallet_key(holder_id)),
             groups=() if player is None else player.groups,
             player_tariffs=self.drafting.bought(holder_id),
@@ -160,6 +150,9 @@ class SessionActor:
 
     def _next_booking_at_ms(self, pc_id: str, session_id: str, *, from_ms: int) -> int | None:
         """When the PC is needed next; a booking that is due and not yet started counts."""
+        drafting = self.drafting
+        if not drafting.entities and drafting.workspace.is_alone_on(pc_id, session_id):
+            return None
         return min(
             (
                 state.planned_start_at_ms

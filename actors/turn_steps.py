@@ -230,9 +230,8 @@ class TurnSteps:
         after: SessionState,
         tick: TickReport | None = None,
     ) -> None:
-        if before.coverage == after.coverage and before.status is after.status:
-            drafting.touched_pcs.clear()
-        follow_through(drafting, club, self.now)
+        if before.coverage != after.coverage or before.status is not after.status:
+            follow_through(drafting, club, self.now)
         self._add(drafting.finish(None, tick=tick), besides=before.session_id)
 
     def _add(self, draft: Draft, besides: str | None = None) -> None:

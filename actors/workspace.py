@@ -120,6 +120,11 @@ class Workspace:
                 on_pc = self._staged_on_pc.setdefault(entity.state.pc_id, set())
                 on_pc.add(entity.state.session_id)
 
+    def is_alone_on(self, pc_id: str, session_id: str) -> bool:
+        """Whether no other open session names this PC."""
+        others = self.memory.sessions_on(pc_id) | self._staged_on_pc.get(pc_id, set())
+        return others <= {session_id}
+
     def sessions_on(self, pc_id: str) -> list[SessionState]:
         """Open sessions that name this PC, as this turn sees them."""
         ids = self.memory.sessions_on(pc_id) | self._staged_on_pc.get(pc_id, set())

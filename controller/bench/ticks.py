@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import hiredis
 
+from actors.host_process import tune_collector
 from actors.redis_link import RedisLink, Script
 from actors.store_redis import RedisStore
 from actors.store_wire import encode_batch
@@ -44,6 +45,7 @@ KIB: Final = 1_024
 
 def run(*, sessions: int = SESSIONS, clubs: int = CLUBS, rounds: int = ROUNDS) -> dict[str, Any]:
     """Measure both in one run; ``ratio_to_ceiling`` is ours over the bare client's."""
+    tune_collector()
     with (
         tempfile.TemporaryDirectory(prefix="clubctl-bench-") as folder,
         StateFolder(Path(folder), env="development") as state,
