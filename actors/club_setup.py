@@ -28,12 +28,17 @@ class ClubSetup:
     pcs: Mapping[str, PcDocument]
     tariffs: Mapping[TariffRef, Tariff]
     newest: Mapping[str, TariffRef]
-    zone_terms: Mapping[str, ZoneTerms]
+    terms_by_pc: Mapping[str, ZoneTerms]
     """By PC id: every decision needs it, and it changes only with the catalogue."""
 
     def zone_of_pc(self, pc_id: str) -> ZoneDocument:
-        """The PC's zone; a zone that was removed has a placeholder's name."""
-        return self.zones.get(self.pcs[pc_id].zone_id, NO_ZONE)
+        """The PC's zone; a PC or a zone that was taken away has a placeholder for one."""
+        pc = self.pcs.get(pc_id)
+        return NO_ZONE if pc is None else self.zones.get(pc.zone_id, NO_ZONE)
+
+    def zone_terms_of(self, pc_id: str) -> ZoneTerms:
+        """The same, as the billing core knows it."""
+        return self.terms_by_pc.get(pc_id) or zone_terms(NO_ZONE)
 
     def name_of(self, ref: TariffRef) -> str:
         """A tariff version's name; its id if the version is not in the catalogue any more."""
@@ -73,22 +78,24 @@ def club_setups(
             pcs=own_pcs,
             tariffs=tariffs,
             newest=newest,
-            zone_terms=_zone_terms(own_zones, own_pcs),
+            terms_by_pc=_zone_terms_by_pc(own_zones, own_pcs),
         )
     return setups
 
 
-def _zone_terms(
+def zone_terms(zone: ZoneDocument) -> ZoneTerms:
+    """A zone as the billing core knows it."""
+    return ZoneTerms(
+        zone_id=zone.zone_id,
+        tariff_ids=zone.tariff_ids,
+        default_tariff_id=zone.default_tariff_id,
+    )
+
+
+def _zone_terms_by_pc(
     zones: Mapping[str, ZoneDocument], pcs: Mapping[str, PcDocument]
 ) -> dict[str, ZoneTerms]:
-    by_zone = {
-        zone.zone_id: ZoneTerms(
-            zone_id=zone.zone_id,
-            tariff_ids=zone.tariff_ids,
-            default_tariff_id=zone.default_tariff_id,
-        )
-        for zone in (NO_ZONE, *zones.values())
-    }
+    by_zone = {zone.zone_id: zone_terms(zone) for zone in (NO_ZONE, *zones.values())}
     return {pc.pc_id: by_zone.get(pc.zone_id, by_zone[NO_ZONE.zone_id]) for pc in pcs.values()}
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from actors.club_setup import zone_terms
 from actors.command_context import CommandContext
 from actors.order_rendering import order_view
 from actors.orders import KnownOrder
 from actors.refusal import Refusal, refused_by_billing
-from actors.session import zone_terms
 from actors.wallets import WalletKey
 from billing_core.ledger import Transaction
 from billing_core.order import OrderContext
@@ -100,7 +100,7 @@ def _pay(
     order = known.order
     tenders = [Tender(Tendered(one.means.value), one.amount_minor) for one in payments]
     asking = _order_context(context, order.holder_id)
-    paid = pay(order, tenders, terms, asking)
+    paid = pay(order, tenders, terms, context=asking)
     if isinstance(paid, Rejected):
         return refused_by_billing(paid)
     transaction = asking.transaction(paid.kind, *paid.amounts, session_id=order.session_id)

@@ -65,7 +65,7 @@ class SessionActor:
         return Terms(
             club=self.setup.terms,
             tariffs=self.setup.tariffs,
-            zone=self.setup.zone_terms[pc_id],
+            zone=self.setup.zone_terms_of(pc_id),
             wallet=self.drafting.wallet(self._wallet_key(holder_id)),
             groups=() if player is None else player.groups,
             player_tariffs=self.drafting.bought(holder_id),
@@ -165,17 +165,15 @@ class SessionActor:
         )
 
     def _claim(self, before: SessionState | None, state: SessionState) -> None:
-        if self.setup.terms.allows_parallel_sessions:
-            return
         claim = playing_claim(state)
         was_started = before is not None and before.status is SessionStatus.STARTED
         is_started = state.status is SessionStatus.STARTED
         if claim is None or was_started == is_started:
             return
-        if is_started:
-            self.drafting.claims.append(claim)
-        else:
+        if not is_started:
             self.drafting.releases.append(claim)
+        elif not self.setup.terms.allows_parallel_sessions:
+            self.drafting.claims.append(claim)
 
     def _close(self, state: SessionState, terms: Terms) -> None:
         self._give_back_to_guest(state)
