@@ -182,7 +182,10 @@ def _grant(state: PcState, wish: Wish, now_ms: int) -> Grant | None:
     held = state.target.grant
     if held is not None and held.session_id == wish.session_id and _still_good(held, wish, now_ms):
         return held
-    return Grant(state.grant_seq + 1, wish.session_id, now_ms, wish.allowed_ms)
+    # Never below the clock: a PC refuses a lease older than one it holds, and a store that came
+    # back as it was some time ago does not remember which that is.
+    seq = max(state.grant_seq + 1, now_ms)
+    return Grant(seq, wish.session_id, now_ms, wish.allowed_ms)
 
 
 def _still_good(held: Grant, wish: Wish, now_ms: int) -> bool:

@@ -115,7 +115,11 @@ class ShardStore(Protocol):
     """What a shard host needs. All methods raise StoreUnavailableError when there is no answer."""
 
     async def acquire(self, shard: ShardId, *, host: str, nonce: str) -> Ownership:
-        """Raise the shard's epoch and make ``nonce`` its owner; the old owner is fenced now."""
+        """Raise the shard's epoch and make ``nonce`` its owner; the old owner is fenced now.
+
+        The new epoch is the server's clock (ms) or one more than the old, whichever is later: so
+        epochs rise even if the server comes back as it was some time ago.
+        """
 
     async def load(self, ownership: Ownership) -> ShardContents | None:
         """Read the whole shard in one go; None if ``ownership`` is no longer current."""

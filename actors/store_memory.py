@@ -43,7 +43,7 @@ class MemoryStore(MemoryReads):
     async def acquire(self, shard: ShardId, *, host: str, nonce: str) -> Ownership:
         """See :meth:`actors.store.ShardStore.acquire`."""
         lease = self._lease(shard)
-        lease.epoch += 1
+        lease.epoch = max(lease.epoch + 1, self._server.now_ms())
         lease.nonce, lease.host, lease.result = nonce, host, None
         return Ownership(shard, lease.epoch, nonce, host)
 

@@ -26,6 +26,7 @@ class Grant:
     hard_stop_at_ms: int
     consumed_ms: int
     counted_boot_ms: int
+    epoch: int = 0
 
     def remaining_ms(self, now: Instant) -> int:
         """Business milliseconds left; 0 when it is over."""
@@ -66,11 +67,14 @@ def admit(grants: Grants, lease: CoverageLease, now: Instant) -> tuple[Grants, A
     """Remember a lease that has arrived.
 
     The same grant again changes nothing, so it can never start over; an older one is refused
-    (``LEASE_REPLAYED``) and the newer goes on. The longest forgotten drop out.
+    (``LEASE_REPLAYED``) and the newer goes on, unless a later owner of the club granted it: the
+    newer one is then lost history. The longest forgotten drop out.
     """
     held = find(grants, lease.lease_id)
-    if held is not None and lease.seq <= held.seq:
-        return grants, AgentFault.LEASE_REPLAYED if lease.seq < held.seq else None
+    if held is not None and lease.seq == held.seq:
+        return grants, None
+    if held is not None and lease.seq < held.seq and lease.epoch <= held.epoch:
+        return grants, AgentFault.LEASE_REPLAYED
     age_ms = max(0, now.wall_ms - lease.issued_at_ms)
     grant = Grant(
         lease_id=lease.lease_id,
@@ -81,6 +85,7 @@ def admit(grants: Grants, lease: CoverageLease, now: Instant) -> tuple[Grants, A
         hard_stop_at_ms=lease.hard_stop_at_ms,
         consumed_ms=min(age_ms, lease.duration_ms),
         counted_boot_ms=now.boot_ms,
+        epoch=lease.epoch,
     )
     others = tuple(other for other in grants if other.lease_id != lease.lease_id)
     return (*others, grant)[-MAX_REMEMBERED_GRANTS:], None

@@ -110,7 +110,7 @@ async def test_taking_over_fences_the_owner_before(sut: StoreUnderTest) -> None:
     first = await owned(store)
     await store.commit(first, 1, [FULL])
     second = await store.acquire(SHARD, host="h2", nonce="n2")
-    assert second.epoch == first.epoch + 1
+    assert second.epoch > first.epoch
     # Even the batch it was already answered: the answer belongs to the old epoch.
     assert (await store.commit(first, 1, [FULL])).fenced
     assert (await store.commit(first, 2, [top_up("p1", 5)])).fenced
@@ -132,7 +132,7 @@ async def test_a_released_shard_has_no_owner(sut: StoreUnderTest) -> None:
     assert not await store.release(ownership)
     assert await store.owners([SHARD]) == {}
     assert (await store.commit(ownership, 1, [])).fenced
-    assert (await owned(store)).epoch == ownership.epoch + 1
+    assert (await owned(store)).epoch > ownership.epoch
 
 
 async def test_later_units_of_a_batch_see_the_earlier_ones(sut: StoreUnderTest) -> None:
