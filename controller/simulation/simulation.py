@@ -1,0 +1,172 @@
+"""One seed: a chain lives through its mishaps, comes to rest and is checked."""
+
+import asyncio
+import hashlib
+import itertools
+import traceback
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Final, TypeVar
+
+import structlog
+from structlog.typing import EventDict
+
+from controller.archive import Archive, open_archive
+from controller.simulation import town
+from controller.simulation.chaos import Chaos
+from controller.simulation.invariants import final_violations, pc_violations, unrest
+from controller.simulation.players import Desk, Player
+from controller.simulation.swarm import Swarm, drawn
+from controller.simulation.virtual_loop import VirtualLoop
+from controller.simulation.world import World
+
+REST_WITHIN_S: Final = 180.0
+LOOK_EVERY_S: Final = 1.0
+CALLER_LOSS: Final = 0.1
+DEFECT_EVENTS: Final = frozenset({"step_failed", "shard_loop_failed"})
+
+_RUNS: Final = itertools.count(1)
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a seed. ``digest`` is the same whenever the seed is played again."""
+
+    seed: int
+    violations: tuple[str, ...]
+    digest: str
+    club_hours: float
+    sessions: int
+    transactions: int
+    batches: int
+
+
+class SeedRunner:
+    """Plays seeds one after another; all share one archive, each has a chain of its own."""
+
+    def __init__(self, archive: Archive | None = None) -> None:
+        self._archive = archive or open_archive("sqlite://")
+
+    def close(self) -> None:
+        """Free the archive."""
+        self._archive.close()
+
+    def play(self, seed: int) -> Result:
+        """Play one seed to its end."""
+        defects: list[str] = []
+        with heard(defects):
+            result: Result = in_virtual_time(lambda: _played(seed, self._archive, defects))
+        return result
+
+
+def in_virtual_time(main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+    """Run a coroutine on a loop of its own and end every task it leaves behind."""
+    loop = VirtualLoop()
+    try:
+        return loop.run_until_complete(main())
+    finally:
+        tasks = sorted(asyncio.all_tasks(loop), key=lambda task: task.get_name())
+        for task in tasks:
+            task.cancel()
+        loop.thaw_all()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+async def _played(seed: int, archive: Archive, defects: list[str]) -> Result:
+    random = Random(seed)  # noqa: S311 - a simulation's dice
+    swarm = drawn(random)
+    # Each run has a chain of its own in the archive; digests do not see its name.
+    world = World(
+        seed=seed,
+        chain_id=f"c{next(_RUNS)}",
+        hosts=swarm.hosts,
+        speed=swarm.speed,
+        archive=None if swarm.restores else archive,
+        parallel_sessions=swarm.parallel_sessions,
+    )
+    world.surrounds.defects = defects
+    desk = Desk(world, Random(f"{seed}/desk"))  # noqa: S311
+    found = await _lived(world, desk, swarm)
+    found += await final_violations(world, desk)
+    result = _result(seed, world, found)
+    await world.close()
+    return result
+
+
+async def _lived(world: World, desk: Desk, swarm: Swarm) -> list[str]:
+    found: list[str] = []
+    await asyncio.sleep(2.0)
+    desk.loss = CALLER_LOSS
+    players = [
+        Player(name, desk, Random(f"{world.random.random()}/{name}"))  # noqa: S311
+        for name in (*town.PLAYERS, None)
+    ]
+    playing = [asyncio.create_task(player.play(swarm.think_s)) for player in players]
+    watching = asyncio.create_task(_watch(world, found))
+    await Chaos(world, swarm).run()
+    desk.loss = 0.0
+    for player in players:
+        player.leaving = True
+    await asyncio.wait(playing, timeout=REST_WITHIN_S)
+    found += [f"a player failed: {one.exception()!r}" for one in playing if _failed(one)]
+    until_s = world.loop.time() + REST_WITHIN_S
+    restless = unrest(world)
+    while restless is not None and world.loop.time() < until_s:
+        await asyncio.sleep(LOOK_EVERY_S)
+        restless = unrest(world)
+    if restless is not None:
+        found.append(f"no rest: {restless}")
+    watching.cancel()
+    return found
+
+
+def _failed(task: "asyncio.Task[None]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
+
+
+async def _watch(world: World, found: list[str]) -> None:
+    while not found:
+        await asyncio.sleep(LOOK_EVERY_S)
+        found += pc_violations(world)
+
+
+def _result(seed: int, world: World, found: list[str]) -> Result:
+    witness = world.witness
+    history = hashlib.blake2b(digest_size=8)
+    for payload in (*witness.transactions, *witness.events):
+        history.update(payload.replace(world.chain_id.encode(), b""))
+    history.update(f"{world.loop.time()} {witness.batches}".encode())
+    chain = world.server.chain(world.chain_id)
+    hours = world.loop.time() * world.business.speed / 3_600
+    return Result(
+        seed=seed,
+        violations=tuple(found),
+        digest=history.hexdigest(),
+        club_hours=hours * len(town.CLUBS),
+        sessions=len(chain.index),
+        transactions=len(witness.transactions),
+        batches=witness.batches,
+    )
+
+
+@contextmanager
+def heard(defects: list[str]) -> Iterator[None]:
+    """Take log events out of sight, but for those that mean a defect."""
+
+    def listen(_logger: object, _name: str, event: EventDict) -> EventDict:
+        if event["event"] in DEFECT_EVENTS:
+            shown = {name: value for name, value in event.items() if name != "exc_info"}
+            defects.append(f"{shown} {traceback.format_exc(limit=-3)}")
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[listen])
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()

@@ -1,0 +1,105 @@
+"""What may go wrong in one simulation, and how often: drawn anew for every seed.
+
+A seed in which everything fails at once explores little; so each kind of fault is absent from
+many seeds and frequent in some.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Final
+
+
+class CallFate(StrEnum):
+    """What becomes of one call to the store."""
+
+    SERVED = "served"
+    REFUSED = "refused"
+    """Nothing happened and the caller knows that it did not answer."""
+    REQUEST_LOST = "request_lost"
+    ANSWER_LOST = "answer_lost"
+    LATE = "late"
+    """The caller has given up when the server gets it."""
+    TWICE = "twice"
+    """The client sends it again because the first answer was lost on the way."""
+    CRASH_BEFORE = "crash_before"
+    CRASH_AFTER = "crash_after"
+
+
+class Mishap(StrEnum):
+    """What happens to machines now and then."""
+
+    KILL_HOST = "kill_host"
+    FREEZE_HOST = "freeze_host"
+    MOVE_SHARDS = "move_shards"
+    CUT_STORE = "cut_store"
+    """One host does not reach the store."""
+    STOP_STORE = "stop_store"
+    RESTORE_STORE = "restore_store"
+    """The store comes back as it was some time ago."""
+    STOP_BROKER = "stop_broker"
+    LOSE_BROKER = "lose_broker"
+    """The broker comes back without sessions and retained messages."""
+    UNPLUG_PC = "unplug_pc"
+    POWER_CUT = "power_cut"
+    SET_PC_CLOCK = "set_pc_clock"
+    SLEW_HOST_CLOCK = "slew_host_clock"
+    KILL_ARCHIVE = "kill_archive"
+    LOSE_NEWS = "lose_news"
+    """The store's channels lose what they carry."""
+
+
+SPEEDS: Final = (10.0, 60.0, 180.0)
+_FREQUENT: Final = 0.04
+_PRESENT_SHARE: Final = 0.5
+_RESTORE_SHARE: Final = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Swarm:
+    """One seed's world and its faults. Chances are per call or per message, pauses real."""
+
+    hosts: int
+    speed: float
+    chaos_s: float
+    mishap_every_s: float
+    calls: tuple[tuple[CallFate, float], ...]
+    mishaps: tuple[Mishap, ...]
+    message_loss: float
+    message_twice: float
+    message_delay_s: float
+    store_delay_s: float
+    parallel_sessions: bool
+    think_s: float
+
+    @property
+    def restores(self) -> bool:
+        """Whether acknowledged history may be lost by definition."""
+        return Mishap.RESTORE_STORE in self.mishaps
+
+
+def drawn(random: Random) -> Swarm:
+    """The swarm of one seed."""
+
+    def maybe(most: float) -> float:
+        return random.random() * most if random.random() < _PRESENT_SHARE else 0.0
+
+    mishaps = [
+        mishap
+        for mishap in Mishap
+        if random.random() < (_RESTORE_SHARE if mishap is Mishap.RESTORE_STORE else _PRESENT_SHARE)
+    ]
+    return Swarm(
+        hosts=random.choice((2, 2, 3)),
+        speed=random.choice(SPEEDS),
+        chaos_s=random.uniform(20.0, 45.0),
+        mishap_every_s=random.uniform(1.5, 8.0),
+        calls=tuple((fate, maybe(_FREQUENT)) for fate in CallFate if fate is not CallFate.SERVED),
+        mishaps=tuple(mishaps),
+        message_loss=maybe(0.3),
+        message_twice=maybe(0.3),
+        message_delay_s=maybe(2.0),
+        store_delay_s=maybe(0.2),
+        parallel_sessions=random.random() < _PRESENT_SHARE,
+        think_s=random.uniform(0.4, 3.0),
+    )

@@ -1,0 +1,107 @@
+"""Sees every batch the store's twin judges, and keeps books of its own.
+
+The witness trusts nothing it is told: who owns a shard is who took it last, and a batch counts
+once, in its turn. It also keeps the whole history, whatever is trimmed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from actors.store import (
+    CommitResult,
+    Ownership,
+    ShardId,
+    Unit,
+    UnitStatus,
+)
+from actors.store_memory import MemoryStore
+from actors.store_memory_server import MemoryServer
+
+
+@dataclass(slots=True)
+class Witness:
+    """``transactions`` and ``events`` are payloads in the order they took effect."""
+
+    violations: list[str] = field(default_factory=list)
+    transactions: list[bytes] = field(default_factory=list)
+    events: list[bytes] = field(default_factory=list)
+    nonces: dict[ShardId, str] = field(default_factory=dict)
+    seqs: dict[ShardId, int] = field(default_factory=dict)
+    balances: dict[str, int] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
+    batches: int = 0
+
+    def took(self, ownership: Ownership) -> None:
+        """Somebody owns a shard from now on."""
+        self.nonces[ownership.shard] = ownership.nonce
+
+    def judged(
+        self, ownership: Ownership, seq: int, units: Sequence[Unit], result: CommitResult
+    ) -> None:
+        """A batch was judged and not answered from memory."""
+        self.batches += 1
+        shard = ownership.shard
+        if self.nonces.get(shard) != ownership.nonce:
+            self.violations.append(f"{ownership.host} wrote {shard}, which another host owns")
+        if seq != self.seqs.get(shard, 0) + 1:
+            self.violations.append(f"batch {seq} of {shard} follows {self.seqs.get(shard, 0)}")
+        self.seqs[shard] = seq
+        for unit, outcome in zip(units, result.outcomes, strict=True):
+            if outcome.status is UnitStatus.APPLIED:
+                self._applied(unit)
+
+    def _applied(self, unit: Unit) -> None:
+        self.events += unit.events
+        self.transactions += unit.transactions
+        for payload in unit.transactions:
+            self._posted(orjson.loads(payload))
+
+    def _posted(self, transaction: dict[str, object]) -> None:
+        name = str(transaction["id"])
+        if name in self.ids:
+            self.violations.append(f"transaction {name} took effect twice")
+        self.ids.add(name)
+        total_minor = 0
+        entries = transaction["entries"]
+        assert isinstance(entries, list)
+        for entry in entries:
+            account, amount_minor = entry["account"], entry["amount_minor"]
+            total_minor += amount_minor
+            self.balances[account] = self.balances.get(account, 0) + amount_minor
+        if total_minor:
+            self.violations.append(f"transaction {name} sums to {total_minor}")
+        for entry in entries:
+            account = entry["account"]
+            if ":wallet:" in account and self.balances[account] < 0:
+                self.violations.append(f"{account} fell to {self.balances[account]} by {name}")
+
+
+class WitnessedStore(MemoryStore):
+    """The twin, with a witness at its side."""
+
+    def __init__(self, server: MemoryServer, witness: Witness, *, host: str = "") -> None:
+        super().__init__(server, host=host)
+        self._witness = witness
+
+    async def acquire(self, shard: ShardId, *, host: str, nonce: str) -> Ownership:
+        """See :meth:`actors.store.ShardStore.acquire`."""
+        ownership = await super().acquire(shard, host=host, nonce=nonce)
+        self._witness.took(ownership)
+        return ownership
+
+    async def release(self, ownership: Ownership) -> bool:
+        """See :meth:`actors.store.ShardStore.release`."""
+        released = await super().release(ownership)
+        if released:
+            self._witness.nonces.pop(ownership.shard, None)
+        return released
+
+    async def commit(self, ownership: Ownership, seq: int, units: Sequence[Unit]) -> CommitResult:
+        """See :meth:`actors.store.ShardStore.commit`."""
+        before = self._lease(ownership.shard).result
+        result = await super().commit(ownership, seq, units)
+        if not result.fenced and result is not before:
+            self._witness.judged(ownership, seq, units, result)
+        return result

@@ -1,0 +1,109 @@
+"""A simulator that finds nothing proves nothing: each of these defects must be found.
+
+They are planted in the twin of the store, in the archive's worker and in the loop of a shard,
+for the length of one test.
+"""
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from actors import host
+from actors.draft import Draft
+from actors.runtime import ShardRuntime
+from actors.shard_loop import ShardLoop
+from actors.store import ChainStream, CommitResult, Ownership, Unit
+from actors.store_memory import MemoryStore
+from actors.store_memory_chain import MemoryChain, MemoryLease
+from controller.archive import ArchiveConsumer
+from controller.simulation.simulation import SeedRunner
+
+SEEDS_MAX = 200
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+class HastyLoop(ShardLoop):
+    """Lets effects out before the commit that makes them true."""
+
+    async def _commit(
+        self, runtime: ShardRuntime, ownership: Ownership, drafts: Sequence[Draft]
+    ) -> None:
+        for draft in drafts:
+            self._release_effects(draft.effects)
+        await super()._commit(runtime, ownership, drafts)
+
+
+class HastyConsumer(ArchiveConsumer):
+    """Trims what it has read before it has written it."""
+
+    async def _follow(self, chain_id: str, stream: ChainStream) -> int:
+        cursor = await self._archive.cursor(chain_id, stream)
+        read = await self._store.stream(chain_id, stream, after=cursor)
+        if read:
+            await self._store.trim(chain_id, stream, before=read[-1].entry_id)
+            await self._archive.write(chain_id, stream, read, after=cursor)
+        return len(read)
+
+
+async def commit_in_any_order(
+    self: MemoryStore, ownership: Ownership, seq: int, units: Sequence[Unit]
+) -> CommitResult:
+    """The twin's commit without a look at the batch's number."""
+    lease = self._lease(ownership.shard)
+    if not lease.is_held_by(ownership):
+        return CommitResult(fenced=True)
+    chain, number = self._chain(ownership.shard.chain_id), ownership.shard.number
+    outcomes = tuple(chain.judge_and_apply(number, unit, {}) for unit in units)
+    lease.seq, lease.result = seq, CommitResult(fenced=False, outcomes=outcomes)
+    return lease.result
+
+
+def drop_the_epoch_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryLease, "is_held_by", lambda _lease, _ownership: True)
+
+
+def skip_the_sequence_check(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryStore, "commit", commit_in_any_order)
+
+
+def forget_idempotency(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryChain, "_known_answer", lambda _chain, _asked: None)
+
+
+def ignore_expected_balances(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryChain, "_wrong_balance", lambda _chain, _unit: None)
+
+
+def let_effects_out_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(host, "ShardLoop", HastyLoop)
+
+
+def trim_before_the_archive_has_it(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("controller.simulation.machines.ArchiveConsumer", HastyConsumer)
+
+
+DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
+    (drop_the_epoch_check, ("another host owns",)),
+    (skip_the_sequence_check, ("follows",)),
+    (forget_idempotency, ("took effect twice", "different answers")),
+    (ignore_expected_balances, ("fell to", "paid", "balance", "charged")),
+    (let_effects_out_before_the_commit, ("paid", "promised", "different answers", "open")),
+    (trim_before_the_archive_has_it, ("archive",)),
+)
+
+
+@pytest.mark.parametrize(("plant", "signs"), DEFECTS, ids=[p.__name__ for p, _ in DEFECTS])
+def test_a_planted_defect_is_found(
+    plant: Plant, signs: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch)
+    runner = SeedRunner()
+    for seed in range(SEEDS_MAX):
+        violations = runner.play(seed).violations
+        if violations:
+            shown = "\n".join(violations)
+            assert any(sign in shown for sign in signs), shown
+            runner.close()
+            return
+    raise AssertionError(f"not found in {SEEDS_MAX} seeds")
