@@ -111,7 +111,7 @@ class Host:
     async def execute(self, envelope: CommandEnvelope) -> CommandReply:
         """Decide one command and answer when the answer is durable."""
         loop = self._loops.get(shard_of_club(envelope.chain_id, envelope.club_id))
-        if loop is None or self._draining:
+        if loop is None:
             return CommandReply(status=ReplyStatus.NOT_OWNER)
         self._next_ticket += 1
         ticket = self._next_ticket
@@ -131,7 +131,7 @@ class Host:
         return reply
 
     def drain(self) -> None:
-        """Ask the coordinator to move everything away; ``run`` goes on until cancelled."""
+        """Ask the coordinator to move everything away; until then it is served as ever."""
         self._draining = True
 
     @property

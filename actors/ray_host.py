@@ -120,12 +120,26 @@ def ensure_host(values: HostValues) -> None:
     ).remote(values)
 
 
+def drain_host(release: str, name: str) -> None:
+    """Ask a host to have every shard moved away; it says so with its next beat."""
+    try:
+        ray.get_actor(host_actor_name(release, name), NAMESPACE).drain.remote()
+    except ValueError:
+        log.info("host_already_gone", host=name)
+
+
 def remove_host(release: str, name: str) -> None:
     """End a host for good; its shards are free once its beats stop."""
     try:
         ray.kill(ray.get_actor(host_actor_name(release, name), NAMESPACE), no_restart=True)
     except ValueError:
         log.info("host_already_gone", host=name)
+
+
+def has_nodes() -> bool:
+    """Whether Ray has a machine that actors could be placed on."""
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return any(node["Alive"] for node in nodes)
 
 
 class RemoteMethod(Protocol):

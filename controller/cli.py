@@ -31,6 +31,9 @@ COMMANDS: Final = {
     "run": Deferred(
         "controller.commands_serve", "run_command", "The controller: shard hosts and coordinator."
     ),
+    "drain": Deferred(
+        "controller.commands_hosts", "drain_command", "Empty a host and keep it empty."
+    ),
     "api": Deferred(
         "controller.commands_serve", "api_command", "The API, the hall page and /metrics."
     ),
@@ -49,6 +52,12 @@ COMMANDS: Final = {
         "controller.commands_check",
         "verify_command",
         "Whether balances, ledger, archive and receipts agree.",
+    ),
+    "backup": Deferred(
+        "controller.backup.command", "backup_command", "Store and archive into one checked file."
+    ),
+    "restore": Deferred(
+        "controller.backup.command", "restore_command", "A backup into an empty store and archive."
     ),
     "quote": Deferred(
         "controller.quote", "quote_command", "What a session would cost, segment by segment."

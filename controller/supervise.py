@@ -1,27 +1,44 @@
 """The controller process: starts or joins Ray, keeps the hosts alive, hands out shards.
 
 It decides nothing about clubs. If it is down, no shard moves and no host is replaced; billing
-goes on. It may be started twice: both would compute the same map from the same facts.
+goes on. It may be started twice: both would compute the same map from the same facts. Of two
+releases the one that started last is in charge; its hosts take over those of the other.
 """
 
 import asyncio
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
 import structlog
 
 from actors.host_process import HostValues
 from actors.local_host import shards_with_clubs
-from actors.ray_host import RayValues, announce_ray, connect, disconnect, ensure_host
-from actors.store import ShardId, Store, StoreUnavailableError
+from actors.ray_host import (
+    RayValues,
+    announce_ray,
+    connect,
+    disconnect,
+    drain_host,
+    ensure_host,
+    has_nodes,
+    remove_host,
+)
+from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
 from actors.store_redis import RedisStore
 from controller.business_time import read_anchor
 from controller.coordinator import assign
+from controller.draining import (
+    RELEASE_DETAIL,
+    departures,
+    drained_hosts,
+    release_in_charge,
+    take_charge,
+)
 from controller.settings import PREFIX, Settings, SettingsError
 
 STEP_EVERY_S: Final = 0.5
@@ -30,36 +47,119 @@ ENSURE_EVERY_STEPS: Final = 20
 log = structlog.get_logger(__name__)
 
 
+class HostFleet(Protocol):
+    """The host processes of one release. Methods block, and change nothing when repeated."""
+
+    @property
+    def release(self) -> str:
+        """Whose hosts these are."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Hosts there should be, stable over restarts."""
+
+    def ensure(self, name: str) -> None:
+        """Have this host, of this release."""
+
+    def drain(self, record: HostRecord) -> None:
+        """Tell a host, of any release, to give its shards up."""
+
+    def end(self, record: HostRecord) -> None:
+        """End a host, of any release, for good."""
+
+    def has_room(self) -> bool:
+        """Whether there is any machine left that a host could start on."""
+
+
 @dataclass(frozen=True, slots=True)
-class FleetOfHosts:
-    """How many hosts of which release there should be, and the values each is made from."""
+class RayHosts:
+    """Hosts as Ray actors: how many, and the values each is made from.
+
+    A name holds the release: two processes under one name would take shards from each other.
+    """
 
     count: int
+    release: str
     values_of: Callable[[str], HostValues]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the hosts, stable over restarts."""
-        return tuple(f"h{index}" for index in range(self.count))
+        """See :class:`HostFleet`."""
+        return tuple(f"{self.release}-h{index}" for index in range(self.count))
+
+    def ensure(self, name: str) -> None:
+        """See :class:`HostFleet`."""
+        ensure_host(self.values_of(name))
+
+    def drain(self, record: HostRecord) -> None:
+        """See :class:`HostFleet`."""
+        drain_host(record.details[RELEASE_DETAIL], record.name)
+
+    def end(self, record: HostRecord) -> None:
+        """See :class:`HostFleet`."""
+        remove_host(record.details[RELEASE_DETAIL], record.name)
+
+    def has_room(self) -> bool:
+        """See :class:`HostFleet`."""
+        return has_nodes()
+
+
+class NoRoomError(Exception):
+    """No host lives and none can start here: this process has to begin again."""
 
 
 class Supervisor:
     """One step at a time: make sure of the hosts, read who lives, store the changed map."""
 
-    def __init__(self, store: Store, ensure: Callable[[], None]) -> None:
+    def __init__(self, store: Store, fleet: HostFleet) -> None:
         self._store = store
-        self._ensure = ensure
+        self._fleet = fleet
         self._steps = 0
+        self._ended: set[str] = set()
+        self._drained: frozenset[str] = frozenset()
 
     async def step(self) -> dict[ShardId, str]:
-        """Bring the map up to date; returns what changed."""
-        if self._steps % ENSURE_EVERY_STEPS == 0:
-            await asyncio.to_thread(self._ensure)
+        """Bring hosts and map up to date; returns what changed in the map. Raises NoRoomError."""
+        if await release_in_charge(self._store) not in (None, self._fleet.release):
+            return {}
+        await self._keep_hosts()
+        live = await self._store.hosts()
+        if not live and not await asyncio.to_thread(self._fleet.has_room):
+            raise NoRoomError("no host lives and Ray has no node left to start one on")
+        current = await self._store.assignments()
+        await self._part(live, current)
+        return await self._assign(live, current)
+
+    async def _keep_hosts(self) -> None:
+        drained = await drained_hosts(self._store)
+        if self._steps % ENSURE_EVERY_STEPS == 0 or drained != self._drained:
+            for name in self._fleet.names:
+                if name not in drained:
+                    await asyncio.to_thread(self._fleet.ensure, name)
+        self._drained = drained
         self._steps += 1
-        hosts = [host.name for host in await self._store.hosts() if not host.draining]
+
+    async def _part(self, live: Sequence[HostRecord], current: Mapping[ShardId, str]) -> None:
+        going = departures(
+            live, wanted=self._fleet.names, drained=self._drained, assigned=current.values()
+        )
+        for record in going.tell:
+            log.info("host_draining", host=record.name, shards=record.shards_owned)
+            await asyncio.to_thread(self._fleet.drain, record)
+        for record in going.end:
+            # Its record outlives it for a moment.
+            if record.incarnation not in self._ended:
+                self._ended.add(record.incarnation)
+                log.info("host_ended", host=record.name)
+                await asyncio.to_thread(self._fleet.end, record)
+        self._ended &= {record.incarnation for record in live}
+
+    async def _assign(
+        self, live: Sequence[HostRecord], current: Mapping[ShardId, str]
+    ) -> dict[ShardId, str]:
+        hosts = [record.name for record in live if not record.draining]
         if not hosts:
             return {}
-        current = await self._store.assignments()
         shards = await shards_with_clubs(self._store)
         wanted = assign(hosts, shards, current)
         changes = {shard: host for shard, host in wanted.items() if current.get(shard) != host}
@@ -70,14 +170,9 @@ class Supervisor:
         return changes
 
 
-async def supervise(store: Store, fleet: FleetOfHosts, *, stop: asyncio.Event) -> None:
-    """Run until ``stop``; an unreachable store is waited out."""
-
-    def ensure() -> None:
-        for name in fleet.names:
-            ensure_host(fleet.values_of(name))
-
-    supervisor = Supervisor(store, ensure)
+async def supervise(store: Store, fleet: HostFleet, *, stop: asyncio.Event) -> None:
+    """Run until ``stop``; an unreachable store is waited out. Raises NoRoomError."""
+    supervisor = Supervisor(store, fleet)
     while not stop.is_set():
         try:
             await supervisor.step()
@@ -97,7 +192,10 @@ def stop_on_signals(stop: asyncio.Event) -> None:
 
 
 def run_controller(settings: Settings) -> None:
-    """The controller process, until SIGINT or SIGTERM. Raises SettingsError without servers."""
+    """The controller process, until SIGINT or SIGTERM. Raises SettingsError without servers.
+
+    It ends with code 1 when its Ray has died, for whoever keeps it alive to start it again.
+    """
     for name in ("redis_url", "mqtt_url"):
         if getattr(settings, name) is None:
             raise SettingsError(f"{PREFIX}{name.upper()}: not set; `clubctl demo` starts its own")
@@ -106,6 +204,9 @@ def run_controller(settings: Settings) -> None:
         temp_dir = tempfile.mkdtemp(prefix="clubctl-ray-")
     try:
         asyncio.run(_controller(settings, temp_dir))
+    except NoRoomError as error:
+        log.warning("controller_ends", reason=str(error))
+        raise SystemExit(1) from error
     finally:
         if temp_dir is not None:
             shutil.rmtree(temp_dir, ignore_errors=True)
@@ -127,7 +228,9 @@ async def _controller(settings: Settings, temp_dir: str | None) -> None:
         def host_values(name: str) -> HostValues:
             return HostValues(name, settings.release, redis_url, mqtt_url, anchor)
 
-        await supervise(store, FleetOfHosts(settings.hosts, host_values), stop=stop)
+        await take_charge(store, settings.release)
+        fleet = RayHosts(settings.hosts, settings.release, host_values)
+        await supervise(store, fleet, stop=stop)
     finally:
         await asyncio.to_thread(disconnect)
         await store.close()
