@@ -3,14 +3,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format lock clean
+.PHONY: demo test test-faults check format lock clean
 
 demo: $(STAMP)
 	$(BIN)/clubctl demo
 
 test: $(STAMP)
 	.ci/install-servers
-	$(BIN)/python -m pytest -n 2 --dist loadscope
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not faults"
+
+# Every row of docs/durability.md; the figures go to build/faults.jsonl, one JSON object a row.
+test-faults: $(STAMP)
+	.ci/install-servers
+	FAULTS_SESSIONS=$${FAULTS_SESSIONS:-200} FAULTS_REPORT=build/faults.jsonl \
+		$(BIN)/python -m pytest tests/faults tests/integration/test_host_faults.py
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

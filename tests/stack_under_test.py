@@ -33,6 +33,7 @@ class Stack:
     processes: DemoProcesses
     store: RedisStore
     client: httpx.AsyncClient
+    anchor: ClockAnchor
     _keys: "count[int]" = field(default_factory=count)
 
     async def host(self, name: str) -> HostRecord | None:
@@ -109,9 +110,18 @@ async def until(
 
 @asynccontextmanager
 async def running_stack(
-    folder: Path, *, speed: float = 1.0, fleet: bool = True
+    folder: Path,
+    *,
+    speed: float = 1.0,
+    fleet: bool = True,
+    archive: bool = False,
+    pcs_per_zone: int = 2,
+    players: tuple[str, ...] = PLAYERS,
 ) -> AsyncIterator[Stack]:
-    """Start everything over an empty state folder and stop it all at the end."""
+    """Start everything over an empty state folder and stop it all at the end.
+
+    ``fleet`` are simulated PCs, the first two of every zone.
+    """
     with StateFolder(folder, env="development") as state:
         shape = DemoShape(api_port=state.port("api"), hosts=2, api_key="test-key")
         processes = DemoProcesses(state, shape)
@@ -119,20 +129,24 @@ async def running_stack(
         processes.broker.start()
         store = RedisStore.open(processes.valkey.url)
         try:
-            await _configure(store, speed)
+            await seed(store, pcs_per_zone=pcs_per_zone, players=players)
+            anchor = await _anchored(store, speed)
             await _start(processes, store, fleet=fleet)
+            if archive:
+                processes.archive.start()
             async with open_client(shape.hall_url, shape.api_key) as client:
-                yield Stack(processes, store, client)
+                yield Stack(processes, store, client, anchor)
         finally:
             await store.close()
             await processes.stop()
 
 
-async def _configure(store: RedisStore, speed: float) -> None:
-    await seed(store, players=PLAYERS)
+async def _anchored(store: RedisStore, speed: float) -> ClockAnchor:
+    now_ms = SystemClock().wall_ms()
+    anchor = ClockAnchor(now_ms, now_ms, speed)
     if speed != 1.0:
-        now_ms = SystemClock().wall_ms()
-        await write_anchor(store, ClockAnchor(now_ms, now_ms, speed))
+        await write_anchor(store, anchor)
+    return anchor
 
 
 async def _start(processes: DemoProcesses, store: RedisStore, *, fleet: bool) -> None:

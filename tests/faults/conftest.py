@@ -1,0 +1,27 @@
+"""A house full of players, shared by the rows of a file, and the report the rows write."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from faulted_house import FaultedHouse, FaultReport, full_house
+
+
+@pytest.fixture(scope="session")
+def report() -> Iterator[FaultReport]:
+    """What the rows measured; written where ``FAULTS_REPORT`` says."""
+    collected = FaultReport.from_environment()
+    yield collected
+    collected.write()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[FaultedHouse]:
+    """Everything at work, every PC taken. A file's ``FLEET`` adds simulated PCs to it."""
+    folder: Path = tmp_path_factory.mktemp("house") / "state"
+    fleet = bool(getattr(request.module, "FLEET", False))
+    async with full_house(folder, fleet=fleet) as running:
+        yield running

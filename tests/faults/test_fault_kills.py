@@ -1,0 +1,42 @@
+"""A random host killed again and again: ``FAULTS_KILLS`` times (100)."""
+
+import asyncio
+import os
+import signal
+from random import Random
+
+import pytest
+from faulted_house import FaultedHouse, FaultReport, machine_ms
+from stack_under_test import send_signal
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.integration,
+    pytest.mark.ray,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(3_600),
+]
+KILLS = int(os.environ.get("FAULTS_KILLS", "100"))
+PAUSE_S = (1.0, 3.0)
+CHECK_EVERY = 10
+
+
+async def test_hosts_are_killed_over_and_over(house: FaultedHouse, report: FaultReport) -> None:
+    luck, seconds = Random(5), []
+    for number in range(KILLS):
+        victim = await house.owner(luck.choice(("north", "south")))
+        clubs, place = await house.clubs_of(victim), await house.newest_entry()
+        killed_at_ms = machine_ms()
+        try:
+            send_signal(victim, signal.SIGKILL)
+        except ProcessLookupError:
+            # It is the last one's record: its process died already.
+            continue
+        seconds.append(await house.ticks_go_on(killed_at_ms, after=place, clubs=clubs))
+        report.note("random host killed", seconds)
+        await asyncio.sleep(luck.uniform(*PAUSE_S))
+        if number % CHECK_EVERY == 0:
+            await house.books_are_whole()
+    await house.books_are_whole()
+    await house.archive_is_the_ledger()
+    assert len(seconds) > KILLS // 2

@@ -1,0 +1,122 @@
+"""The rows of the fault matrix that take seconds: one house, one fault after another."""
+
+import asyncio
+import os
+import resource
+import signal
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from clubs_under_test import CHAIN, CLUBS
+from faulted_house import FaultedHouse, FaultReport, machine_ms
+from stack_under_test import send_signal, until
+
+from actors.placement import shard_of_club
+from actors.store import Ownership, Unit
+from controller.demo.processes import answers
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+]
+DISK_LEFT_BYTES = 30_000
+FROZEN_S = 4.0
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def sound_afterwards(house: FaultedHouse) -> AsyncIterator[None]:
+    """Whatever the row did: nothing lost, nothing doubled, the books agree."""
+    yield
+    await house.books_are_whole()
+
+
+async def test_a_host_is_killed(house: FaultedHouse, report: FaultReport) -> None:
+    victim = await house.owner("north")
+    clubs, place = await house.clubs_of(victim), await house.newest_entry()
+    send_signal(victim, signal.SIGKILL)
+    report.note("host killed", [await house.ticks_go_on(machine_ms(), after=place, clubs=clubs)])
+
+
+async def test_the_store_is_killed(house: FaultedHouse, report: FaultReport) -> None:
+    place, valkey = await house.newest_entry(), house.stack.processes.valkey
+    killed_at_ms = machine_ms()
+    valkey.kill()
+    valkey.start()
+    report.note("store killed", [await house.ticks_go_on(killed_at_ms, after=place, clubs=CLUBS)])
+
+
+async def test_the_store_is_frozen_for_moments(house: FaultedHouse, report: FaultReport) -> None:
+    place, child = await house.newest_entry(), house.stack.processes.valkey.child
+    assert child.pid is not None
+    os.kill(child.pid, signal.SIGSTOP)
+    await asyncio.sleep(FROZEN_S)
+    os.kill(child.pid, signal.SIGCONT)
+    seconds = await house.ticks_go_on(machine_ms(), after=place, clubs=CLUBS)
+    report.note(f"store frozen {FROZEN_S:.0f} s (from its return)", [seconds])
+
+
+async def test_the_store_has_no_room_on_its_disk(house: FaultedHouse, report: FaultReport) -> None:
+    """It must not acknowledge what it cannot keep: it ends, and says why."""
+    place, valkey = await house.newest_entry(), house.stack.processes.valkey
+    assert valkey.child.pid is not None
+    folder = house.stack.processes.state.folder("valkey")
+    largest = max(file.stat().st_size for file in folder.rglob("*.aof"))
+    limit = largest + DISK_LEFT_BYTES
+    resource.prlimit(valkey.child.pid, resource.RLIMIT_FSIZE, (limit, limit))
+
+    async def ended() -> bool:
+        return not valkey.child.is_running
+
+    await until(ended, what="the store's end")
+    assert "AOF" in valkey.child.log_tail()
+    await asyncio.sleep(1)
+    back_at_ms = machine_ms()
+    valkey.start()
+    seconds = await house.ticks_go_on(back_at_ms, after=place, clubs=CLUBS)
+    report.note("store's disk full (from its restart)", [seconds])
+
+
+async def test_the_broker_is_killed(house: FaultedHouse, report: FaultReport) -> None:
+    place, broker = await house.newest_entry(), house.stack.processes.broker
+    killed_at_ms = machine_ms()
+    broker.kill()
+    seconds = await house.ticks_go_on(killed_at_ms, after=place, clubs=CLUBS)
+    report.note("broker killed", [seconds])
+    broker.start()
+
+
+async def test_the_api_is_killed_and_a_retry_is_answered_once(
+    house: FaultedHouse, report: FaultReport
+) -> None:
+    stack, place = house.stack, await house.newest_entry()
+    path = "clubs/north/players/p0/wallet/top-ups"
+    request = {"json": {"amountMinor": 100}, "headers": {"Idempotency-Key": "twice"}}
+    before, _ = await stack.wallet("p0")
+    first = await stack.client.post(path, **request)
+    killed_at_ms = machine_ms()
+    stack.processes.api.kill()
+    seconds = await house.ticks_go_on(killed_at_ms, after=place, clubs=CLUBS)
+    report.note("API killed", [seconds])
+    stack.processes.api.start()
+
+    async def serving() -> bool:
+        return await answers(f"{stack.processes.shape.hall_url}/readyz")
+
+    await until(serving, what="the API")
+    again = await stack.client.post(path, **request)
+    assert (again.status_code, again.json()) == (first.status_code, first.json())
+    after, _ = await stack.wallet("p0")
+    assert after <= before + 100
+
+
+async def test_a_zombie_is_refused(house: FaultedHouse) -> None:
+    """Somebody who owned the shard before writes nothing, whatever it holds in memory."""
+    store = house.stack.store
+    shard = shard_of_club(CHAIN, "north")
+    owner = (await store.owners([shard]))[shard]
+    former = Ownership(shard, owner.epoch - 1, "a nonce of before", owner.host)
+    result = await store.commit(former, 1, [Unit(deltas=(("EUR:a", 1), ("EUR:b", -1)))])
+    assert result.fenced

@@ -1,0 +1,103 @@
+"""A new release beside the old one: hosts of the new take over, those of the old leave."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from clubs_under_test import CLUBS
+from faulted_house import FaultedHouse, FaultReport, machine_ms
+from stack_under_test import Stack, until
+
+from actors.ray_host import RAY_SNAPSHOT
+from controller.embedded import ChildProcess
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.integration,
+    pytest.mark.ray,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.timeout(300),
+]
+NEXT_RELEASE = "next"
+LATE_MAX_S = 5.0
+
+
+@contextmanager
+def next_release(stack: Stack, ray_address: str) -> Iterator[ChildProcess]:
+    """A controller of the next release in the Ray of this one."""
+    child = ChildProcess(
+        "controller-next",
+        [sys.executable, "-m", "controller.cli", "run"],
+        log_file=stack.processes.state.log_file("controller-next"),
+        environment={
+            **stack.processes.environment,
+            "CLUBCTL_RELEASE": NEXT_RELEASE,
+            "CLUBCTL_RAY_ADDRESS": ray_address,
+        },
+    )
+    child.start()
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+async def releases(house: FaultedHouse) -> set[str]:
+    """Releases of the hosts that live."""
+    return {record.details["release"] for record in await house.stack.store.hosts()}
+
+
+async def test_a_release_rolls_over_the_one_before(
+    house: FaultedHouse, report: FaultReport
+) -> None:
+    stack = house.stack
+    address = (await stack.store.snapshots(RAY_SNAPSHOT))[RAY_SNAPSHOT].decode()
+    began_at_ms = machine_ms()
+    with next_release(stack, address):
+
+        async def only_the_next() -> bool:
+            return await releases(house) == {NEXT_RELEASE}
+
+        await until(only_the_next, what="the old release's departure")
+        took_s = (machine_ms() - began_at_ms) / 1_000
+        for club in CLUBS:
+            assert (await house.owner(club)).details["release"] == NEXT_RELEASE
+        await house.books_are_whole()
+        late_s = await house.worst_lateness_s(began_at_ms)
+        report.note("rolling release (latest tick)", [late_s], took_s=round(took_s, 1))
+        assert late_s < LATE_MAX_S
+        await _a_drained_host_stays_away(house)
+
+
+async def _a_drained_host_stays_away(house: FaultedHouse) -> None:
+    victim = await house.owner("north")
+
+    def drain(*options: str) -> None:
+        subprocess.run(  # our own command line
+            [sys.executable, "-m", "controller.cli", "drain", victim.name, *options],
+            check=True,
+            env=_environment(house),
+        )
+
+    async def present() -> bool:
+        return await house.stack.host(victim.name) is not None
+
+    async def gone() -> bool:
+        return not await present()
+
+    began_at_ms = machine_ms()
+    drain()
+    await until(gone, what="the drained host's end")
+    assert (await house.owner("north")).name != victim.name
+    await house.books_are_whole()
+    assert await house.worst_lateness_s(began_at_ms) < LATE_MAX_S
+    drain("--undo")
+    await until(present, what="the drained host's return")
+
+
+def _environment(house: FaultedHouse) -> dict[str, str]:
+
+    return {**os.environ, **house.stack.processes.environment}
