@@ -22,7 +22,7 @@ LIVE_BLOCK_MS_MAX = 30_000
 LIVE_ENTRIES_PER_READ = 500
 SHARDS_PER_READ = 32
 _BEGINNING = "0-0"
-_STREAM_FIELD = {ChainStream.LEDGER: b"t", ChainStream.OUTBOX: b"e"}
+STREAM_FIELD = {ChainStream.LEDGER: b"t", ChainStream.OUTBOX: b"e"}
 
 
 class RedisReads:
@@ -145,7 +145,7 @@ class RedisReads:
         """See :meth:`actors.store.ReadModels.stream`."""
         key = ChainKeys(chain_id).of(name)
         found = await self._link.call("XRANGE", key, f"({after}", "+", "COUNT", count)
-        field = _STREAM_FIELD[name]
+        field = STREAM_FIELD[name]
         return tuple(StreamEntry(i.decode(), fields[field]) for i, fields in found)
 
     async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:

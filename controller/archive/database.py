@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from actors.store import ChainStream, StoredEntity, StreamEntry
-from controller.archive import rows, tables
+from controller.archive import copying, rows, tables
 
 BUSY_TIMEOUT_SECONDS = 30
 
@@ -66,6 +67,23 @@ class Archive:
     async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
         """One archived session's final document."""
         return await self.transact(rows.session, chain_id, session_id)
+
+    def chain_rows(self, chain_id: str) -> Iterator[tuple[str, copying.Rows]]:
+        """Every row of a chain as of one instant, for a backup; blocks. Raises ArchiveError."""
+        with _translated():
+            yield from copying.chain_rows(self._engine, chain_id)
+
+    @contextmanager
+    def filling(self, chain_ids: Sequence[str]) -> Iterator[Callable[[str, copying.Rows], None]]:
+        """Take rows of chains this archive knows nothing of, all or none; blocks.
+
+        Raises ArchiveError, also when it does know one.
+        """
+        with _translated(), self._engine.begin() as connection:
+            for chain_id in chain_ids:
+                if copying.holds_chain(connection, chain_id):
+                    raise ArchiveError(f"the archive holds rows of {chain_id} already")
+            yield partial(copying.write_rows, connection)
 
     def close(self) -> None:
         """Free connections."""

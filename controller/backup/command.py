@@ -1,0 +1,81 @@
+"""``clubctl backup`` and ``clubctl restore``."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+
+from actors.clock import SystemClock
+from actors.store import StoreError
+from actors.store_backup import RedisBackup
+from actors.store_redis import RedisStore
+from controller.archive import Archive, ArchiveError, open_archive
+from controller.backup.backup_file import BackupError
+from controller.backup.restoring import restore
+from controller.backup.taking import Taken, back_up
+from controller.command_settings import misconfigured, settings_or_exit
+from controller.settings import load_settings
+from controller.verify import verify
+
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
+Work = Callable[[RedisStore, RedisBackup, Archive], Awaitable[Taken]]
+
+
+def backup_command(
+    file: Annotated[Path, typer.Argument(dir_okay=False, help="The file to write.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Write store and archive of every chain to FILE while everybody plays."""
+
+    async def work(store: RedisStore, source: RedisBackup, archive: Archive) -> Taken:
+        return await back_up(file, store=store, source=source, archive=archive, clock=SystemClock())
+
+    _run(work, "written", as_json=as_json)
+
+
+def restore_command(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A backup.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Restore FILE into an empty store and archive, and check the books; hosts take over then."""
+
+    async def work(store: RedisStore, target: RedisBackup, archive: Archive) -> Taken:
+        taken = await restore(file, store=store, target=target, archive=archive)
+        report = await verify(store, archive)
+        if not report.ok:
+            rows = "; ".join(f"{row.check} {row.subject}" for row in report.rows[:5])
+            raise BackupError(f"restored, but {len(report.rows)} rows differ: {rows}")
+        return taken
+
+    _run(work, "restored", as_json=as_json)
+
+
+def _run(work: Work, deed: str, *, as_json: bool) -> None:
+    settings = settings_or_exit(load_settings)
+    if settings.redis_url is None:
+        misconfigured("CLUBCTL_REDIS_URL says where the club's server is; it is not set")
+    try:
+        taken = asyncio.run(_carried_out(work, settings.redis_url, settings.sql_url))
+    except (BackupError, StoreError, ArchiveError, OSError) as error:
+        typer.echo(f"not {deed}: {error}", err=True)
+        raise typer.Exit(1) from error
+    if as_json:
+        typer.echo(orjson.dumps(taken))
+    else:
+        typer.echo(f"{deed}: {', '.join(taken.chains) or 'no chain'}, {taken.lines} lines")
+
+
+async def _carried_out(work: Work, redis_url: str, sql_url: str) -> Taken:
+    archive = open_archive(sql_url)
+    store, direct = RedisStore.open(redis_url), RedisBackup.open(redis_url)
+    try:
+        return await work(store, direct, archive)
+    finally:
+        await store.close()
+        await direct.close()
+        archive.close()

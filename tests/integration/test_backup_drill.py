@@ -1,0 +1,196 @@
+"""Yesterday's backup, restored into an empty store, is yesterday; and nothing less is taken."""
+
+import asyncio
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from clubs_under_test import CHAIN
+from day_under_test import played_day
+from shard_under_test import ShardUnderTest
+from stores_under_test import running_server
+
+from actors.clock import ManualClock
+from actors.placement import shard_of_club
+from actors.store import ChainImage, ChainStream
+from actors.store_backup import EPOCH_JUMP, RedisBackup
+from actors.store_redis import RedisStore
+from controller.archive import Archive, ArchiveConsumer, open_archive
+from controller.backup import BackupError, back_up, restore
+from controller.verify import verify
+
+pytestmark = pytest.mark.integration
+DAY_MINUTES = 24 * 60
+
+
+@dataclass
+class Site:
+    """A store and an archive of their own."""
+
+    store: RedisStore
+    direct: RedisBackup
+    archive: Archive
+    url: str
+
+    async def close(self) -> None:
+        await self.store.close()
+        await self.direct.close()
+        self.archive.close()
+
+
+@contextmanager
+def site(folder: Path, kind: str = "valkey") -> Iterator[Site]:
+    folder.mkdir()
+    with running_server(folder / "state", kind) as server:
+        yield Site(
+            RedisStore.open(server.url),
+            RedisBackup.open(server.url),
+            open_archive(f"sqlite:///{folder / 'archive.db'}"),
+            server.url,
+        )
+
+
+async def backed_up(here: Site, path: Path) -> None:
+    await back_up(
+        path,
+        store=here.store,
+        source=here.direct,
+        archive=here.archive,
+        clock=ManualClock(1_000),
+    )
+
+
+async def restored(there: Site, path: Path) -> None:
+    await restore(path, store=there.store, target=there.direct, archive=there.archive)
+
+
+async def in_order(there: Site) -> ChainImage:
+    """The chain's image; servers keep the fields of a hash in an order of their own."""
+    image = await there.store.image(CHAIN)
+    return replace(image, entities=tuple(sorted(image.entities, key=lambda e: e.key)))
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis"])
+async def test_what_is_restored_is_what_was_there(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "backup"
+    with site(tmp_path / "a") as here, site(tmp_path / "b", kind) as there:
+        await played_day(here.store)
+        await ArchiveConsumer(here.store, here.archive, ManualClock(), stream_kept_ms=0).step()
+        await backed_up(here, path)
+        await restored(there, path)
+        assert await in_order(there) == await in_order(here)
+        assert await there.store.catalogue(CHAIN) == await here.store.catalogue(CHAIN)
+        assert await there.store.documents_by_prefix(
+            CHAIN, ""
+        ) == await here.store.documents_by_prefix(CHAIN, "")
+        for stream in ChainStream:
+            assert await there.store.stream(CHAIN, stream) == await here.store.stream(CHAIN, stream)
+            assert await there.archive.cursor(CHAIN, stream) == await here.archive.cursor(
+                CHAIN, stream
+            )
+        assert await there.archive.transactions(CHAIN) == await here.archive.transactions(CHAIN)
+        assert await there.archive.events(CHAIN) == await here.archive.events(CHAIN)
+        assert await there.archive.sessions(CHAIN) == await here.archive.sessions(CHAIN)
+        assert (await verify(there.store, there.archive)).ok
+        await here.close()
+        await there.close()
+
+
+async def test_a_day_goes_on_from_yesterdays_backup(tmp_path: Path) -> None:
+    """Sessions of yesterday catch up, and PCs obey: no epoch is given out twice."""
+    path = tmp_path / "backup"
+    with site(tmp_path / "a") as here, site(tmp_path / "b") as there:
+        day = await played_day(here.store)
+        await backed_up(here, path)
+        await restored(there, path)
+        shard = shard_of_club(CHAIN, "north")
+        before = await here.store.acquire(shard, host="h", nonce="n")
+        again = ShardUnderTest(there.store, clock=day.clock)  # type: ignore[arg-type]
+        await again.take()
+        await again.wait(minutes=DAY_MINUTES)
+        after = await there.store.acquire(shard, host="h", nonce="n")
+        assert after.epoch > before.epoch + EPOCH_JUMP - 10
+        consumer = ArchiveConsumer(there.store, there.archive, ManualClock(), stream_kept_ms=0)
+        assert await consumer.step() > 0
+        report = await verify(there.store, there.archive)
+        assert report.ok, report.rows
+        assert report.sessions == 4
+        await here.close()
+        await there.close()
+
+
+async def test_a_store_or_an_archive_in_use_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "backup"
+    with site(tmp_path / "a") as here, site(tmp_path / "b") as there:
+        await played_day(here.store)
+        await ArchiveConsumer(here.store, here.archive, ManualClock()).step()
+        await backed_up(here, path)
+        with pytest.raises(BackupError, match="holds nightshift already"):
+            await restored(here, path)
+        with pytest.raises(Exception, match="holds rows of nightshift already"):
+            await restore(path, store=there.store, target=there.direct, archive=here.archive)
+        assert await there.direct.is_empty(CHAIN)
+        with pytest.raises(BackupError, match="holds an archive"):
+            await restore(path, store=there.store, target=there.direct, archive=None)
+        assert await there.direct.is_empty(CHAIN)
+        await here.close()
+        await there.close()
+
+
+@pytest.mark.parametrize("damage", ["cut", "a digit", "a line", "no end", "empty"])
+async def test_a_damaged_file_restores_nothing(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "backup"
+    with site(tmp_path / "a") as here, site(tmp_path / "b") as there:
+        await played_day(here.store)
+        await backed_up(here, path)
+        _damage(path, damage)
+        with pytest.raises(BackupError):
+            await restored(there, path)
+        assert await there.direct.is_empty(CHAIN)
+        assert await there.store.chains() == ()
+        await here.close()
+        await there.close()
+
+
+def _damage(path: Path, damage: str) -> None:
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-100])
+        return
+    lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+    if damage == "a digit":
+        number = next(n for n, line in enumerate(lines) if b'"balances"' in line)
+        lines[number] = lines[number].replace(b"00", b"01", 1)
+    elif damage == "a line":
+        del lines[len(lines) // 2]
+    elif damage == "no end":
+        del lines[-1]
+    else:
+        lines = []
+    path.write_bytes(gzip.compress(b"".join(lines)))
+
+
+async def test_a_backup_under_load_is_one_instant(tmp_path: Path) -> None:
+    """Balances, ledger and sessions agree in the copy, though they change while it is taken."""
+    path = tmp_path / "backup"
+    with site(tmp_path / "a") as here, site(tmp_path / "b") as there:
+        day = await played_day(here.store)
+        stop = asyncio.Event()
+
+        async def play_on() -> None:
+            while not stop.is_set():
+                await day.wait(minutes=1)
+                await ArchiveConsumer(here.store, here.archive, ManualClock()).step()
+
+        playing = asyncio.create_task(play_on())
+        for _ in range(5):
+            await backed_up(here, path)
+        stop.set()
+        await playing
+        await restored(there, path)
+        report = await verify(there.store, there.archive)
+        assert report.ok, report.rows
+        await here.close()
+        await there.close()
