@@ -8,13 +8,7 @@ from sqlalchemy import Connection, Engine, LargeBinary, Table, insert, select
 from controller.archive import tables
 
 ROWS_PER_PART: Final = 500
-COPIED: Final = (
-    tables.cursors,
-    tables.transactions,
-    tables.entries,
-    tables.events,
-    tables.sessions,
-)
+COPIED: Final = tuple(tables.metadata.sorted_tables)
 Rows = list[dict[str, Any]]
 
 
