@@ -223,7 +223,7 @@ class Paid:
 
 
 def pay(
-    order: Order, tenders: Sequence[Tender], terms: Terms, context: OrderContext
+    order: Order, tenders: Sequence[Tender], terms: Terms, *, context: OrderContext
 ) -> Paid | Rejected:
     """Take a payment: a purchase at once and in full, a session's bill in any parts."""
     rejected = _check_tenders(order, tenders, terms)

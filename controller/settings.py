@@ -28,6 +28,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from schemas.access import ROLE_PERMISSIONS, Permission, Role
+from schemas.commands import Channel
+
 PREFIX = "CLUBCTL_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
 HIDDEN = "***"
@@ -64,13 +67,27 @@ MqttUrl = Annotated[str, _url("mqtt", "mqtts")]
 
 
 class ApiKeySettings(BaseModel):
-    """A key that may use the API: its chain, a name for logs, and the SHA-256 of the key."""
+    """A key that may use the API: its chain, a name for logs, and the SHA-256 of the key.
+
+    ``role`` or ``scopes`` narrow what it may do (together: both), ``club_ids`` where; a kiosk's
+    key says so in ``channel``, so that tariffs not sold there are refused.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     chain_id: Annotated[str, Field(min_length=1, max_length=64)]
     name: Annotated[str, Field(min_length=1, max_length=64)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
+    role: Literal[Role.OWNER, Role.ADMINISTRATOR, Role.CASHIER] = Role.ADMINISTRATOR
+    scopes: tuple[Permission, ...] = ()
+    club_ids: tuple[str, ...] = ()
+    channel: Channel = Channel.CRM
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What the key may do."""
+        allowed = ROLE_PERMISSIONS[self.role]
+        return allowed & frozenset(self.scopes) if self.scopes else allowed
 
 
 class Settings(BaseSettings):
@@ -95,6 +112,11 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
     api_keys: tuple[ApiKeySettings, ...] = ()
+    jwt_issuer: str | None = None
+    """Whose tokens people may sign in with, besides the keys; needs ``jwt_audience`` and
+    ``jwt_keys_url``, where the issuer's JWKS is."""
+    jwt_audience: str | None = None
+    jwt_keys_url: Annotated[str, _url("https", "http")] | None = None
     cookie_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
     """Signs the hall page's cookies; without one they end with the API process."""
     metrics: bool = True

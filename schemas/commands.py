@@ -236,7 +236,7 @@ class CommandEnvelope(_Frozen):
     v: Literal[1] = 1
     chain_id: EntityId
     club_id: EntityId
-    idempotency_key: Annotated[str, Field(min_length=1, max_length=200)]
+    idempotency_key: Annotated[str, Field(min_length=1, max_length=256)]
     fingerprint: Annotated[str, Field(min_length=1, max_length=128)]
     principal: Annotated[str, Field(min_length=1, max_length=128)]
     channel: Channel = Channel.CRM

@@ -19,6 +19,7 @@ from actors.store import HallWrite, Ownership, Store, Unit
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, CookieSigner, Gate, KeyRing, digest_of
 from controller.api.dependencies import ApiDependencies
+from controller.api.tokens import TokenReader
 from schemas.catalogue import ClubDocument, PcDocument, PlayerDocument, ZoneDocument
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
 from schemas.views import HallTile, LinkState, UseState
@@ -61,12 +62,15 @@ def dependencies(
     clock: Clock | None = None,
     heartbeat_ms: int = 15_000,
     coalesce_ms: int = 20,
+    keys: Sequence[ApiKey] = (),
+    tokens: TokenReader | None = None,
 ) -> ApiDependencies:
     """The API's surroundings in a test: two chains' keys, ids that count."""
     ring = KeyRing(
         [
             ApiKey(CHAIN, "front-desk", digest_of(KEY)),
             ApiKey(OTHER_CHAIN, "elsewhere", digest_of(OTHER_KEY)),
+            *keys,
         ]
     )
     numbers = itertools.count(1)
@@ -78,6 +82,7 @@ def dependencies(
         real_clock=SystemClock(),
         draw_id=lambda: f"ses-{next(numbers)}",
         draw_secret=lambda: next(numbers).to_bytes(32),
+        tokens=tokens,
         heartbeat_ms=heartbeat_ms,
         coalesce_ms=coalesce_ms,
     )

@@ -4,7 +4,7 @@ The store and the broker are the in-memory twins unless real ones are given.
 """
 
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -18,6 +18,8 @@ from actors.local_host import LocalHost, local_host
 from actors.store import Store
 from actors.store_memory import MemoryStore
 from controller.api.app import create_app
+from controller.api.auth import ApiKey
+from controller.api.tokens import TokenReader
 from pc_daemon.fleet import FleetSettings, FleetSimulator
 from schemas.link import GmqttLink
 from schemas.link_memory import MemoryBroker, MemoryLink
@@ -72,6 +74,8 @@ async def whole_club(
     pcs: int = 4,
     heartbeat_s: float = 10.0,
     catalogue: Mapping[str, bytes] | None = None,
+    keys: Sequence[ApiKey] = (),
+    tokens: TokenReader | None = None,
 ) -> AsyncIterator[WholeClub]:
     """The club of :func:`seed_chain` (with more in its catalogue), every PC connected."""
     store = store or MemoryStore()
@@ -87,7 +91,7 @@ async def whole_club(
     )
     fleet = FleetSimulator(settings, make_link=getattr(links, "of_pc", None))
     async with local_host(store, clock, links.of_host) as host:
-        app = create_app(dependencies(store, host, clock=clock))
+        app = create_app(dependencies(store, host, clock=clock, keys=keys, tokens=tokens))
         await fleet.start()
         try:
             await eventually(lambda: fleet.counts().connected == pcs)

@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from schemas.access import Permission
+from schemas.commands import Channel
 
 COOKIE_NAME: Final = "clubctl_operator"
 COOKIE_LIFETIME_MS: Final = 12 * 3_600_000
@@ -25,19 +28,26 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key as configured: its chain, a name for logs, and the hex SHA-256 of the key itself."""
+    """A key as configured: its chain, a name for logs, the hex SHA-256 of the key itself, and
+    what it may do where (everything everywhere in its chain unless told otherwise)."""
 
     chain_id: str
     name: str
     sha256: str
+    permissions: frozenset[Permission] = frozenset(Permission)
+    club_ids: frozenset[str] | None = None
+    channel: Channel = Channel.CRM
 
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who a request speaks for. ``name`` is the key's name, never the key."""
-
-    chain_id: str
-    name: str
+    @property
+    def principal(self) -> Principal:
+        """Whom a request with this key speaks for."""
+        return Principal(
+            self.chain_id,
+            self.name,
+            permissions=self.permissions,
+            club_ids=self.club_ids,
+            channel=self.channel,
+        )
 
 
 def digest_of(key: str) -> str:
@@ -96,7 +106,7 @@ class CookieSigner:
         key = self._ring.named(chain_id, name)
         if key is None or not hmac.compare_digest(self._signature(claims, key), signature):
             return None
-        return None if expired else Principal(chain_id, name)
+        return None if expired else key.principal
 
     def _signature(self, claims: bytes, key: ApiKey) -> bytes:
         return hmac.digest(self._secret, claims + b"\n" + key.sha256.lower().encode(), "sha256")
@@ -120,7 +130,7 @@ class Gate:
             return self._by_bearer(header)
         principal = self.by_cookie(request, now_ms)
         if principal is None:
-            raise _unauthorized()
+            raise unauthorized()
         if request.method not in _SAFE_METHODS:
             refuse_cross_site(request)
         return principal
@@ -134,8 +144,8 @@ class Gate:
         scheme, _, key = header.partition(" ")
         found = self.ring.holder_of(key.strip()) if scheme.lower() == "bearer" else None
         if found is None:
-            raise _unauthorized()
-        return Principal(found.chain_id, found.name)
+            raise unauthorized()
+        return found.principal
 
 
 def refuse_cross_site(request: Request) -> None:
@@ -152,7 +162,8 @@ def refuse_cross_site(request: Request) -> None:
         raise ProblemError("cross-site-request")
 
 
-def _unauthorized() -> ProblemError:
+def unauthorized() -> ProblemError:
+    """The answer to nobody we know."""
     return ProblemError("unauthorized", headers={"WWW-Authenticate": 'Bearer realm="clubctl"'})
 
 

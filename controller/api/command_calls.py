@@ -5,10 +5,11 @@ from typing import Annotated, TypedDict
 from fastapi import Header, Path
 
 from controller.api import models
-from controller.api.auth import Principal
 from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import Rooms
+from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from controller.api.sessions import club_of
 from schemas.commands import CommandReply, EntityId, PaymentMeans, SessionCommand
 from schemas.views import SessionView
 
@@ -31,7 +32,7 @@ async def on_session(
 ) -> CommandReply:
     """Hand in a command about a session, at the club the session belongs to."""
     checked = checked_key(key)
-    club_id = await rooms.given.store.club_of_session(principal.chain_id, command.session_id)
+    club_id = await club_of(rooms.given, principal, command.session_id)
     if club_id is None:
         raise ProblemError("session-not-found")
     asked = command.model_dump(mode="json")

@@ -16,6 +16,7 @@ from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
+from controller.api.principal import assert_same_player
 from controller.api.rendering import balance_of, ended_session_of, session_of
 from schemas.commands import (
     CancelSession,
@@ -51,6 +52,7 @@ async def create_session(
 ) -> models.Session:
     """Create a session on a PC for a player or a guest, and start it at once if asked to."""
     key = checked_key(idempotency_key)
+    assert_same_player(principal, asked.player_id)
     directory = await rooms.directory.chain(principal.chain_id)
     directory.club(club_id)
     command = CreateSession(
@@ -141,6 +143,8 @@ async def end_session(
 ) -> models.EndedSession:
     """End a session now: the PC locks and the receipt is written."""
     reason = "ManualByAdmin" if asked is None else asked.ended_reason
+    if principal.player_id is not None:
+        reason = "ManualByPlayer"
     command = EndSession(session_id=session_id, reason=reason)
     reply = await on_session(
         rooms, principal, idempotency_key, operation="endSession", command=command
@@ -177,6 +181,7 @@ async def convert_guest(
     idempotency_key: IdempotencyKey = None,
 ) -> models.Session:
     """Give a guest's session, and what the guest has left, to a player who has registered."""
+    assert_same_player(principal, None)
     command = ConvertGuest(session_id=session_id, player_id=asked.player_id)
     reply = await on_session(
         rooms, principal, idempotency_key, operation="convertGuest", command=command

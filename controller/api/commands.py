@@ -12,7 +12,7 @@ from typing import Final
 import orjson
 
 from actors.gateway import CommandGateway
-from controller.api.auth import Principal
+from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from schemas.commands import Command, CommandEnvelope, CommandReply, ReplyStatus
 
@@ -76,7 +76,7 @@ class CommandDesk:
         ``busy`` when no owner answered in time.
         """
         fingerprint = fingerprint_of(asked.operation, asked.asked)
-        key = f"api:{principal.name}:{asked.idempotency_key}"
+        key = f"api:{principal.label}:{asked.idempotency_key}"
         flight = self._flights.get((principal.chain_id, key))
         if flight is not None:
             reply = await self._join(flight, fingerprint)
@@ -86,7 +86,8 @@ class CommandDesk:
                 club_id=asked.club_id,
                 idempotency_key=key,
                 fingerprint=fingerprint,
-                principal=f"key:{principal.name}",
+                principal=principal.label,
+                channel=principal.channel,
                 command=asked.command,
             )
             reply = await self._take_off(principal, envelope)

@@ -9,11 +9,13 @@ from fastapi import Depends, Request
 from actors.clock import Clock
 from actors.gateway import CommandGateway
 from actors.store import Catalogue, ReadModels, Snapshots, StoredEntity
-from controller.api.auth import Gate, Principal
+from controller.api.auth import Gate
 from controller.api.commands import CommandDesk
 from controller.api.directory import Directory
 from controller.api.live import LiveHall
 from controller.api.players import Players
+from controller.api.principal import Principal
+from controller.api.tokens import TokenReader
 from controller.metrics import HttpMetrics
 
 
@@ -46,6 +48,7 @@ class ApiDependencies:
     draw_secret: Callable[[], bytes]
     archived: ArchivedSessions | None = None
     webhooks_private: bool = False
+    tokens: TokenReader | None = None
     metrics: HttpMetrics = field(default_factory=HttpMetrics)
     secure_cookies: bool = False
     serves_metrics: bool = True

@@ -10,14 +10,15 @@ from actors.orders import read_orders
 from actors.workspace import bought_key
 from billing_core.stored import player_tariff_from_dict
 from controller.api import order_models as models
-from controller.api.auth import Principal
 from controller.api.command_calls import ClubId, IdempotencyKey, OrderId, PlayerId
 from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.principal import Principal, assert_same_player
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
+from controller.api.sessions import club_of
 from schemas.commands import (
     CommandReply,
     CreateOrder,
@@ -48,6 +49,8 @@ async def create_order(
 ) -> models.Order:
     """Order prepaid tariffs for a player, and pay at once if payments come with the order."""
     key = checked_key(idempotency_key)
+    assert_same_player(principal, asked.player_id)
+    _check_means(principal, asked.payments)
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
     command = CreateOrder(
         order_id=f"ord-{rooms.given.draw_id()}",
@@ -78,6 +81,7 @@ async def pay_order(
     idempotency_key: IdempotencyKey = None,
 ) -> models.Order:
     """Pay what is due, by any means together: desk, wallet, bonus."""
+    _check_means(principal, asked.payments)
     command = PayOrder(order_id=order_id, payments=_payments(asked.payments))
     return await _on_order(rooms, principal, idempotency_key, operation="payOrder", command=command)
 
@@ -148,11 +152,18 @@ async def _on_order(
 async def _known(rooms: Rooms, principal: Principal, order_id: str) -> OrderView:
     store, chain_id = rooms.given.store, principal.chain_id
     found = (await read_orders(store, chain_id, [order_id])).get(order_id)
-    if found is None:
-        running = await store.club_of_session(chain_id, order_id) is not None
+    if found is None or not principal.sees(found.order.club_id, found.order.player_id):
+        running = found is None and await club_of(rooms.given, principal, order_id) is not None
         raise ProblemError("order-not-due" if running else "order-not-found")
     directory = await rooms.directory.chain(chain_id)
     return order_view(found.order, directory.tariff_names)
+
+
+def _check_means(principal: Principal, payments: Sequence[models.Payment]) -> None:
+    """Nobody but staff says that money came over the desk."""
+    at_desk = any(one.means in {"cash", "card"} for one in payments)
+    if at_desk and principal.player_id is not None:
+        raise ProblemError("forbidden", "A player pays from the wallet.", field="payments")
 
 
 def _payments(asked: Sequence[models.Payment]) -> tuple[OrderPayment, ...]:

@@ -61,6 +61,19 @@ _EDGE: Final = (
         "Send `Authorization: Bearer <key>` with a key of the chain.",
     ),
     ProblemKind(
+        "forbidden",
+        403,
+        "Not allowed",
+        "The key or the person has no permission for this.",
+    ),
+    ProblemKind(
+        "issuer-unavailable",
+        503,
+        "Tokens cannot be checked now",
+        "The issuer of the tokens does not answer. Send the same request again.",
+        retry_after_seconds=2,
+    ),
+    ProblemKind(
         "cross-site-request",
         403,
         "Refused: the request came from another site",

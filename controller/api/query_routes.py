@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Annotated
 
 import orjson
@@ -17,7 +18,7 @@ from controller.api.live import Beat, Changes, Heartbeat, Snapshot
 from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
 from controller.api.players import MAX_PLAYERS_FOUND
 from controller.api.problems import ProblemError
-from controller.api.rendering import balance_of, receipt_of, session_of, tile_of
+from controller.api.rendering import balance_of, receipt_of, seen_by, session_of, tile_of
 from controller.api.sessions import shown_receipt, shown_session, stored_session
 from controller.api.wallets import wallets_of
 from schemas.catalogue import ClubDocument
@@ -36,7 +37,8 @@ PlayerId = Annotated[EntityId, Path(alias="playerId")]
 async def list_clubs(rooms: InRooms, principal: AsPrincipal) -> models.ClubList:
     """The chain's clubs, by name."""
     directory = await rooms.directory.chain(principal.chain_id)
-    clubs = sorted(directory.clubs.values(), key=lambda club: (club.name, club.club_id))
+    seen = [club for club in directory.clubs.values() if principal.sees_club(club.club_id)]
+    clubs = sorted(seen, key=lambda club: (club.name, club.club_id))
     return models.ClubList(clubs=[_summary(club) for club in clubs])
 
 
@@ -65,11 +67,12 @@ async def get_club(rooms: InRooms, principal: AsPrincipal, club_id: ClubId) -> m
 
 @router.get("/clubs/{clubId}/hall", operation_id="getHall", tags=["hall"])
 async def get_hall(rooms: InRooms, principal: AsPrincipal, club_id: ClubId) -> models.Hall:
-    """Every PC of the club as an operator sees it."""
+    """Every PC of the club as an operator sees it; players see nobody but themselves in it."""
     directory = await rooms.directory.chain(principal.chain_id)
     directory.club(club_id)
     snapshot = await rooms.live.snapshot(principal.chain_id, club_id)
-    return _hall(rooms, directory, club_id, snapshot=snapshot)
+    seen = replace(snapshot, tiles=tuple(seen_by(principal, tile) for tile in snapshot.tiles))
+    return _hall(rooms, directory, club_id, snapshot=seen)
 
 
 @router.get(

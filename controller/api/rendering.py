@@ -9,6 +9,7 @@ from typing import Any
 
 from controller.api import models
 from controller.api.instants import render_instant
+from controller.api.principal import Principal
 from schemas.views import HallTile, ReceiptView, SessionView, WalletView
 
 _MONEY = {
@@ -22,12 +23,32 @@ _MONEY = {
     "refunded_minor",
     "total_minor",
 }
+_ABOUT_THE_SESSION = (
+    "session_id",
+    "session_status",
+    "player_id",
+    "player_label",
+    "tariff_id",
+    "tariff_name",
+    "started_at_ms",
+    "planned_start_at_ms",
+    "coverage_until_ms",
+    "coverage_cause",
+    "coverage_status",
+)
 _DROPPED = {"v", "currency"}
 
 
 def tile_of(view: HallTile) -> models.Tile:
     """A tile of the hall."""
     return models.Tile.model_validate(edge_of(view.model_dump(), ""))
+
+
+def seen_by(principal: Principal, tile: HallTile) -> HallTile:
+    """The tile without who plays there and for how long, unless that is the caller's business."""
+    if principal.player_id is None or tile.player_id == principal.player_id:
+        return tile
+    return tile.model_copy(update=dict.fromkeys(_ABOUT_THE_SESSION))
 
 
 def session_of(view: SessionView) -> models.Session:

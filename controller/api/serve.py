@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 import uvicorn
 
-from actors.clock import SystemClock, clock_for
+from actors.clock import Clock, SystemClock, clock_for
 from actors.ray_host import RayGateway, disconnect
 from actors.store import Snapshots, Store, StoredEntity, StoreUnavailableError
 from actors.store_redis import RedisStore
@@ -19,10 +19,11 @@ from controller.api.app import create_app
 from controller.api.auth import ApiKey, CookieSigner, Gate, KeyRing
 from controller.api.dependencies import ApiDependencies
 from controller.api.live import LiveHall
+from controller.api.tokens import Issuer, TokenReader, keys_at
 from controller.archive import open_archive
 from controller.archive.database import Archive
 from controller.business_time import read_anchor
-from controller.settings import PREFIX, Environment, Settings, SettingsError
+from controller.settings import PREFIX, ApiKeySettings, Environment, Settings, SettingsError
 from controller.webhooks.signing import SECRET_BYTES
 
 SIGNING_SNAPSHOT: Final = "api-signing"
@@ -72,13 +73,15 @@ async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
         except StoreUnavailableError as error:
             log.warning("store_unavailable", reason=str(error))
             await asyncio.sleep(STORE_RETRY_S)
-    ring = KeyRing([ApiKey(key.chain_id, key.name, key.sha256) for key in settings.api_keys])
+    ring = KeyRing([_key(key) for key in settings.api_keys])
+    real_clock = SystemClock()
     return ApiDependencies(
         store=store,
         gateway=RayGateway(store),
         gate=Gate(ring, CookieSigner(secret, ring)),
         clock=clock_for(anchor),
-        real_clock=SystemClock(),
+        real_clock=real_clock,
+        tokens=_tokens(settings, real_clock),
         draw_id=draw_session_id,
         draw_secret=draw_webhook_secret,
         webhooks_private=settings.webhooks_private,
@@ -86,6 +89,25 @@ async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
         serves_metrics=settings.metrics,
         archived=LazyArchive(settings.sql_url),
     )
+
+
+def _key(key: ApiKeySettings) -> ApiKey:
+    return ApiKey(
+        key.chain_id,
+        key.name,
+        key.sha256,
+        permissions=key.permissions,
+        club_ids=frozenset(key.club_ids) or None,
+        channel=key.channel,
+    )
+
+
+def _tokens(settings: Settings, clock: Clock) -> TokenReader | None:
+    """A reader of the issuer's tokens, when one is configured."""
+    issuer, audience, url = settings.jwt_issuer, settings.jwt_audience, settings.jwt_keys_url
+    if issuer is None or audience is None or url is None:
+        return None
+    return TokenReader(Issuer(issuer, audience), keys_at(url), clock)
 
 
 class LazyArchive:

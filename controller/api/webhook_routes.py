@@ -5,13 +5,13 @@ from typing import Annotated, Final, Literal, cast
 
 from fastapi import APIRouter, Path
 
-from controller.api.auth import Principal
 from controller.api.command_calls import IdempotencyKey
 from controller.api.commands import checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
+from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.webhook_models import (
     CreateWebhookRequest,

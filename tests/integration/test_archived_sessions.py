@@ -6,7 +6,7 @@ from pathlib import Path
 from actors.store_memory import MemoryStore
 from api_under_test import ScriptedGateway, dependencies
 from clubs_under_test import CHAIN, seed
-from controller.api.auth import Principal
+from controller.api.principal import Principal
 from controller.api.sessions import shown_receipt, shown_session, stored_session
 from controller.archive import ArchiveConsumer, open_archive
 from schemas.commands import CreateSession, EndSession, TopUpWallet

@@ -151,7 +151,7 @@ async def test_the_command_travels_with_its_key_its_content_and_its_speaker(
 
     assert envelope.chain_id == "chain-a"
     assert envelope.club_id == CLUB
-    assert envelope.idempotency_key == "api:front-desk:k-9"
+    assert envelope.idempotency_key == "api:key:front-desk:k-9"
     assert envelope.principal == "key:front-desk"
     command = envelope.command
     assert isinstance(command, CreateSession)

@@ -1,0 +1,69 @@
+"""What each operation needs, and the one place where that is asked for.
+
+A route without a row here cannot be served: it fails when the application is put together.
+What is not the caller's answers as if it did not exist, with the same words.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from controller.api.principal import Principal
+from controller.api.problems import ProblemError
+from schemas.access import Permission
+
+OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
+    {
+        "listClubs": Permission.CLUB_READ,
+        "getClub": Permission.CLUB_READ,
+        "getHall": Permission.CLUB_READ,
+        "streamHall": Permission.HALL_READ,
+        "holdPc": Permission.PC_EDIT,
+        "releasePc": Permission.PC_EDIT,
+        "getSession": Permission.SESSION_READ,
+        "getReceipt": Permission.SESSION_READ,
+        "createSession": Permission.SESSION_EDIT,
+        "startSession": Permission.SESSION_EDIT,
+        "extendSession": Permission.SESSION_EDIT,
+        "switchSessionDevice": Permission.SESSION_EDIT,
+        "endSession": Permission.SESSION_EDIT,
+        "convertGuest": Permission.SESSION_EDIT,
+        "cancelSession": Permission.SESSION_DELETE,
+        "getOrder": Permission.ORDER_READ,
+        "listPlayerTariffs": Permission.ORDER_READ,
+        "createOrder": Permission.ORDER_EDIT,
+        "payOrder": Permission.ORDER_EDIT,
+        "refundOrder": Permission.ORDER_REFUND,
+        "getWallet": Permission.WALLET_READ,
+        "topUpWallet": Permission.WALLET_EDIT,
+        "findPlayers": Permission.PLAYER_READ,
+        "listWebhooks": Permission.WEBHOOK_READ,
+        "createWebhook": Permission.WEBHOOK_EDIT,
+        "enableWebhook": Permission.WEBHOOK_EDIT,
+        "disableWebhook": Permission.WEBHOOK_EDIT,
+        "rotateWebhookSecret": Permission.WEBHOOK_EDIT,
+    }
+)
+"""Operation -> the permission it needs."""
+
+
+def needed_for(operation_id: str | None) -> Permission:
+    """The permission of an operation. Raises LookupError for one the table does not know."""
+    try:
+        return OPERATION_PERMISSIONS[operation_id or ""]
+    except KeyError as error:
+        raise LookupError(f"operation {operation_id} has no row in the access table") from error
+
+
+def check_access(
+    principal: Principal, permission: Permission, path_params: Mapping[str, object]
+) -> None:
+    """Raise ``forbidden`` without the permission; hide clubs and players that are not theirs."""
+    if permission not in principal.permissions:
+        raise ProblemError("forbidden", f"This needs the permission {permission.value}.")
+    club_id = path_params.get("clubId")
+    if club_id is not None and not principal.sees_club(str(club_id)):
+        raise ProblemError("club-not-found")
+    player_id = path_params.get("playerId")
+    if player_id is not None and not principal.is_same_player(str(player_id)):
+        raise ProblemError("player-not-found")

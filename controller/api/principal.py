@@ -1,0 +1,47 @@
+"""Whom a request speaks for, and what of the chain is theirs to see."""
+
+from dataclasses import dataclass
+
+from controller.api.problems import ProblemError
+from schemas.access import Permission, PrincipalKind
+from schemas.commands import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who a request speaks for. ``name`` is the key's name or the person's id, never a secret.
+
+    ``club_ids`` None: every club of the chain. A player's ``player_id`` limits everything to
+    what is the player's own.
+    """
+
+    chain_id: str
+    name: str
+    kind: PrincipalKind = PrincipalKind.KEY
+    permissions: frozenset[Permission] = frozenset(Permission)
+    club_ids: frozenset[str] | None = None
+    player_id: str | None = None
+    channel: Channel = Channel.CRM
+
+    @property
+    def label(self) -> str:
+        """How commands and the audit name them: ``key:front-desk``, ``player:anna``."""
+        return f"{self.kind.value}:{self.name}"
+
+    def sees_club(self, club_id: str) -> bool:
+        """Whether the club is theirs to know of."""
+        return self.club_ids is None or club_id in self.club_ids
+
+    def is_same_player(self, player_id: str | None) -> bool:
+        """Whether something of this player's (None: of a guest's) is theirs."""
+        return self.player_id is None or self.player_id == player_id
+
+    def sees(self, club_id: str, player_id: str | None) -> bool:
+        """Whether a session or an order of this club and player is theirs to know of."""
+        return self.sees_club(club_id) and self.is_same_player(player_id)
+
+
+def assert_same_player(principal: Principal, player_id: str | None) -> None:
+    """Raise ``forbidden`` when a player asks for something in another's name."""
+    if not principal.is_same_player(player_id):
+        raise ProblemError("forbidden", "A player acts in their own name only.")
