@@ -1,11 +1,16 @@
-"""``clubctl sim fleet``: simulated PCs, each the real agent on a connection of its own."""
+"""``clubctl sim``: simulated PCs on real connections, and whole simulated chains under faults."""
 
 import asyncio
+import os
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
+from rich.console import Console
+from rich.progress import Progress
 
 from actors.clock import ClockAnchor
 from actors.store_redis import RedisStore
@@ -15,14 +20,14 @@ from pc_daemon import clock as pc_clock
 from pc_daemon.fleet import FleetSettings, run_fleet
 from schemas.catalogue import PcDocument
 
-sim_app = typer.Typer(help="Simulated PCs on real connections.", no_args_is_help=True)
+sim_app = typer.Typer(help="Simulated PCs, and whole simulated chains.", no_args_is_help=True)
 
 PC_FIELD = "pc:"
 
 
 @sim_app.callback()
 def sim() -> None:
-    """Simulated PCs on real connections."""
+    """Simulated PCs, and whole simulated chains."""
 
 
 @sim_app.command("fleet")
@@ -55,6 +60,42 @@ def fleet_command(
         ),
         follow_stdin=obey,
     )
+
+
+@sim_app.command("soak")
+def soak_command(
+    *,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to play.")] = 1_000,
+    first: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Play this one again, and no other.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Live random days of a chain under random faults; exit 1 if a promise is broken."""
+    from controller.simulation.soak import Soak, soak
+
+    played = range(first, first + seeds) if seed is None else range(seed, seed + 1)
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("seeds", total=len(played))
+
+        def each(so_far: Soak) -> None:
+            progress.update(bar, completed=so_far.seeds)
+
+        total = soak(played, workers=min(workers or os.cpu_count() or 1, len(played)), each=each)
+    if as_json:
+        sys.stdout.buffer.write(orjson.dumps(asdict(total)) + b"\n")
+    else:
+        console = Console()
+        for result in total.failed:
+            console.print(f"clubctl sim soak --seed {result.seed}", style="bold red")
+            for violation in result.violations:
+                console.print(f"  {violation}", markup=False)
+        console.print(
+            f"{total.seeds:,} seeds, {total.club_hours:,.0f} club-hours, {total.sessions:,} "
+            f"sessions, {total.transactions:,} transactions, {len(total.failed)} failed"
+        )
+    if total.failed:
+        raise typer.Exit(1)
 
 
 async def _club_of(redis_url: str) -> tuple[ClockAnchor | None, list[tuple[str, str]]]:
