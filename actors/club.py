@@ -4,16 +4,28 @@ Holds no durable state of its own: PCs and sessions are entities of the shard, p
 soft and is learned again within a heartbeat.
 """
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
 from actors.club_setup import ClubSetup
 from actors.pc import PcState, applied, is_behind
-from actors.presence import Presence, Signal, is_outage, judged, postponed, recovered, signalled
+from actors.presence import (
+    OUTAGE_WINDOW_MS,
+    Presence,
+    Signal,
+    is_outage,
+    judged,
+    postponed,
+    recovered,
+    signalled,
+)
 from actors.turn import Now, PcInput
 from schemas.events import LinkDownCause
 from schemas.views import LinkState
 
+OUTAGE_MAX_MS: Final = 600_000
+"""After this the incident is over and whoever is still silent is judged alone."""
 UNLOCK_WAIT_MS: Final = 2_000
 """How long a new seat waits for the old one to confirm its lock."""
 BROKER_AWAY_MS: Final = 10_000
@@ -71,6 +83,8 @@ class ClubSupervisor:
 
     club_id: str
     setup: ClubSetup
+    parked: AbstractSet[str] = frozenset()
+    """Entities that keep failing: their PCs keep the grant they have and get no other."""
     pcs: dict[str, PcActor] = field(default_factory=dict)
     outage_since_ms: int | None = None
     suspected_at_ms: dict[str, int] = field(default_factory=dict)
@@ -100,6 +114,18 @@ class ClubSupervisor:
     def is_heard(self) -> bool:
         """Whether any of the club's PCs is."""
         return any(map(_is_online, self.pcs.values()))
+
+    @property
+    def due_at_ms(self) -> int | None:
+        """When the club's incident should be looked at: it begins, or has lasted long enough."""
+        over_at_ms = None if self.outage_since_ms is None else self.outage_since_ms + OUTAGE_MAX_MS
+        instants = (self.broker_due_at_ms, over_at_ms)
+        return min((at for at in instants if at is not None), default=None)
+
+    def look_at_outage(self, now: Now) -> None:
+        """End an outage that is over, by return or by age."""
+        if self.outage_since_ms is not None:
+            self._watch_return(now)
 
     @property
     def broker_due_at_ms(self) -> int | None:
@@ -146,14 +172,17 @@ class ClubSupervisor:
         elif actor.presence.link is LinkState.SUSPECT and before is LinkState.ONLINE:
             self.suspected_at_ms[pc_id] = now.mono_ms
         if self.outage_since_ms is not None:
-            if before in _AUDIBLE and _is_silent(actor):
+            together = now.mono_ms - self.outage_since_ms <= OUTAGE_WINDOW_MS
+            if together and before in _AUDIBLE and _is_silent(actor):
                 self.lost_pcs.add(pc_id)
                 actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
             self._watch_return(now)
 
     def _watch_return(self, now: Now) -> None:
+        assert self.outage_since_ms is not None
         returned = sum(1 for pc_id in self.lost_pcs if _is_online(self.pcs[pc_id]))
-        if 2 * returned >= len(self.lost_pcs):
+        lasts_ms = now.mono_ms - self.outage_since_ms
+        if 2 * returned >= len(self.lost_pcs) or lasts_ms >= OUTAGE_MAX_MS:
             self.outage_since_ms = None
             self.suspected_at_ms.clear()
             self.sighted(now)
@@ -163,6 +192,7 @@ class ClubSupervisor:
         if self.outage_since_ms is not None:
             return False
         online = sum(map(_is_online, self.pcs.values()))
+        self._forget_old_suspicions(now)
         silent = list(self.suspected_at_ms.values())
         if not is_outage(silent, online + len(silent), now.mono_ms):
             return False
@@ -172,6 +202,15 @@ class ClubSupervisor:
             actor = self.pcs[pc_id]
             actor.presence = signalled(actor.presence, Signal.BLIND, now.mono_ms)
         return True
+
+    def _forget_old_suspicions(self, now: Now) -> None:
+        """Who fell silent long ago, or said goodbye, tells nothing of what happens now."""
+        oldest_ms = now.mono_ms - OUTAGE_WINDOW_MS
+        self.suspected_at_ms = {
+            pc_id: at_ms
+            for pc_id, at_ms in self.suspected_at_ms.items()
+            if at_ms > oldest_ms and _is_silent(self.pcs[pc_id])
+        }
 
     def hear(self, heard: PcInput, now: Now) -> None:
         """Take one fact about a PC."""

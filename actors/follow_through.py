@@ -8,6 +8,7 @@ from actors.drafting import Drafting
 from actors.pc import PcState, Wish, retargeted
 from actors.rendering import tile_of
 from actors.session import SessionActor
+from actors.store import session_key
 from actors.turn import Now
 from billing_core.coverage import CoverageStatus
 from billing_core.lease import lease_duration_ms
@@ -82,6 +83,9 @@ def _wish(
         return Wish(title=pc_title(club, pc), message=_MOVING)
     actor = SessionActor(club.setup, drafting, now)
     allowed_ms = lease_duration_ms(session, actor.terms_of(session), now.wall_ms)
+    parked = session_key(session.session_id) in club.parked
+    if parked:
+        allowed_ms = _left_of_grant(pc, session, now)
     coverage = session.coverage
     ends_at_ms = None if coverage is None else coverage.until_ms
     warning = WarningLevel.NONE if coverage is None else _WARNINGS.get(coverage.status)
@@ -92,8 +96,16 @@ def _wish(
         warning=warning or WarningLevel.NONE,
         title=pc_title(club, pc),
         allowed_ms=allowed_ms,
-        refreshes=ends_at_ms is None or now.wall_ms + allowed_ms < ends_at_ms,
+        refreshes=not parked and (ends_at_ms is None or now.wall_ms + allowed_ms < ends_at_ms),
     )
+
+
+def _left_of_grant(pc: PcState, session: SessionState, now: Now) -> int:
+    """What a session that cannot be billed was granted while it could."""
+    grant = pc.target.grant
+    if grant is None or grant.session_id != session.session_id:
+        return 0
+    return max(0, grant.until_ms - now.wall_ms)
 
 
 def pc_title(club: ClubSupervisor, pc: PcState) -> str:

@@ -129,6 +129,8 @@ class ShardRuntime:
             if club is not None:
                 keys.add(WalletKey(club.setup.terms.currency, holder_id))
         forgotten = self.memory.forgotten
+        if not forgotten:
+            return keys
         return keys | {key for key in self.memory.wallets if key.holder_id in forgotten}
 
     def _holder_of(self, one: Input) -> str | None:
@@ -196,11 +198,12 @@ class ShardRuntime:
         for one in inputs:
             self._guarded(steps, _entity_of(one), partial(steps.take, one), cause=one)
             self._remind_heard(one)
-        for session_id in sorted(self._take_recompute()):
-            self._guarded(steps, session_key(session_id), partial(steps.recompute, session_id))
+            self._follow_up(steps)
+        steps.to_recompute.update(dict.fromkeys(sorted(self._take_recompute())))
         for key in self._due_sessions(now):
             session_id = key.removeprefix(SESSION_KEY_PREFIX)
             self._guarded(steps, key, partial(steps.advance, session_id))
+        self._follow_up(steps)
         self._turn_pcs(steps, now)
         for club_id in self._clubs_due.due(now.mono_ms):
             if (club := self.clubs.get(club_id)) is not None:
@@ -209,6 +212,8 @@ class ShardRuntime:
             self._remind(pc_key(pc_id))
         for session_id in steps.idle_sessions:
             self._remind(session_key(session_id))
+        for club_id in steps.outages:
+            self._clubs_due.remind(club_id, self.clubs[club_id].due_at_ms)
         self.outages_count += len(steps.outages)
         return steps.turn
 
@@ -228,6 +233,16 @@ class ShardRuntime:
             else:
                 self._pcs_due.remind(key.removeprefix(PC_KEY_PREFIX), now.mono_ms)
         return settled
+
+    def _follow_up(self, steps: TurnSteps) -> None:
+        """What a step has set off elsewhere, each under its own name and at its own risk."""
+        while steps.to_recompute:
+            session_id = next(iter(steps.to_recompute))
+            del steps.to_recompute[session_id]
+            self._guarded(steps, session_key(session_id), partial(steps.recompute, session_id))
+        while steps.to_touch:
+            pc_id, club_id = steps.to_touch.popitem()
+            self._guarded(steps, pc_key(pc_id), partial(steps.touch_pc, club_id, pc_id))
 
     def _due_sessions(self, now: Now) -> list[str]:
         retries = list(self._retries_due.due(now.mono_ms))
@@ -263,7 +278,7 @@ class ShardRuntime:
             for pc_id in self._club_of_pc:
                 self._remind(pc_key(pc_id))
             for club_id, club in self.clubs.items():
-                self._clubs_due.remind(club_id, club.broker_due_at_ms)
+                self._clubs_due.remind(club_id, club.due_at_ms)
 
     def _after_failure(self, steps: TurnSteps, key: str) -> None:
         pause_ms = self.quarantine.failed(key, steps.now.mono_ms)
@@ -277,9 +292,10 @@ class ShardRuntime:
     ) -> None:
         setups = club_setups(catalogue, self.ownership.shard)
         before, self.clubs = self.clubs, {}
+        self.memory.currencies |= {setup.terms.currency for setup in setups.values()}
         self._club_of_pc = {}
         for club_id, setup in setups.items():
-            self.clubs[club_id] = ClubSupervisor(club_id, setup)
+            self.clubs[club_id] = ClubSupervisor(club_id, setup, parked=self.quarantine.parked)
             if club_id in before:
                 self.clubs[club_id].go_on_from(before[club_id])
         for club_id, club in self.clubs.items():

@@ -10,6 +10,7 @@ from actors.store import Claim, UnitOutcome, UnitStatus
 from actors.turn import Answer, CommandInput, Effect, Input, retried
 from actors.wallets import WalletKey, wallet_key_of, wallet_of
 from actors.workspace import Memory
+from billing_core.wallet import Wallet
 from schemas.commands import CommandReply, ReplyStatus
 
 ATTEMPTS_MAX: Final = 8
@@ -32,7 +33,7 @@ class Settled:
     effects: list[Effect] = field(default_factory=list)
     retries: list[Input] = field(default_factory=list)
     again: set[str] = field(default_factory=set)
-    moved: set[WalletKey] = field(default_factory=set)
+    moved: dict[WalletKey, Wallet] = field(default_factory=dict)
     corrupt: str | None = None
 
 
@@ -52,11 +53,13 @@ def settle(memory: Memory, drafts: Sequence[Draft], outcomes: Sequence[UnitOutco
 
 
 def _install(memory: Memory, draft: Draft, settled: Settled) -> None:
-    for key, entity in draft.installs.items():
-        memory.install(key, entity)
     memory.wallets.update(draft.wallets)
     memory.tiles.update(draft.tiles)
     memory.holders.update(draft.holders)
+    for key, entity in draft.installs.items():
+        memory.install(key, entity)
+    for name, _ in draft.unit.reads:
+        memory.let_go(name.partition(":")[2])
     settled.moved.update(draft.wallets)
     settled.applied.append(draft)
     settled.effects += draft.effects

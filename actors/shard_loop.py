@@ -50,6 +50,7 @@ STALL_MS: Final = 2_000
 """A turn later than this was held up by the host itself; silence meanwhile proves nothing."""
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
+DEFECT_PAUSE_S: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -112,7 +113,13 @@ class ShardLoop:
         self._wake.set()
 
     async def run(self) -> None:
-        """Own the shard. Returns when stopped or fenced; never raises for a store outage."""
+        """Own the shard. Returns when stopped or fenced; whatever else goes wrong is retried."""
+        try:
+            await self._own()
+        finally:
+            self._leave()
+
+    async def _own(self) -> None:
         delay_s = RETRY_FIRST_S
         while not self._stopping:
             try:
@@ -129,7 +136,12 @@ class ShardLoop:
                 self._remember_heard()
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, RETRY_MAX_S)
-        self._leave()
+            except Exception:
+                # A defect, or a stored document nobody here can read: loud, and not for ever hot.
+                log.exception("shard_failed", shard=str(self.shard))
+                self._ports.telemetry.loop_failures.inc()
+                self._remember_heard()
+                await asyncio.sleep(DEFECT_PAUSE_S)
 
     def _remember_heard(self) -> None:
         """The store was away, not the PCs: what was heard of them stays true."""
@@ -187,7 +199,12 @@ class ShardLoop:
 
     async def _refresh_catalogue(self, runtime: ShardRuntime) -> None:
         catalogue = await self._ports.store.catalogue(self.shard.chain_id)
-        runtime.replace_catalogue(catalogue, self._now())
+        try:
+            runtime.replace_catalogue(catalogue, self._now())
+        except ValueError as error:
+            log.exception("catalogue_refused", shard=str(self.shard), reason=str(error))
+            self._ports.telemetry.catalogue_refusals.inc()
+            return
         self._ports.clubs_changed(self, runtime.club_ids)
         self._release_effects(runtime.desired_now())
 
@@ -237,8 +254,7 @@ class ShardLoop:
         self._count(settled.applied)
         self._put_back(settled.retries)
         if settled.moved:
-            wallets = {key: runtime.memory.wallets[key] for key in settled.moved}
-            self._ports.wallets_moved(self, wallets)
+            self._ports.wallets_moved(self, settled.moved)
         if settled.corrupt is not None:
             raise CorruptShardError(settled.corrupt)
 

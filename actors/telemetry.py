@@ -59,6 +59,10 @@ class Telemetry:
         self.loop_failures = self._counter(
             "clubctl_shard_loop_failures", "Shard loops that died of a defect."
         )
+        self.catalogue_refusals = self._counter(
+            "clubctl_catalogue_refusals",
+            "Catalogues a running shard could not read and left alone.",
+        )
         self.recoveries = self._counter("clubctl_shard_loads", "Shards taken over and loaded.")
         self.tick_lateness = self._histogram(
             "clubctl_tick_lateness_seconds", "From a tick's due instant to its turn, real time."

@@ -46,6 +46,10 @@ class TurnSteps:
     outages: list[str] = field(default_factory=list)
     restored_pcs: set[str] = field(default_factory=set)
     """PCs with a fresh grace, whose silence is to be judged anew."""
+    to_recompute: dict[str, None] = field(default_factory=dict)
+    """Sessions that another step has made look at their coverage, in order."""
+    to_touch: dict[str, str] = field(default_factory=dict)
+    """PCs (and their club) whose link another step has changed."""
     workspace: Workspace = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,15 +123,16 @@ class TurnSteps:
         if club.begins_outage(self.now):
             self.outages.append(club_id)
             for other in list(club.suspected_at_ms):
-                self._touch_pc(club_id, other)
+                self.touch_pc(club_id, other)
         self.watch_link(club)
-        actor = club.pcs[pc_id]
-        if actor.unlock_by_ms is not None and actor.unlock_by_ms <= self.now.mono_ms:
+        unlock_by_ms = club.pcs[pc_id].unlock_by_ms
+        if unlock_by_ms is None or unlock_by_ms <= self.now.mono_ms:
             self._open_seat(club_id, pc_id)
-        self._touch_pc(club_id, pc_id)
+        self.touch_pc(club_id, pc_id)
 
     def watch_link(self, club: ClubSupervisor) -> None:
         """Tell of the club's incident when it begins and when it is over."""
+        club.look_at_outage(self.now)
         told = self.workspace.club(club.club_id).down_since_ms is not None
         if told == (club.incident(self.now) is not None):
             return
@@ -137,7 +142,7 @@ class TurnSteps:
         self._add(drafting.finish(None))
         self.restored_pcs.update(club.pcs)
         for pc_id in club.pcs:
-            self._touch_pc(club.club_id, pc_id)
+            self.touch_pc(club.club_id, pc_id)
 
     # ---- inputs ----------------------------------------------------------------------------------
 
@@ -156,10 +161,7 @@ class TurnSteps:
             return
         club.hear(heard, self.now)
         state = self.workspace.pc(heard.pc_id) or PcState(heard.pc_id, heard.club_id)
-        if club.wants_resend(heard, state, epoch=self.ownership.epoch, now=self.now):
-            document = desired_document(state, self.ownership.epoch)
-            again = PublishDesired(heard.club_id, heard.pc_id, document, changed=False)
-            self.turn.immediate.append(again)
+        self._resend(club, heard, state)
         self.watch_link(club)
         if heard.usage and not used(self._committed(state), heard.usage, now_ms=0).events:
             self.turn.immediate.append(acknowledgement(heard))
@@ -176,8 +178,7 @@ class TurnSteps:
 
     def _wallet(self, one: WalletInput) -> None:
         self.memory.wallets[one.key] = one.wallet
-        for session_id in self.memory.sessions_of_holder(one.key.holder_id):
-            self.recompute(session_id)
+        self.to_recompute.update(dict.fromkeys(self.memory.sessions_of_holder(one.key.holder_id)))
 
     def _link(self, one: LinkInput) -> None:
         for club in self.clubs.values():
@@ -186,8 +187,7 @@ class TurnSteps:
             else:
                 club.sighted(self.now)
             self.watch_link(club)
-            for pc_id in club.pcs:
-                self._touch_pc(club.club_id, pc_id)
+            self.to_touch.update(dict.fromkeys(club.pcs, club.club_id))
 
     # ---- parts -----------------------------------------------------------------------------------
 
@@ -195,12 +195,23 @@ class TurnSteps:
         """The PC as the store has it, without what this turn has decided so far."""
         return Workspace(self.memory).pc(state.pc_id) or PcState(state.pc_id, state.club_id)
 
+    def _resend(self, club: ClubSupervisor, heard: PcInput, state: PcState) -> None:
+        """Send the committed document again to a PC that obeys another one.
+
+        What this turn has decided and the store has not taken yet is never said: if it is
+        refused, the next decision may give the same revision another meaning.
+        """
+        committed = self._committed(state)
+        if committed.target != state.target:
+            return
+        if club.wants_resend(heard, committed, epoch=self.ownership.epoch, now=self.now):
+            document = desired_document(committed, self.ownership.epoch)
+            again = PublishDesired(heard.club_id, heard.pc_id, document, changed=False)
+            self.turn.immediate.append(again)
+
     def _release_waiting(self, club: ClubSupervisor, locked_pc_id: str) -> None:
-        for pc_id, actor in club.pcs.items():
-            if actor.unlock_by_ms is None:
-                continue
-            state = self.workspace.pc(pc_id)
-            if state is not None and state.waits_for == locked_pc_id:
+        for pc_id in sorted(self.memory.waiting_for(locked_pc_id)):
+            if pc_id in club.pcs:
                 self._open_seat(club.club_id, pc_id)
 
     def _open_seat(self, club_id: str, pc_id: str) -> None:
@@ -214,7 +225,8 @@ class TurnSteps:
         follow_through(drafting, club, self.now)
         self._add(drafting.finish(None))
 
-    def _touch_pc(self, club_id: str, pc_id: str) -> None:
+    def touch_pc(self, club_id: str, pc_id: str) -> None:
+        """Bring a PC's target and tile in line with what is known now."""
         drafting, club = self._drafting(club_id)
         drafting.touched_pcs.add(pc_id)
         follow_through(drafting, club, self.now)
@@ -241,7 +253,7 @@ class TurnSteps:
         for holder_id in touched:
             for session_id in self.memory.sessions_of_holder(holder_id):
                 if session_id != besides and session_key(session_id) not in draft.installs:
-                    self.recompute(session_id)
+                    self.to_recompute[session_id] = None
 
     def _drafting(self, club_id: str) -> tuple[Drafting, ClubSupervisor]:
         club = self.clubs[club_id]

@@ -73,16 +73,17 @@ class Memory:
         self.wallets: dict[WalletKey, Wallet] = {}
         self.holders: dict[str, KnownHolder] = {}
         self.forgotten: set[str] = set()
+        self.currencies: frozenset[str] = frozenset()
         self.orders: dict[str, KnownOrder] = {}
         self._sessions_by_pc: dict[str, set[str]] = {}
         self._sessions_by_holder: dict[str, set[str]] = {}
+        self._waiting_for: dict[str, set[str]] = {}
 
     def install(self, key: str, entity: Versioned) -> None:
         """Take what the store has now."""
         before = self.entities.get(key)
-        if before is not None and isinstance(before.state, SessionState):
-            self._sessions_by_pc[before.state.pc_id].discard(before.state.session_id)
-            self._sessions_by_holder[before.state.holder_id].discard(before.state.session_id)
+        if before is not None:
+            self._unlist(before.state)
         if entity.state is None:
             self.entities.pop(key, None)
             return
@@ -91,6 +92,29 @@ class Memory:
             session_id = entity.state.session_id
             self._sessions_by_pc.setdefault(entity.state.pc_id, set()).add(session_id)
             self._sessions_by_holder.setdefault(entity.state.holder_id, set()).add(session_id)
+        elif isinstance(entity.state, PcState) and entity.state.waits_for is not None:
+            waiting = self._waiting_for.setdefault(entity.state.waits_for, set())
+            waiting.add(entity.state.pc_id)
+
+    def _unlist(self, state: Entity | None) -> None:
+        if isinstance(state, SessionState):
+            _drop(self._sessions_by_pc, state.pc_id, state.session_id)
+            _drop(self._sessions_by_holder, state.holder_id, state.session_id)
+        elif isinstance(state, PcState) and state.waits_for is not None:
+            _drop(self._waiting_for, state.waits_for, state.pc_id)
+
+    def let_go(self, holder_id: str) -> None:
+        """Forget a holder without open sessions here: the next command reads them afresh."""
+        if holder_id in self._sessions_by_holder:
+            return
+        self.holders.pop(holder_id, None)
+        self.forgotten.discard(holder_id)
+        for currency in self.currencies:
+            self.wallets.pop(WalletKey(currency, holder_id), None)
+
+    def waiting_for(self, pc_id: str) -> frozenset[str]:
+        """PCs whose player comes from this one and waits for it to lock."""
+        return frozenset(self._waiting_for.get(pc_id, ()))
 
     def sessions_on(self, pc_id: str) -> frozenset[str]:
         """Open sessions that name this PC."""
@@ -99,6 +123,13 @@ class Memory:
     def sessions_of_holder(self, holder_id: str) -> frozenset[str]:
         """Open sessions paid from this holder's wallet."""
         return frozenset(self._sessions_by_holder.get(holder_id, ()))
+
+
+def _drop(index: dict[str, set[str]], key: str, member: str) -> None:
+    members = index.get(key, set())
+    members.discard(member)
+    if not members:
+        index.pop(key, None)
 
 
 @dataclass(slots=True)
