@@ -45,7 +45,11 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class HostIdentity:
-    """``name`` is kept over restarts, ``incarnation`` is drawn by each process."""
+    """``name`` is kept over restarts, ``incarnation`` is drawn by each process.
+
+    Of two processes under one name the one that began last works. The other gives its shards up
+    and stands by; it works again only if the name is free, because the newer one is gone.
+    """
 
     name: str
     incarnation: str
@@ -81,6 +85,7 @@ class Host:
         self._waiting: dict[int, asyncio.Future[CommandReply]] = {}
         self._next_ticket = 0
         self._beaten_at_ms = clock.mono_ms()
+        self._has_begun = self._has_name = False
         self._draining = False
         self._wanted_since_ms: dict[ShardId, int] = {}
         self._ports = ShardPorts(
@@ -191,7 +196,7 @@ class Host:
             future.set_result(effect.reply)
 
     def _may_write(self) -> bool:
-        return self._clock.mono_ms() - self._beaten_at_ms < SELF_STOP_AFTER_MS
+        return self._has_name and self._clock.mono_ms() - self._beaten_at_ms < SELF_STOP_AFTER_MS
 
     def _clubs_changed(self, loop: ShardLoop, club_ids: frozenset[str]) -> None:
         before = {club for club, owner in self._loop_of_club.items() if owner is loop}
@@ -222,8 +227,19 @@ class Host:
             draining=self._draining,
             details={"pid": str(identity.pid), "release": identity.release},
         )
-        await self._store.beat(record, ttl_ms=BEAT_TTL_MS)
-        self._beaten_at_ms = started_at_ms
+        holder = await self._store.beat(record, ttl_ms=BEAT_TTL_MS, first=not self._has_begun)
+        self._has_begun = True
+        self._note_holder(holder)
+        if self._has_name:
+            self._beaten_at_ms = started_at_ms
+
+    def _note_holder(self, holder: str) -> None:
+        had_name, self._has_name = self._has_name, holder == self.identity.incarnation
+        if had_name and not self._has_name:
+            log.error("host_name_taken", host=self.identity.name, by=holder)
+            self.telemetry.names_lost.inc()
+            for loop in self._loops.values():
+                loop.stop()
 
     async def _follow_assignments(self) -> None:
         self._forget_finished()
@@ -231,8 +247,12 @@ class Host:
         mine = {shard for shard, name in assignments.items() if name == self.identity.name}
         for shard in set(self._loops) - mine:
             self._loops[shard].stop()
-        for shard in mine - set(self._loops):
-            if await self._may_take(shard):
+        missing = mine - set(self._loops)
+        if missing:
+            # A shard lost to a newer process of this name is not to be taken back from it.
+            await self._beat()
+        for shard in missing:
+            if self._has_name and await self._may_take(shard):
                 self._wanted_since_ms.pop(shard, None)
                 self._open(shard)
 
@@ -271,6 +291,8 @@ class Host:
         self.telemetry.shards.set(len(runtimes))
         self.telemetry.inbox.set(sum(len(loop.inbox) for loop in self._loops.values()))
         self.telemetry.quarantined.set(sum(len(runtime.quarantine.parked) for runtime in runtimes))
+        if not self._has_name:
+            return
         name = f"metrics:{self.identity.name}"
         await self._store.put_snapshot(name, self.telemetry.exposition(), ttl_ms=METRICS_TTL_MS)
 

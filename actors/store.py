@@ -9,6 +9,7 @@ One chain is one hash tag, so everything a commit touches lives in one slot:
 ``clubctl:{C}:balances``           hash, account -> minor units
 ``clubctl:{C}:ledger``             stream, field ``t``: one transaction as JSON
 ``clubctl:{C}:outbox``             stream, field ``e``: one event as JSON
+``clubctl:{C}:audit``              stream, field ``a``: who asked what, and what came of it
 ``clubctl:{C}:claims``             hash, claim name -> holder (one player, one session)
 ``clubctl:{C}:idem:<key>``         string with expiry: fingerprint and reply of a command
 ``clubctl:{C}:index``              hash, session id -> club id
@@ -157,8 +158,13 @@ class ShardStore(Protocol):
 class HostRegistry(Protocol):
     """Liveness of hosts and the coordinator's map."""
 
-    async def beat(self, record: HostRecord, *, ttl_ms: int) -> None:
-        """Say that this host lives for another ``ttl_ms`` of real time."""
+    async def beat(self, record: HostRecord, *, ttl_ms: int, first: bool = False) -> str:
+        """Say that this host lives for another ``ttl_ms`` of real time; which incarnation holds
+        its name now.
+
+        An incarnation's ``first`` beat takes the name, whoever had it. A later beat keeps it, or
+        takes it while nobody that lives has it; if somebody has, nothing is written.
+        """
 
     async def retire(self, name: str, incarnation: str) -> None:
         """Forget this host, unless a newer incarnation has taken the name."""
@@ -232,6 +238,11 @@ class ReadModels(Protocol):
         self, chain_id: str, name: ChainStream, *, after: str = "0-0", count: int = 1_000
     ) -> tuple[StreamEntry, ...]:
         """Up to ``count`` entries of a chain stream after an id, oldest first."""
+
+    async def audit(
+        self, chain_id: str, *, before: str | None = None, count: int = 100
+    ) -> tuple[StreamEntry, ...]:
+        """Up to ``count`` entries of the chain's audit before an entry id, newest first."""
 
 
 class Snapshots(Protocol):

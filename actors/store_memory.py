@@ -94,10 +94,15 @@ class MemoryStore(MemoryReads):
                 for account in accounts:
                     yield chain_id, account
 
-    async def beat(self, record: HostRecord, *, ttl_ms: int) -> None:
+    async def beat(self, record: HostRecord, *, ttl_ms: int, first: bool = False) -> str:
         """See :meth:`actors.store.HostRegistry.beat`."""
+        now_ms = self._server.now_ms()
+        until_ms, holder = self._server.hosts.get(record.name, (0, record))
+        if until_ms > now_ms and holder.incarnation != record.incarnation and not first:
+            return holder.incarnation
         copy = replace(record, details=dict(record.details))
-        self._server.hosts[record.name] = (self._server.now_ms() + ttl_ms, copy)
+        self._server.hosts[record.name] = (now_ms + ttl_ms, copy)
+        return record.incarnation
 
     async def retire(self, name: str, incarnation: str) -> None:
         """See :meth:`actors.store.HostRegistry.retire`."""

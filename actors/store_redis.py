@@ -39,6 +39,7 @@ _COMMIT = Script.named("commit")
 _ACQUIRE = Script.named("acquire")
 _RELEASE = Script.named("release")
 _RETIRE = Script.named("retire")
+_BEAT = Script.named("beat")
 
 
 class RedisStore(RedisReads):
@@ -127,15 +128,12 @@ class RedisStore(RedisReads):
                 for account in accounts:
                     yield chain_id, account
 
-    async def beat(self, record: HostRecord, *, ttl_ms: int) -> None:
+    async def beat(self, record: HostRecord, *, ttl_ms: int, first: bool = False) -> str:
         """See :meth:`actors.store.HostRegistry.beat`."""
-        await self._link.together(
-            [
-                ("SET", host_key(record.name), orjson.dumps(record), "PX", ttl_ms),
-                ("SADD", HOSTS, record.name),
-            ],
-            atomic=False,
-        )
+        said: list[str | bytes | int] = [record.incarnation, orjson.dumps(record), ttl_ms]
+        holder = await self._link.run(_BEAT, [host_key(record.name)], [*said, int(first)])
+        await self._link.call("SADD", HOSTS, record.name)
+        return str(holder.decode())
 
     async def retire(self, name: str, incarnation: str) -> None:
         """See :meth:`actors.store.HostRegistry.retire`."""

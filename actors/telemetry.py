@@ -63,6 +63,9 @@ class Telemetry:
             "clubctl_catalogue_refusals",
             "Catalogues a running shard could not read and left alone.",
         )
+        self.names_lost = self._counter(
+            "clubctl_host_names_lost", "Times that a newer process took this host's name."
+        )
         self.recoveries = self._counter("clubctl_shard_loads", "Shards taken over and loaded.")
         self.tick_lateness = self._histogram(
             "clubctl_tick_lateness_seconds", "From a tick's due instant to its turn, real time."

@@ -53,6 +53,24 @@ async def test_hosts_live_as_long_as_they_beat(sut: StoreUnderTest) -> None:
     assert [host.incarnation for host in await store.hosts()] == ["i2", "i1"]
 
 
+async def test_the_incarnation_that_began_last_holds_the_name(sut: StoreUnderTest) -> None:
+    store = sut.store
+    old, new = HostRecord("h1", "i1"), HostRecord("h1", "i2")
+    assert await store.beat(old, ttl_ms=60_000, first=True) == "i1"
+    assert await store.beat(new, ttl_ms=60_000, first=True) == "i2"
+    assert await store.beat(old, ttl_ms=60_000) == "i2"
+    assert await store.hosts() == (new,)
+    assert await store.beat(new, ttl_ms=80) == "i2"
+
+    async def who_has_it() -> str:
+        return await store.beat(old, ttl_ms=60_000)
+
+    # A name that nobody alive has goes to whoever asks.
+    await becomes(who_has_it, "i1")
+    assert await store.beat(new, ttl_ms=60_000) == "i1"
+    assert await store.hosts() == (old,)
+
+
 async def test_only_the_same_incarnation_retires_a_host(sut: StoreUnderTest) -> None:
     store = sut.store
     await store.beat(ADA, ttl_ms=60_000)
