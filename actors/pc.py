@@ -30,6 +30,11 @@ class Grant:
         """The hard stop, exclusive."""
         return self.issued_at_ms + self.duration_ms
 
+    @property
+    def refresh_at_ms(self) -> int:
+        """When it is renewed, if it is to be: by its own length, whatever may be granted now."""
+        return self.issued_at_ms + int(self.duration_ms * LEASE_REFRESH_RATIO)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -136,7 +141,7 @@ class PcState:
         grant = self.target.grant
         if grant is None or self.target.ends_at_ms == grant.until_ms:
             return None
-        return grant.issued_at_ms + int(grant.duration_ms * LEASE_REFRESH_RATIO)
+        return grant.refresh_at_ms
 
 
 def retargeted(state: PcState, wish: Wish, now_ms: int) -> PcState:
@@ -195,7 +200,7 @@ def _still_good(held: Grant, wish: Wish, now_ms: int) -> bool:
         return False
     if not wish.refreshes:
         return held.until_ms == latest_ms
-    return held.until_ms - now_ms > wish.allowed_ms * LEASE_REFRESH_RATIO
+    return now_ms < held.refresh_at_ms
 
 
 def applied(state: PcState, report: AppliedTarget, *, epoch: int, now_ms: int) -> PcState:
