@@ -46,11 +46,10 @@ class OrderContext:
         kind: TransactionKind,
         *amounts: tuple[Account, int],
         session_id: str | None = None,
-        number: int = 0,
     ) -> Transaction:
         """A transaction of this command."""
         return Transaction(
-            command_id(self.idempotency_key, number),
+            command_id(self.idempotency_key),
             self.at_ms,
             kind,
             entries_of(*amounts),

@@ -214,7 +214,7 @@ def _time_lines(
             explanation=(
                 f"{run.tariff.name} v{run.tariff.version}, rule {rule.name}: "
                 f"{(until_ms - from_ms) / 60_000:g} min at {price} an hour, "
-                f"{steps} steps of {run.tariff.billing_step_seconds} s"
+                f"{_steps_text(steps, run.tariff.billing_step_seconds)}"
             ),
             rule=rule.name,
             from_at_ms=from_ms,
@@ -223,6 +223,12 @@ def _time_lines(
             price_per_hour_minor=piece.rate_per_hour_minor,
         )
         yield line, piece.rate_per_hour_minor * (until_ms - from_ms)
+
+
+def _steps_text(steps: int, step_seconds: int) -> str:
+    if steps == 0:
+        return "the rest of a step begun before"
+    return f"{steps} {'step' if steps == 1 else 'steps'} of {step_seconds} s"
 
 
 def _merged(

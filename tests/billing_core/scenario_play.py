@@ -113,6 +113,10 @@ class Play:
         command = SwitchSessionDevice(f"pc{self.pc}", zone_id)
         return self.world.do(command, now_ms, zone_id=zone_id)
 
+    def stay(self, _words: list[str], now_ms: int) -> Rejected | None:
+        """``stay``: a move to the PC the session is on."""
+        return self.world.do(SwitchSessionDevice(f"pc{self.pc}", "std"), now_ms, zone_id="std")
+
     def end(self, words: list[str], now_ms: int) -> Rejected | None:
         """``end [player]``"""
         by_player = words == ["player"]
@@ -191,7 +195,7 @@ def _said(words: list[str]) -> dict[str, str]:
 _VERBS: dict[str, Callable[[Play, list[str], int], Rejected | None]] = {
     name: getattr(Play, name)
     for name in (
-        "start", "reserve", "press", "extend", "move", "end", "cancel", "convert",
+        "start", "reserve", "press", "extend", "move", "stay", "end", "cancel", "convert",
         "topup", "wallet", "book", "buy", "refund", "edit", "tick",
     )
 }  # fmt: skip

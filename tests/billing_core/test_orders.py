@@ -10,7 +10,7 @@ from billing_core.commands import CreateSession, EndSession
 from billing_core.lease import lease_duration_ms
 from billing_core.ledger import Entry, Means, command_id, imbalance, top_up
 from billing_core.money import amount_text
-from billing_core.order import OrderContext, Settled, correct, lapse, pay_bill
+from billing_core.order import OrderContext, Settled, buy, correct, lapse, pay_bill, refund
 from billing_core.player_tariff import PlayerTariffStatus
 from billing_core.receipt import receipt_of
 from billing_core.rejection import Rejected, RejectionCode
@@ -264,3 +264,123 @@ def test_a_subscription_is_earned_by_the_calendar() -> None:
 def test_amounts_for_people(amount: int, currency: str, text: str) -> None:
     """Each currency has its own decimals."""
     assert amount_text(amount, currency) == text
+
+
+def test_money_that_comes_after_the_end_does_not_undo_it() -> None:
+    """A late tick with a fuller wallet ends the session where coverage did; it is not told."""
+    club = world(Wallet(1_000))
+    command = CreateSession(SESSION, "c1", "pc0", "std", STD.ref, player_id=PLAYER, start=True)
+    club.do(command, NOON)
+    club.wallet = Wallet(club.wallet.cash_minor + 5_000)
+    club.tick(NOON + 20 * MINUTE)
+    assert club.state.actual_end_at_ms == NOON + 5 * MINUTE
+    assert (club.state.amount_minor, club.wallet) == (1_000, Wallet(5_000))
+
+
+def test_a_tick_in_time_takes_a_fuller_wallet_into_account() -> None:
+    """And a poorer one, without being told."""
+    command = CreateSession(SESSION, "c1", "pc0", "std", STD.ref, player_id=PLAYER, start=True)
+    for money, minutes in ((5_000, 26), (0, 1)):
+        club = world(Wallet(1_000))
+        club.do(command, NOON)
+        club.wallet = Wallet(money)
+        club.tick(NOON + MINUTE // 2)
+        assert club.state.coverage.until_ms == NOON + minutes * MINUTE
+
+
+def test_a_lease_goes_through_grace_and_no_further() -> None:
+    """The PC stays open in the grace; an entry without an end gets the offline limit."""
+    club = world(Wallet(1_000))
+    club.club = replace(CLUB, grace_seconds=60)
+    command = CreateSession(SESSION, "c1", "pc0", "std", STD.ref, player_id=PLAYER, start=True)
+    club.do(command, NOON)
+    end_ms = NOON + 5 * MINUTE
+    assert lease_duration_ms(club.state, club.terms(), end_ms) == MINUTE
+    club.tick(end_ms + 1)
+    assert club.state.actual_end_at_ms is None
+    assert lease_duration_ms(club.state, club.terms(), end_ms + 1) == MINUTE - 1
+    assert lease_duration_ms(club.state, club.terms(), end_ms + MINUTE) == 0
+    entries = replace(POOL, id="visits", hours=None, sessions=5, expiration=ExpirationRules())
+    other = world(Wallet(80_000))
+    other.tariffs[entries.ref] = entries
+    other.buy(NOON, "visits", "A", "crm")
+    other.do(replace(command, tariff=entries.ref, player_tariff_id="pt-A"), NOON)
+    assert lease_duration_ms(other.state, other.terms(), NOON) == 30 * MINUTE
+
+
+def test_a_pack_in_another_session_renews_nothing() -> None:
+    """One pack serves one session at a time, in renewals too."""
+    club = world(Wallet(90_000))
+    club.buy(NOON, "pool", "A", "crm")
+    club.owned["pt-A"] = replace(club.owned["pt-A"], session_id="s9")
+    club.auto_renewal = True
+    command = CreateSession(SESSION, "c1", "pc0", "std", STD.ref, player_id=PLAYER, start=True)
+    club.do(command, NOON)
+    assert club.state.coverage.until_ms == NOON + 50 * MINUTE
+    refused = club.do(
+        replace(command, session_id="s2", tariff=POOL.ref, player_tariff_id="pt-A"), NOON
+    )
+    assert refused is not None
+    assert refused.code is RejectionCode.PLAYER_TARIFF_IN_USE
+
+
+def test_a_purchase_at_the_desk_leaves_the_wallet_alone() -> None:
+    """Cash in the drawer, prepaid time on the account."""
+    club = world(Wallet(100))
+    bought = buy(POOL, club.terms(), context(), means=Means.CARD)
+    assert isinstance(bought, Settled)
+    assert sums(bought) == {"EUR:desk:c1:card": -80_000, "EUR:deferred:c1": 80_000}
+    assert bought.wallet == Wallet(100)
+    refused = buy(STD, club.terms(), context())
+    assert isinstance(refused, Rejected)
+    assert (refused.code, refused.field) == (RejectionCode.TARIFF_NOT_ON_SALE, "tariff")
+    assert refused.message == "Standard is charged while it is played"
+
+
+@pytest.mark.parametrize(
+    ("change", "amount", "code", "field", "message"),
+    [
+        ({"session_id": "s9"}, None, "player-tariff-in-use", None, "Pool is being played"),
+        ({}, 0, "amount-invalid", "amount_minor", "a refund is above zero"),
+        ({}, 80_001, "refund-too-large", "amount_minor", "only 800.00 EUR is left of Pool"),
+        (
+            {"status": PlayerTariffStatus.EXPIRED},
+            None,
+            "nothing-to-refund",
+            None,
+            "nothing of Pool goes back under KEEP",
+        ),
+    ],
+)
+def test_a_refund_that_cannot_be(
+    change: dict, amount: int | None, code: str, field: str | None, message: str
+) -> None:
+    """Each says why."""
+    club = world(Wallet(80_000))
+    club.buy(NOON, "pool", "A", "crm")
+    owned = replace(club.owned["pt-A"], **change)
+    refused = refund(owned, POOL, club.terms(), context=context(), amount_minor=amount)
+    assert refused == Rejected(RejectionCode(code), message, field)
+
+
+def test_bills_and_corrections_say_why_not() -> None:
+    """Amounts are money in what people read."""
+    club = played(Wallet(500), minutes=10, mode=SessionMode.OPEN_ENDED)
+    pays = {"club": CLUB, "context": context(), "means": None, "wallet": club.wallet}
+    refused = pay_bill(club.state, amount_minor=3_000, **pays)
+    assert refused == Rejected(
+        RejectionCode.AMOUNT_INVALID, "the session costs 20.00 EUR", "amount_minor"
+    )
+    refused = pay_bill(club.state, amount_minor=501, **pays)
+    assert refused == Rejected(RejectionCode.INSUFFICIENT_FUNDS, "the wallet can pay 5.00 EUR")
+    said = {"corrected_minor": 1_500, "wallet": club.wallet}
+    refused = correct(club.state, context(), amount_minor=501, **said)
+    assert refused == Rejected(
+        RejectionCode.REFUND_TOO_LARGE,
+        "the session cost 20.00 EUR, 15.00 EUR went back before",
+        "amount_minor",
+    )
+    refused = correct(club.state, context(), amount_minor=0, **said)
+    assert refused == Rejected(
+        RejectionCode.AMOUNT_INVALID, "a correction gives back more than zero", "amount_minor"
+    )
