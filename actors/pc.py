@@ -139,7 +139,8 @@ class PcState:
     def refresh_at_ms(self) -> int | None:
         """When an open grant should be renewed; None while there is none to renew."""
         grant = self.target.grant
-        if grant is None or self.target.ends_at_ms == grant.until_ms:
+        ends_at_ms = self.target.ends_at_ms
+        if grant is None or (ends_at_ms is not None and ends_at_ms <= grant.until_ms):
             return None
         return grant.refresh_at_ms
 

@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 
 from actors.clock import SystemClock
 from actors.host_process import HostValues, start_host
+from actors.logs import configure_logs
 from actors.placement import shard_of_club
 from actors.store import ShardId, Snapshots, Store, StoreUnavailableError
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
@@ -41,6 +42,7 @@ class ShardHost:
     """
 
     def __init__(self, values: HostValues) -> None:
+        configure_logs()
         self._running = start_host(values, on_death=_end_process)
 
     async def execute(self, request: bytes) -> bytes:

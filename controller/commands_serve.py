@@ -1,5 +1,6 @@
 """``clubctl run``, ``api``, ``archive`` and ``pc``: a club's processes, told by the environment."""
 
+from actors.logs import configure_logs
 from controller.command_settings import connected_settings, misconfigured, settings_or_exit
 from controller.settings import load_settings
 
@@ -8,14 +9,18 @@ def run_command() -> None:
     """The controller: joins or starts Ray, keeps its shard hosts alive and hands out shards."""
     from controller.supervise import run_controller
 
-    run_controller(connected_settings())
+    settings = connected_settings()
+    configure_logs(settings.log_level)
+    run_controller(settings)
 
 
 def api_command() -> None:
     """The API, the hall page and /metrics."""
     from controller.api.serve import run_api
 
-    run_api(settings_or_exit(load_settings))
+    settings = settings_or_exit(load_settings)
+    configure_logs(settings.log_level)
+    run_api(settings)
 
 
 def archive_command() -> None:
@@ -23,8 +28,10 @@ def archive_command() -> None:
     from controller.archive import ArchiveError
     from controller.archive_process import run_archive
 
+    settings = connected_settings()
+    configure_logs(settings.log_level)
     try:
-        run_archive(connected_settings())
+        run_archive(settings)
     except ArchiveError as error:
         misconfigured(str(error))
 
