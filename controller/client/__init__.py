@@ -1,0 +1,22 @@
+"""A typed client of the API: every operation by its name, with retries that happen once.
+
+    async with open_http("https://club.example", key) as http:
+        club = ClubctlClient(http)
+        session = await club.create_session("north", key="order-17", pc_id="pc-3", ...)
+
+Each command takes ``key``, an Idempotency-Key of the caller's own. Refusals are raised as
+:class:`ProblemError` with their stable code.
+"""
+
+from controller.client.every_call import ClubctlClient
+from controller.client.stream import HallEvent
+from controller.client.transport import ClubctlError, NoAnswerError, ProblemError, open_http
+
+__all__ = [
+    "ClubctlClient",
+    "ClubctlError",
+    "HallEvent",
+    "NoAnswerError",
+    "ProblemError",
+    "open_http",
+]

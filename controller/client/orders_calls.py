@@ -1,0 +1,63 @@
+"""The API's calls about orders, written from docs/openapi.json: do not edit by hand."""
+
+from collections.abc import Mapping, Sequence
+
+from controller.api import order_models
+from controller.client.transport import Transport, given, part
+
+
+class OrdersCalls(Transport):
+    """Calls about orders."""
+
+    async def create_order(
+        self,
+        club_id: str,
+        *,
+        key: str,
+        player_id: str,
+        tariff_ids: Sequence[str],
+        payments: Sequence[Mapping[str, object]] | None = None,
+        zone_id: str | None = None,
+    ) -> order_models.Order:
+        """Order prepaid tariffs for a player, and pay at once if payments come with the order."""
+        return await self.send(
+            order_models.Order,
+            "POST",
+            f"/clubs/{part(club_id)}/orders",
+            key=key,
+            body=given(payments=payments, playerId=player_id, tariffIds=tariff_ids, zoneId=zone_id),
+        )
+
+    async def get_order(self, order_id: str) -> order_models.Order:
+        """An order. A session that draws from no purchase has one of its own, under its own id."""
+        return await self.send(order_models.Order, "GET", f"/orders/{part(order_id)}")
+
+    async def pay_order(
+        self, order_id: str, *, key: str, payments: Sequence[Mapping[str, object]]
+    ) -> order_models.Order:
+        """Pay what is due, by any means together: desk, wallet, bonus."""
+        return await self.send(
+            order_models.Order,
+            "POST",
+            f"/orders/{part(order_id)}/pay",
+            key=key,
+            body=given(payments=payments),
+        )
+
+    async def refund_order(
+        self, order_id: str, *, key: str, amount_minor: int | None = None, line: int | None = None
+    ) -> order_models.Order:
+        """Give back what is left, to the player's wallet, as each tariff's refund policy says."""
+        return await self.send(
+            order_models.Order,
+            "POST",
+            f"/orders/{part(order_id)}/refund",
+            key=key,
+            body=given(amountMinor=amount_minor, line=line),
+        )
+
+    async def list_player_tariffs(self, player_id: str) -> order_models.PlayerTariffList:
+        """What a player has bought and what is left of it, newest first."""
+        return await self.send(
+            order_models.PlayerTariffList, "GET", f"/players/{part(player_id)}/tariffs"
+        )

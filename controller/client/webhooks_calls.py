@@ -1,0 +1,49 @@
+"""The API's calls about webhooks, written from docs/openapi.json: do not edit by hand."""
+
+from collections.abc import Sequence
+
+from controller.api import webhook_models
+from controller.client.transport import Transport, given, part
+
+
+class WebhooksCalls(Transport):
+    """Calls about webhooks."""
+
+    async def list_webhooks(self) -> webhook_models.WebhookList:
+        """The chain's subscriptions, oldest first; secrets are not shown."""
+        return await self.send(webhook_models.WebhookList, "GET", "/webhooks")
+
+    async def create_webhook(
+        self, *, key: str, url: str, events: Sequence[str] | None = None
+    ) -> webhook_models.WebhookWithSecret:
+        """Subscribe to events of the chain. The answer holds the secret, once."""
+        return await self.send(
+            webhook_models.WebhookWithSecret,
+            "POST",
+            "/webhooks",
+            key=key,
+            body=given(events=events, url=url),
+        )
+
+    async def disable_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
+        """Send nothing more. What is owed already waits until it is enabled again."""
+        return await self.send(
+            webhook_models.Webhook, "POST", f"/webhooks/{part(webhook_id)}/disable", key=key
+        )
+
+    async def enable_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
+        """Send again, from what happens now on."""
+        return await self.send(
+            webhook_models.Webhook, "POST", f"/webhooks/{part(webhook_id)}/enable", key=key
+        )
+
+    async def rotate_webhook_secret(
+        self, webhook_id: str, *, key: str
+    ) -> webhook_models.WebhookWithSecret:
+        """Draw a new secret. For a day deliveries are signed with the old one too."""
+        return await self.send(
+            webhook_models.WebhookWithSecret,
+            "POST",
+            f"/webhooks/{part(webhook_id)}/rotate-secret",
+            key=key,
+        )
