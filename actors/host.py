@@ -8,12 +8,14 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import structlog
 
 from actors.clock import Clock
+from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
 from actors.placement import shard_of_club
 from actors.publisher import DevicePublisher
@@ -21,7 +23,7 @@ from actors.runtime import PcLabels, SessionLabels
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
 from actors.telemetry import Telemetry
-from actors.turn import Answer, CommandInput, LinkEvent, LinkInput, WalletInput
+from actors.turn import Answer, CommandInput, DeviceEffect, LinkEvent, LinkInput, WalletInput
 from actors.wallets import WalletKey, read_wallets, wallet_key_of
 from billing_core.wallet import Wallet
 from schemas.codec import MalformedMessage, UpMessage, decode
@@ -81,7 +83,11 @@ class Host:
         self._publisher = DevicePublisher(self._link, clock, self.telemetry)
         self._loops: dict[ShardId, ShardLoop] = {}
         self._tasks: dict[ShardId, asyncio.Task[None]] = {}
-        self._loop_of_club: dict[str, ShardLoop] = {}
+        self._routes = ClubRoutes[ShardLoop](
+            self.telemetry,
+            opened=lambda club_id: self._link.subscribe(club_up_filter(club_id)),
+            closed=lambda club_id: self._link.unsubscribe(club_up_filter(club_id)),
+        )
         self._waiting: dict[int, asyncio.Future[CommandReply]] = {}
         self._next_ticket = 0
         self._beaten_at_ms = clock.mono_ms()
@@ -153,7 +159,7 @@ class Host:
             self.telemetry.device_messages.labels("unknown", "foreign-topic").inc()
             return
         leaf = address.leaf.value
-        loop = self._loop_of_club.get(address.club_id)
+        loop = self._routes.owner(address.club_id)
         if loop is None or loop.runtime is None:
             self.telemetry.device_messages.labels(leaf, "not-owned").inc()
             return
@@ -199,13 +205,11 @@ class Host:
         return self._has_name and self._clock.mono_ms() - self._beaten_at_ms < SELF_STOP_AFTER_MS
 
     def _clubs_changed(self, loop: ShardLoop, club_ids: frozenset[str]) -> None:
-        before = {club for club, owner in self._loop_of_club.items() if owner is loop}
-        for club_id in before - club_ids:
-            del self._loop_of_club[club_id]
-            self._link.unsubscribe(club_up_filter(club_id))
-        for club_id in club_ids - before:
-            self._loop_of_club[club_id] = loop
-            self._link.subscribe(club_up_filter(club_id))
+        self._routes.change(loop.shard, loop, club_ids)
+
+    def _publish(self, shard: ShardId, effect: DeviceEffect) -> None:
+        if self._routes.may_speak(shard, effect.club_id):
+            self._publisher.publish(effect)
 
     # ---- the store's side ----------------------------------------------------------------------
 
@@ -268,7 +272,8 @@ class Host:
         return now_ms - since_ms > HANDOVER_MAX_MS
 
     def _open(self, shard: ShardId) -> None:
-        loop = ShardLoop(shard, self.identity.name, self._ports)
+        ports = replace(self._ports, publish=partial(self._publish, shard))
+        loop = ShardLoop(shard, self.identity.name, ports)
         self._loops[shard] = loop
         self._tasks[shard] = asyncio.create_task(loop.run())
 

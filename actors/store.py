@@ -21,7 +21,8 @@ One chain is one hash tag, so everything a commit touches lives in one slot:
 
 Everything about hosts is outside the chains: ``clubctl:host:<name>`` (liveness, with expiry),
 ``clubctl:hosts`` (set of names that may be alive), ``clubctl:assignments`` (hash, shard -> host),
-``clubctl:chains`` (set), ``clubctl:snapshot:<name>`` and their names in ``clubctl:snapshots``.
+``clubctl:chains`` (set), ``clubctl:clubs`` (hash, club -> chain),
+``clubctl:snapshot:<name>`` and their names in ``clubctl:snapshots``.
 
 A session lives in its club's shard under :func:`session_key` until a unit deletes that entity
 and closes the session with its final document.
@@ -51,6 +52,7 @@ from actors.store_values import (
     ChainStream,
     Claim,
     ClosedSession,
+    ClubTakenError,
     CommitResult,
     EntityWrite,
     HallWrite,
@@ -83,6 +85,7 @@ __all__ = [
     "ChainStream",
     "Claim",
     "ClosedSession",
+    "ClubTakenError",
     "CommitResult",
     "EntityWrite",
     "HallWrite",
@@ -189,7 +192,10 @@ class Catalogue(Protocol):
         """All chain ids."""
 
     async def put(self, chain_id: str, fields: Mapping[str, bytes]) -> None:
-        """Store catalogue documents and tell every host (channel ``clubctl:catalogue``)."""
+        """Store catalogue documents and tell every host (channel ``clubctl:catalogue``).
+
+        Raises ClubTakenError if another chain has one of the clubs: topics name no chain.
+        """
 
     async def catalogue(self, chain_id: str) -> dict[str, bytes]:
         """The chain's whole catalogue, field -> JSON."""

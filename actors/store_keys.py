@@ -1,18 +1,26 @@
 """Names of everything the store keeps; the chain is the hash tag, so a commit stays in one slot."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 HOSTS = "clubctl:hosts"
 ASSIGNMENTS = "clubctl:assignments"
 CHAINS = "clubctl:chains"
+CLUBS = "clubctl:clubs"
 SNAPSHOTS = "clubctl:snapshots"
 WALLET_CHANNEL = "clubctl:wallets"
 CATALOGUE_CHANNEL = "clubctl:catalogue"
+_CLUB = "club:"
 
 
 def host_key(name: str) -> str:
     """Where a host says that it lives."""
     return f"clubctl:host:{name}"
+
+
+def clubs_among(fields: Iterable[str]) -> list[str]:
+    """Ids of the clubs that catalogue fields describe."""
+    return [field.removeprefix(_CLUB) for field in fields if field.startswith(_CLUB)]
 
 
 def snapshot_key(name: str) -> str:

@@ -8,10 +8,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from actors.store_keys import clubs_among
 from actors.store_memory_chain import MemoryChain, MemoryLease
 from actors.store_memory_reads import MemoryReads
 from actors.store_memory_server import MemoryServer
 from actors.store_values import (
+    ClubTakenError,
     CommitResult,
     HostRecord,
     Ownership,
@@ -141,6 +143,11 @@ class MemoryStore(MemoryReads):
 
     async def put(self, chain_id: str, fields: Mapping[str, bytes]) -> None:
         """See :meth:`actors.store.Catalogue.put`."""
+        clubs, owners = clubs_among(fields), self._server.clubs
+        for club_id in clubs:
+            if owners.get(club_id, chain_id) != chain_id:
+                raise ClubTakenError(f"club {club_id} belongs to another chain")
+        owners.update(dict.fromkeys(clubs, chain_id))
         self._chain(chain_id).catalogue.update(fields)
         self._server.configured.add(chain_id)
         self._server.publish(CATALOGUE, chain_id)

@@ -19,6 +19,7 @@ class MemoryServer:
     def __init__(self, now_ms: Callable[[], int] = _loop_ms) -> None:
         self.now_ms = now_ms
         self.configured: set[str] = set()
+        self.clubs: dict[str, str] = {}
         self.hosts: dict[str, tuple[int, HostRecord]] = {}
         self.assignments: dict[ShardId, str] = {}
         self.snapshots: dict[str, tuple[int | None, bytes]] = {}

@@ -12,15 +12,18 @@ from actors.store_keys import (
     ASSIGNMENTS,
     CATALOGUE_CHANNEL,
     CHAINS,
+    CLUBS,
     HOSTS,
     SNAPSHOTS,
     WALLET_CHANNEL,
     ChainKeys,
+    clubs_among,
     host_key,
     snapshot_key,
 )
 from actors.store_redis_reads import RedisReads
 from actors.store_values import (
+    ClubTakenError,
     CommitResult,
     HostRecord,
     OutcomeUnknownError,
@@ -40,6 +43,7 @@ _ACQUIRE = Script.named("acquire")
 _RELEASE = Script.named("release")
 _RETIRE = Script.named("retire")
 _BEAT = Script.named("beat")
+_CLAIM_CLUBS = Script.named("claim_clubs")
 
 
 class RedisStore(RedisReads):
@@ -182,6 +186,10 @@ class RedisStore(RedisReads):
 
     async def put(self, chain_id: str, fields: Mapping[str, bytes]) -> None:
         """See :meth:`actors.store.Catalogue.put`."""
+        if clubs := clubs_among(fields):
+            taken = await self._link.run(_CLAIM_CLUBS, [CLUBS], [chain_id, *clubs])
+            if taken is not None:
+                raise ClubTakenError(f"club {taken.decode()} belongs to another chain")
         pairs = [part for pair in fields.items() for part in pair]
         await self._link.together(
             [

@@ -19,7 +19,8 @@ def session_key(session_id: str) -> str:
 
 
 class StoreError(Exception):
-    """Base of this tree: StoreError > StoreUnavailableError > OutcomeUnknownError."""
+    """Base of this tree: StoreError > StoreUnavailableError > OutcomeUnknownError, and
+    StoreError > ClubTakenError."""
 
 
 class StoreUnavailableError(StoreError):
@@ -32,6 +33,10 @@ class OutcomeUnknownError(StoreUnavailableError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class ShardId:
+class ClubTakenError(StoreError):
+    """Another chain of the installation has a club of this id; nothing was stored."""
+
+
     """One of a chain's 256 logical shards; a club lives in exactly one."""
 
     chain_id: str

@@ -63,6 +63,9 @@ class Telemetry:
             "clubctl_catalogue_refusals",
             "Catalogues a running shard could not read and left alone.",
         )
+        self.clubs_refused = self._counter(
+            "clubctl_clubs_refused", "Clubs not served, because another chain has their id."
+        )
         self.names_lost = self._counter(
             "clubctl_host_names_lost", "Times that a newer process took this host's name."
         )

@@ -24,6 +24,7 @@ from actors.store import (
     LIVE_STREAM_MAX_ENTRIES,
     ChainStream,
     ClosedSession,
+    ClubTakenError,
     HostRecord,
     ShardId,
     Unit,
@@ -117,6 +118,17 @@ async def test_wallets_changed_by_others_are_told(sut: StoreUnderTest) -> None:
     # h1 is not told of p1, which it changed itself; h2 is not told of p2.
     assert await first_of(sut.store.wallet_changes(), both_commit) == (CHAIN, wallet("p2"))
     assert await first_of(other.wallet_changes(), both_commit) == (CHAIN, wallet("p1"))
+
+
+async def test_a_club_id_belongs_to_one_chain(sut: StoreUnderTest) -> None:
+    store = sut.store
+    await store.put(CHAIN, {"club:c1": b"1"})
+    with pytest.raises(ClubTakenError, match="c1"):
+        await store.put("south", {"chain": b"{}", "club:c0": b"2", "club:c1": b"2"})
+    assert await store.catalogue("south") == {}
+    await store.put("west", {"club:c0": b"3"})
+    await store.put(CHAIN, {"club:c1": b"4"})
+    assert await store.catalogue(CHAIN) == {"club:c1": b"4"}
 
 
 async def test_catalogue_is_stored_and_announced(sut: StoreUnderTest) -> None:
