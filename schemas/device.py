@@ -1,8 +1,9 @@
 """Messages between the controller and the agent on a gaming PC.
 
-Club and PC are in the topic, never repeated in a body (a lease excepted: it is signed and must
-name its PC). ``epoch`` orders controllers (fencing), ``connection_epoch`` orders the connections
-of one PC. Instants are UTC milliseconds, durations are milliseconds of business time.
+Club and PC are in the topic, never repeated in a body (a lease excepted: it names its PC, so that
+a signature over it holds for one PC). ``epoch`` orders controllers (fencing),
+``connection_epoch`` orders the connections of one PC. Instants are UTC milliseconds, durations
+are milliseconds of business time.
 Unknown fields are ignored, so that either end may be upgraded first.
 """
 
