@@ -2,8 +2,9 @@
 -- the middle is not rolled back, so nothing is written before the last unit has been judged.
 --
 -- KEYS  1 shard  2 lease  3 documents  4 balances  5 ledger  6 outbox  7 claims  8 index  9 closed
---       then one key per idempotency key, then hall and live stream of each club
+--       10 audit, then one key per idempotency key, then hall and live stream of each club
 -- ARGV  1 plan  2 epoch  3 nonce  4 seq  5 publish prefix  6 idempotency ms  7 live entries
+--       8 audit entries
 --       then blobs, which the plan names by their index in ARGV
 -- plan  shard fields, document fields, accounts, claim names, idempotency keys, units
 --       A unit is its length and its sections: tag, count, items. Items name fields by index.
@@ -12,11 +13,11 @@
 -- as <length>:<bytes>; the same bytes again for the same seq.
 
 local ENTITY, DOCUMENT, READ, EXPECT, RELEASE, CLAIM, DELTA = 1, 2, 3, 4, 5, 6, 7
-local IDEMPOTENCY, TRANSACTIONS, EVENTS, CLOSE, INDEX, HALL = 8, 9, 10, 11, 12, 13
-local WIDTH = {3, 3, 2, 2, 2, 2, 2, 3, 2, 2, 2, 2, 3}
+local IDEMPOTENCY, TRANSACTIONS, EVENTS, CLOSE, INDEX, HALL, AUDIT = 8, 9, 10, 11, 12, 13, 14
+local WIDTH = {3, 3, 2, 2, 2, 2, 2, 3, 2, 2, 2, 2, 3, 2}
 local AMOUNT_LIMIT = 9007199254740992
 local CHUNK = 2000
-local FIXED_KEYS = 9
+local FIXED_KEYS = 10
 
 local call, sub, find, format = redis.call, string.sub, string.find, string.format
 
@@ -74,6 +75,7 @@ local answers = read('MGET', nil, idempotency_keys, same)
 -- A stream under a wrong type would fail after the first write; ask before.
 for i = 5, 6 do call('XLEN', KEYS[i]) end
 for i = 8, 9 do call('HLEN', KEYS[i]) end
+call('XLEN', KEYS[10])
 for i = first_hall_key, #KEYS, 2 do
   call('HLEN', KEYS[i])
   call('XLEN', KEYS[i + 1])
@@ -161,7 +163,7 @@ end
 
 local entity_blob, document_blob, claim_changed = {}, {}, {}
 local balance_changed, answer_blob = {}, {}
-local ledger, outbox, live = {}, {}, {}
+local ledger, outbox, live, audit = {}, {}, {}, {}
 local closed, index, tiles = {}, {}, {}
 
 local function replace(versions, blobs)
@@ -187,6 +189,7 @@ apply[ENTITY] = replace(entities, entity_blob)
 apply[DOCUMENT] = replace(documents, document_blob)
 apply[TRANSACTIONS] = append(ledger)
 apply[EVENTS] = append(outbox)
+apply[AUDIT] = append(audit)
 
 apply[IDEMPOTENCY] = function(first)
   answers[units[first]] = ARGV[units[first + 2]]
@@ -295,6 +298,7 @@ end
 
 for i = 1, #ledger do call('XADD', KEYS[5], '*', 't', ledger[i]) end
 for i = 1, #outbox do call('XADD', KEYS[6], '*', 'e', outbox[i]) end
+for i = 1, #audit do call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[8], '*', 'a', audit[i]) end
 write_blobs(KEYS[1], plan[1], entity_blob)
 write_blobs(KEYS[3], plan[2], document_blob)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import orjson
 
+from actors.auditing import audit_entry
 from actors.club_events import ClubEvent, ClubState, PcTold, club_key
 from actors.draft import Draft, TickReport
 from actors.orders import KnownOrder, order_key
@@ -214,10 +215,12 @@ class Drafting:
         self.workspace.staged_tiles.update(self.tiles)
         self.workspace.staged_holders.update(holders)
         idempotency = None
+        audit: tuple[bytes, ...] = ()
         if isinstance(cause, CommandInput):
             assert reply is not None, "a command is always answered"
             effects.append(Answer(cause.ticket, reply))
             idempotency = stored_answer(cause.envelope, reply)
+            audit = (audit_entry(cause.envelope, reply),)
         unit = Unit(
             entities=(
                 *self._writes(versions_before),
@@ -234,6 +237,7 @@ class Drafting:
             closes=tuple(self.closes),
             indexes=tuple(self.indexes),
             hall=tuple(self.hall),
+            audit=audit,
             idempotency=idempotency,
         )
         return Draft(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from actors.store_values import (
+    AUDIT_MAX_ENTRIES,
     LIVE_STREAM_MAX_ENTRIES,
     MAX_AMOUNT_MINOR,
     ChainStream,
@@ -76,6 +77,7 @@ class MemoryChain:
     halls: dict[str, dict[str, bytes]] = field(default_factory=dict)
     live: dict[str, MemoryStream] = field(default_factory=dict)
     catalogue: dict[str, bytes] = field(default_factory=dict)
+    audit: MemoryStream = field(default_factory=MemoryStream)
 
     def judge_and_apply(self, number: int, unit: Unit, wallets: dict[str, None]) -> UnitOutcome:
         """Apply ``unit`` to shard ``number`` or say why not; adds the changed wallets."""
@@ -144,6 +146,9 @@ class MemoryChain:
             self.streams[ChainStream.LEDGER].append(transaction)
         for event in unit.events:
             self.streams[ChainStream.OUTBOX].append(event)
+        for entry in unit.audit:
+            self.audit.append(entry)
+        self.audit.trim_to(AUDIT_MAX_ENTRIES)
 
     def _exchange_claims(self, unit: Unit) -> None:
         for release in unit.releases:

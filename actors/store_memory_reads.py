@@ -101,6 +101,15 @@ class MemoryReads:
         entries = self._server.chain(chain_id).entries(name)
         return tuple(e for e in entries if number_of(e.entry_id) > at)[:count]
 
+    async def audit(
+        self, chain_id: str, *, before: str | None = None, count: int = 100
+    ) -> tuple[StreamEntry, ...]:
+        """See :meth:`actors.store.ReadModels.audit`."""
+        kept = self._server.chain(chain_id).audit.entries
+        numbers = [one for one in kept if before is None or one < number_of(before)]
+        newest = sorted(numbers, reverse=True)[:count]
+        return tuple(StreamEntry(f"{number}-0", kept[number]) for number in newest)
+
     async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
         """See :meth:`actors.store.Inspection.trim`."""
         kept = self._server.chain(chain_id).streams[name].entries

@@ -148,6 +148,15 @@ class RedisReads:
         field = STREAM_FIELD[name]
         return tuple(StreamEntry(i.decode(), fields[field]) for i, fields in found)
 
+    async def audit(
+        self, chain_id: str, *, before: str | None = None, count: int = 100
+    ) -> tuple[StreamEntry, ...]:
+        """See :meth:`actors.store.ReadModels.audit`."""
+        key = ChainKeys(chain_id).of("audit")
+        end = "+" if before is None else f"({before}"
+        found = await self._link.call("XREVRANGE", key, end, "-", "COUNT", count)
+        return tuple(StreamEntry(i.decode(), fields[b"a"]) for i, fields in found)
+
     async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
         """See :meth:`actors.store.Inspection.trim`."""
         return int(await self._link.call("XTRIM", ChainKeys(chain_id).of(name), "MINID", before))

@@ -7,6 +7,8 @@ from enum import StrEnum
 SHARD_COUNT = 256
 IDEMPOTENCY_RETENTION_MS = 48 * 3_600_000
 LIVE_STREAM_MAX_ENTRIES = 5_000
+AUDIT_MAX_ENTRIES = 100_000
+"""Of a chain, about: older entries go as new ones come."""
 MAX_UNITS_PER_COMMIT = 512
 MAX_AMOUNT_MINOR = 2**53 - 1
 """Scripts count in doubles; an amount beyond this is a programmer error, found before sending."""
@@ -31,12 +33,12 @@ class OutcomeUnknownError(StoreUnavailableError):
     """A commit was sent and its answer was lost, beyond the client's retries."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ShardId:
 class ClubTakenError(StoreError):
     """Another chain of the installation has a club of this id; nothing was stored."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class ShardId:
     """One of a chain's 256 logical shards; a club lives in exactly one."""
 
     chain_id: str
@@ -128,7 +130,7 @@ class Unit:
     ``expects`` are the balances the decision was made on: any other balance refuses the unit
     and returns the real ones. ``deltas`` sum to zero per currency (the script checks the sum).
     ``reads`` are chain documents the decision depended on, by key and version (0 = absent).
-    ``indexes`` are (session id, club id) pairs.
+    ``indexes`` are (session id, club id) pairs. ``audit`` are entries of the chain's audit.
     """
 
     entities: tuple[EntityWrite, ...] = ()
@@ -142,6 +144,7 @@ class Unit:
     closes: tuple[ClosedSession, ...] = ()
     indexes: tuple[tuple[str, str], ...] = ()
     hall: tuple[HallWrite, ...] = ()
+    audit: tuple[bytes, ...] = ()
     idempotency: Idempotency | None = None
 
 

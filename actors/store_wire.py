@@ -11,6 +11,7 @@ import orjson
 
 from actors.store_keys import ChainKeys
 from actors.store_values import (
+    AUDIT_MAX_ENTRIES,
     IDEMPOTENCY_RETENTION_MS,
     LIVE_STREAM_MAX_ENTRIES,
     MAX_AMOUNT_MINOR,
@@ -28,8 +29,8 @@ from actors.store_values import (
 )
 
 _ENTITY, _DOCUMENT, _READ, _EXPECT, _RELEASE, _CLAIM, _DELTA = range(1, 8)
-_IDEMPOTENCY, _TRANSACTIONS, _EVENTS, _CLOSE, _INDEX, _HALL = range(8, 14)
-_FIRST_BLOB = 8
+_IDEMPOTENCY, _TRANSACTIONS, _EVENTS, _CLOSE, _INDEX, _HALL, _AUDIT = range(8, 15)
+_FIRST_BLOB = 9
 _FENCED = b"F"
 _STATUS_OF_LETTER = {
     ord("A"): UnitStatus.APPLIED,
@@ -152,7 +153,11 @@ class _Plan:
             sections += (_DELTA, len(unit.deltas))
             for account, amount_minor in unit.deltas:
                 sections += (self.accounts[account], amount_minor)
-        for tag, blobs in ((_TRANSACTIONS, unit.transactions), (_EVENTS, unit.events)):
+        for tag, blobs in (
+            (_TRANSACTIONS, unit.transactions),
+            (_EVENTS, unit.events),
+            (_AUDIT, unit.audit),
+        ):
             if blobs:
                 sections += (tag, 1, _FIRST_BLOB + len(self.blobs), len(blobs))
                 self.blobs += blobs
@@ -191,7 +196,8 @@ def encode_batch(
     chain = ChainKeys(shard.chain_id)
     keys = [chain.shard(shard.number), chain.lease(shard.number)]
     keys += map(
-        chain.of, ("documents", "balances", "ledger", "outbox", "claims", "index", "closed")
+        chain.of,
+        ("documents", "balances", "ledger", "outbox", "claims", "index", "closed", "audit"),
     )
     keys += map(chain.idempotency, plan.idempotency_keys.names)
     for club_id in plan.clubs.names:
@@ -207,7 +213,7 @@ def encode_batch(
         )
     )
     prefix = f"{shard.chain_id} {ownership.host}"
-    limits = (IDEMPOTENCY_RETENTION_MS, LIVE_STREAM_MAX_ENTRIES)
+    limits = (IDEMPOTENCY_RETENTION_MS, LIVE_STREAM_MAX_ENTRIES, AUDIT_MAX_ENTRIES)
     return keys, [header, ownership.epoch, ownership.nonce, seq, prefix, *limits, *plan.blobs]
 
 

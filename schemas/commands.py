@@ -240,6 +240,10 @@ class CommandEnvelope(_Frozen):
     fingerprint: Annotated[str, Field(min_length=1, max_length=128)]
     principal: Annotated[str, Field(min_length=1, max_length=128)]
     channel: Channel = Channel.CRM
+    origin: Annotated[str, Field(max_length=64)] = ""
+    """Where the request came from, for the audit: an address."""
+    sent_at_ms: TimestampMs = 0
+    """When the edge took it (business time), for the audit."""
     command: Command
 
 

@@ -250,3 +250,19 @@ class PlayerTariffView(_View):
     total_sessions: int | None
     remaining_sessions: int | None
     session_id: str | None
+
+
+class AuditEntryView(_View):
+    """Who asked for what from where, and what came of it; ``asked`` is the command as JSON."""
+
+    v: Literal[1] = 1
+    at_ms: int
+    club_id: str
+    principal: str
+    channel: str
+    origin: str
+    operation: str
+    idempotency_key: str
+    asked: str
+    result: str
+    code: str | None

@@ -36,6 +36,7 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "refundOrder": Permission.ORDER_REFUND,
         "getWallet": Permission.WALLET_READ,
         "topUpWallet": Permission.WALLET_EDIT,
+        "listAudit": Permission.AUDIT_READ,
         "findPlayers": Permission.PLAYER_READ,
         "listWebhooks": Permission.WEBHOOK_READ,
         "createWebhook": Permission.WEBHOOK_EDIT,

@@ -34,7 +34,7 @@ def create_app(given: ApiDependencies) -> FastAPI:
         given=given,
         directory=Directory(given.store, given.real_clock),
         players=Players(given.store, given.real_clock),
-        desk=CommandDesk(given.gateway),
+        desk=CommandDesk(given.gateway, given.clock),
         live=LiveHall(
             given.store,
             given.metrics,

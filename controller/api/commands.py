@@ -11,6 +11,7 @@ from typing import Final
 
 import orjson
 
+from actors.clock import Clock
 from actors.gateway import CommandGateway
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
@@ -64,8 +65,9 @@ def fingerprint_of(operation: str, asked: object) -> str:
 class CommandDesk:
     """Hands commands to the gateway, equal ones once."""
 
-    def __init__(self, gateway: CommandGateway) -> None:
+    def __init__(self, gateway: CommandGateway, clock: Clock) -> None:
         self._gateway = gateway
+        self._clock = clock
         self._flights: dict[tuple[str, str], _Flight] = {}
         self._open_by_principal: dict[Principal, int] = {}
 
@@ -88,6 +90,8 @@ class CommandDesk:
                 fingerprint=fingerprint,
                 principal=principal.label,
                 channel=principal.channel,
+                origin=principal.origin,
+                sent_at_ms=self._clock.wall_ms(),
                 command=asked.command,
             )
             reply = await self._take_off(principal, envelope)

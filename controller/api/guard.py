@@ -1,6 +1,7 @@
 """Routes that know whom they serve before they read a byte of the body."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -14,6 +15,7 @@ from controller.api.problems import ProblemError
 from controller.api.tokens import IssuerUnavailableError, TokenRefusedError
 
 JWT_DOTS: Final = 2
+MAX_ORIGIN: Final = 64
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -29,7 +31,8 @@ class GuardedRoute(APIRoute):
         async def guarded(request: Request) -> Response:
             principal = await _principal(request)
             check_access(principal, permission, request.path_params)
-            request.state.principal = principal
+            origin = "" if request.client is None else request.client.host[:MAX_ORIGIN]
+            request.state.principal = replace(principal, origin=origin)
             return await handle(request)
 
         return guarded

@@ -1,6 +1,6 @@
 """Whom a request speaks for, and what of the chain is theirs to see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.api.problems import ProblemError
 from schemas.access import Permission, PrincipalKind
@@ -22,6 +22,8 @@ class Principal:
     club_ids: frozenset[str] | None = None
     player_id: str | None = None
     channel: Channel = Channel.CRM
+    origin: str = field(default="", compare=False)
+    """The address the request came from, for the audit."""
 
     @property
     def label(self) -> str:

@@ -1,5 +1,6 @@
 """Every call of the API in one class, written from docs/openapi.json."""
 
+from controller.client.audit_calls import AuditCalls
 from controller.client.clubs_calls import ClubsCalls
 from controller.client.hall_calls import HallCalls
 from controller.client.orders_calls import OrdersCalls
@@ -11,6 +12,7 @@ from controller.client.webhooks_calls import WebhooksCalls
 
 
 class ClubctlClient(
+    AuditCalls,
     ClubsCalls,
     HallCalls,
     OrdersCalls,

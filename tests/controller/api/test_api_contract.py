@@ -31,6 +31,7 @@ OPERATIONS = {
     "getSession",
     "getWallet",
     "holdPc",
+    "listAudit",
     "listClubs",
     "listPlayerTariffs",
     "payOrder",

@@ -1,0 +1,82 @@
+"""The audit over HTTP: who asked for what from where, and what came of it."""
+
+from typing import Annotated, Final
+
+import orjson
+from fastapi import APIRouter, Path, Query
+from pydantic import JsonValue
+
+from controller.api.dependencies import AsPrincipal, InRooms
+from controller.api.guard import GuardedRoute
+from controller.api.instants import Instant, render_instant
+from controller.api.models import Wire
+from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
+from schemas.commands import EntityId
+from schemas.views import AuditEntryView
+
+MAX_PAGE: Final = 200
+MAX_PAGES_READ: Final = 10
+"""Entries of other clubs are passed over; a page may be short, and its cursor still leads on."""
+
+router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=QUERY_PROBLEMS)
+
+
+class AuditEntry(Wire):
+    """One command; ``asked`` is what was asked for, in the fields of the command."""
+
+    entry_id: str
+    at: Instant
+    principal: str
+    channel: str
+    origin: str
+    operation: str
+    asked: dict[str, JsonValue]
+    result: str
+    code: str | None
+
+
+class AuditPage(Wire):
+    """Entries of one club, newest first; ``before`` asks for the next page, null at the end."""
+
+    entries: list[AuditEntry]
+    before: str | None
+
+
+@router.get("/clubs/{clubId}/audit", operation_id="listAudit", tags=["audit"])
+async def list_audit(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    club_id: Annotated[EntityId, Path(alias="clubId")],
+    before: Annotated[str | None, Query(pattern=r"^\d{1,20}-\d{1,20}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+) -> AuditPage:
+    """Every command of the club with its speaker and its result, the newest first."""
+    (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    entries: list[AuditEntry] = []
+    for _ in range(MAX_PAGES_READ):
+        found = await rooms.given.store.audit(principal.chain_id, before=before, count=MAX_PAGE)
+        for stored in found:
+            view = AuditEntryView.model_validate_json(stored.payload)
+            before = stored.entry_id
+            if view.club_id == club_id:
+                entries.append(_entry(stored.entry_id, view))
+            if len(entries) == limit:
+                return AuditPage(entries=entries, before=before)
+        if len(found) < MAX_PAGE:
+            return AuditPage(entries=entries, before=None)
+    return AuditPage(entries=entries, before=before)
+
+
+def _entry(entry_id: str, view: AuditEntryView) -> AuditEntry:
+    return AuditEntry(
+        entry_id=entry_id,
+        at=render_instant(view.at_ms),
+        principal=view.principal,
+        channel=view.channel,
+        origin=view.origin,
+        operation=view.operation,
+        asked=orjson.loads(view.asked),
+        result=view.result,
+        code=view.code,
+    )
