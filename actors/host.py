@@ -39,6 +39,7 @@ ASSIGNMENTS_EVERY_S: Final = 0.5
 METRICS_EVERY_S: Final = 2.0
 METRICS_TTL_MS: Final = 15_000
 RETRY_S: Final = 0.5
+STRANDED_EVERY_S: Final = 0.25
 HANDOVER_MAX_MS: Final = 5_000
 """A live host that does not give an assigned shard up within this time is fenced out of it."""
 
@@ -88,7 +89,7 @@ class Host:
             opened=lambda club_id: self._link.subscribe(club_up_filter(club_id)),
             closed=lambda club_id: self._link.unsubscribe(club_up_filter(club_id)),
         )
-        self._waiting: dict[int, asyncio.Future[CommandReply]] = {}
+        self._waiting: dict[int, tuple[ShardLoop, asyncio.Future[CommandReply]]] = {}
         self._next_ticket = 0
         self._beaten_at_ms = clock.mono_ms()
         self._has_begun = self._has_name = False
@@ -113,6 +114,7 @@ class Host:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._every(BEAT_EVERY_S, self._beat))
                 group.create_task(self._every(ASSIGNMENTS_EVERY_S, self._follow_assignments))
+                group.create_task(self._every(STRANDED_EVERY_S, self._answer_stranded))
                 group.create_task(self._every(METRICS_EVERY_S, self._publish_metrics))
                 group.create_task(self._every(RETRY_S, self._follow_wallets))
                 group.create_task(self._every(RETRY_S, self._follow_catalogue))
@@ -131,7 +133,7 @@ class Host:
         ):
             return CommandReply(status=ReplyStatus.BUSY)
         future: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
-        self._waiting[ticket] = future
+        self._waiting[ticket] = (loop, future)
         loop.wake()
         try:
             reply = await future
@@ -197,9 +199,25 @@ class Host:
     # ---- what loops ask of the host ------------------------------------------------------------
 
     def _answer(self, effect: Answer) -> None:
-        future = self._waiting.get(effect.ticket)
+        _, future = self._waiting.get(effect.ticket, (None, None))
         if future is not None and not future.done():
             future.set_result(effect.reply)
+
+    async def _answer_stranded(self) -> None:
+        """Answer for loops that lost their shard in the middle of a turn, and what was in it.
+
+        Whether the command was done shows when the caller asks again, with the same key.
+        """
+        for loop in {loop for loop, _ in self._waiting.values()}:
+            if self._loops.get(loop.shard) is not loop:
+                self._give_up(loop, ReplyStatus.NOT_OWNER)
+            elif not loop.ready:
+                self._give_up(loop, ReplyStatus.BUSY)
+
+    def _give_up(self, unready: ShardLoop, status: ReplyStatus) -> None:
+        for loop, future in self._waiting.values():
+            if loop is unready and not future.done():
+                future.set_result(CommandReply(status=status))
 
     def _may_write(self) -> bool:
         return self._has_name and self._clock.mono_ms() - self._beaten_at_ms < SELF_STOP_AFTER_MS
@@ -255,6 +273,8 @@ class Host:
         if missing:
             # A shard lost to a newer process of this name is not to be taken back from it.
             await self._beat()
+        for shard in set(self._wanted_since_ms) - missing:
+            del self._wanted_since_ms[shard]
         for shard in missing:
             if self._has_name and await self._may_take(shard):
                 self._wanted_since_ms.pop(shard, None)
@@ -342,8 +362,7 @@ class Host:
             await asyncio.wait(self._tasks.values(), timeout=5)
         for task in self._tasks.values():
             task.cancel()
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_result(CommandReply(status=ReplyStatus.NOT_OWNER))
+        for loop in list(self._loops.values()):
+            self._give_up(loop, ReplyStatus.NOT_OWNER)
         await self._store.retire(self.identity.name, self.identity.incarnation)
         await self._link.close()

@@ -1,0 +1,105 @@
+"""A shard's loop fails in the middle of a turn: whoever waits for its answer gets one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from brokers_under_test import eventually
+from clubs_under_test import CHAIN, seed, wallet_of
+
+from actors.clock import SystemClock
+from actors.host import Host
+from actors.local_host import LocalHost, local_host
+from actors.store import CommitResult, HostRecord, ShardId
+from actors.store_memory import MemoryStore
+from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus, TopUpWallet
+from schemas.link_memory import MemoryBroker, MemoryLink
+from schemas.link_port import LinkSettings
+
+
+class Defective(MemoryStore):
+    """A store whose commits fail in a way nobody foresaw, while ``broken``."""
+
+    broken = False
+
+    stuck = False
+    held = False
+
+    async def commit(self, *args: Any, **kwargs: Any) -> CommitResult:
+        if self.stuck:
+            self.held = True
+            await asyncio.Event().wait()
+        if not self.broken:
+            return await super().commit(*args, **kwargs)
+        raise ArithmeticError("a defect")
+
+
+def top_up(key: str) -> CommandEnvelope:
+    return CommandEnvelope(
+        chain_id=CHAIN,
+        club_id="north",
+        idempotency_key=key,
+        fingerprint="f1",
+        principal="test",
+        command=TopUpWallet(player_id="ann", amount_minor=10_00),
+    )
+
+
+async def asked(gateway: LocalHost, key: str) -> CommandReply:
+    async with asyncio.timeout(5):
+        return await gateway.host.execute(top_up(key))
+
+
+@asynccontextmanager
+async def opened(store: MemoryStore) -> AsyncIterator[LocalHost]:
+    clock = SystemClock()
+    await seed(store)
+    broker = MemoryBroker(lambda: clock.mono_ms() / 1_000)
+    broker.start()
+
+    def connect(host: Host) -> MemoryLink:
+        return MemoryLink(LinkSettings("memory", 1, "host"), host, broker=broker)
+
+    async with local_host(store, clock, connect) as gateway:
+        await eventually(lambda: len(gateway.host.owned) == 2)
+        assert (await gateway.execute(top_up("k0"))).status is ReplyStatus.OK
+        yield gateway
+
+
+@pytest.mark.slow
+async def test_a_command_in_a_failing_turn_is_answered_and_can_be_asked_again() -> None:
+    store = Defective()
+    async with opened(store) as gateway:
+        store.broken = True
+        assert (await asked(gateway, "k1")).status is ReplyStatus.BUSY
+        store.broken = False
+        assert (await gateway.execute(top_up("k1"))).status is ReplyStatus.OK
+        assert await wallet_of(store, "ann") == (20_00, 0)
+
+
+@pytest.mark.slow
+async def test_a_command_in_a_loop_that_died_is_answered() -> None:
+    store = Defective()
+    async with opened(store) as gateway:
+        store.stuck = True
+        asking = asyncio.create_task(asked(gateway, "k1"))
+        await eventually(lambda: store.held)
+        for task in gateway.host._tasks.values():
+            task.cancel()
+        assert (await asking).status in (ReplyStatus.NOT_OWNER, ReplyStatus.BUSY)
+
+
+@pytest.mark.slow
+async def test_how_long_a_shard_was_wanted_is_forgotten_when_it_no_longer_is() -> None:
+    """Or a shard wanted again would be fenced out of its owner without time to finish."""
+    store = MemoryStore()
+    async with opened(store) as gateway:
+        foreign = ShardId(CHAIN, 200)
+        await store.acquire(foreign, host="h9", nonce="n")
+        await store.beat(HostRecord("h9", "i9"), ttl_ms=60_000)
+        await store.assign({foreign: "local"})
+        await eventually(lambda: foreign in gateway.host._wanted_since_ms)
+        await store.assign({foreign: "h9"})
+        await eventually(lambda: foreign not in gateway.host._wanted_since_ms)
