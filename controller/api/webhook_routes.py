@@ -46,6 +46,7 @@ async def create_webhook(
 ) -> WebhookWithSecret:
     """Subscribe to events of the chain. The answer holds the secret, once."""
     key = checked_key(idempotency_key)
+    _whole_chain_only(principal)
     _checked_url(rooms, asked.url)
     known = await subscriptions_of(rooms.given.store, principal.chain_id)
     fingerprint = _digest(principal, key)
@@ -73,6 +74,7 @@ async def create_webhook(
 @router.get("", operation_id="listWebhooks", tags=["webhooks"])
 async def list_webhooks(rooms: InRooms, principal: AsPrincipal) -> WebhookList:
     """The chain's subscriptions, oldest first; secrets are not shown."""
+    _whole_chain_only(principal)
     known = await subscriptions_of(rooms.given.store, principal.chain_id)
     in_order = sorted(known.values(), key=lambda one: (one.created_at_ms, one.webhook_id))
     return WebhookList(webhooks=[_shown(one) for one in in_order])
@@ -134,11 +136,18 @@ async def rotate_webhook_secret(
 
 
 async def _found(rooms: Rooms, principal: Principal, webhook_id: str) -> WebhookDocument:
+    _whole_chain_only(principal)
     known = await subscriptions_of(rooms.given.store, principal.chain_id)
     found = known.get(webhook_id)
     if found is None:
         raise ProblemError("webhook-not-found")
     return found
+
+
+def _whole_chain_only(principal: Principal) -> None:
+    """Events tell of every club, so whoever sees only some of them cannot subscribe."""
+    if principal.club_ids is not None:
+        raise ProblemError("forbidden", "Webhooks tell of every club of the chain.")
 
 
 def _checked_url(rooms: Rooms, url: str) -> None:

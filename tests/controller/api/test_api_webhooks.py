@@ -1,13 +1,15 @@
 """Subscriptions over HTTP: safe to retry, kept apart by chain, secret but once."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
-from api_under_test import CHAIN, OTHER_KEY, client_of, dependencies
+from api_under_test import CHAIN, CLUB, OTHER_KEY, client_of, dependencies
 
 from actors.store_memory import MemoryStore
+from controller.api.auth import KeyRing
 from controller.webhooks.subscriptions import put_subscription, subscriptions_of
 
 URL = "https://crm.example/hook"
@@ -113,3 +115,21 @@ async def test_another_chain_sees_and_changes_nothing(
             refused = await posted(other, f"/{webhook_id}/{action}")
             assert refused.json()["code"] == "webhook-not-found"
         assert (await created(other))["webhookId"] != webhook_id
+
+
+async def test_who_sees_one_club_only_may_not_hear_of_all(
+    client: httpx.AsyncClient, store: MemoryStore, gateway: Any
+) -> None:
+    webhook_id = (await created(client))["webhookId"]
+    given = dependencies(store, gateway)
+    (key, *_) = given.gate.ring._keys
+    limited = replace(key, club_ids=frozenset({CLUB}))
+    ring = KeyRing([limited])
+    gate = replace(given.gate, ring=ring)
+    async with client_of(replace(given, gate=gate)) as one_club:
+        assert (await one_club.get(WEBHOOKS)).json()["code"] == "forbidden"
+        refused = [
+            await posted(one_club, "", {"url": URL}, "new"),
+            await posted(one_club, f"/{webhook_id}/rotate-secret"),
+        ]
+        assert [one.json()["code"] for one in refused] == ["forbidden", "forbidden"]
