@@ -7,14 +7,14 @@ from random import Random
 from typing import Final
 
 from actors.host import Host, HostIdentity
-from actors.store import StoreUnavailableError
+from actors.store import Store, StoreUnavailableError
 from actors.store_memory import MemoryStore
 from controller.archive import Archive, ArchiveConsumer
 from controller.simulation.business import BusinessTime, HostClock, PcClock
 from controller.simulation.faulty_link import FaultyLink, Weather
 from controller.simulation.faulty_store import StoreNetwork
 from controller.simulation.town import Seat
-from controller.simulation.virtual_loop import Process, VirtualLoop
+from controller.simulation.virtual_loop import Process, VirtualLoop, at_once
 from pc_daemon.agent_state import Identity
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import NullLocker
@@ -225,14 +225,7 @@ class ArchiveMachine:
         around = self._around
         self._starts += 1
         self.process = around.process(f"archive#{self._starts}")
-        store = around.network.store_of(self.process, around.store(""))
-        consumer = ArchiveConsumer(
-            store,
-            self._archive,
-            HostClock(around.business, 0),
-            stream_kept_ms=STREAM_KEPT,
-            closed_kept_ms=CLOSED_KEPT_MS,
-        )
+        consumer = self._consumer(around.network.store_of(self.process, around.store("")))
         self.process.spawn(self._work(consumer)).add_done_callback(self._ended)
 
     def dies(self) -> None:
@@ -240,6 +233,20 @@ class ArchiveMachine:
         if self.process is not None:
             self.process.halted = True
             self.process = None
+
+    def catches_up(self) -> None:
+        """The process dies for the last time; another archives whatever there is now."""
+        self.dies()
+        at_once(self._consumer(self._around.store("")).step())
+
+    def _consumer(self, store: Store) -> ArchiveConsumer:
+        return ArchiveConsumer(
+            store,
+            self._archive,
+            HostClock(self._around.business, 0),
+            stream_kept_ms=STREAM_KEPT,
+            closed_kept_ms=CLOSED_KEPT_MS,
+        )
 
     async def _work(self, consumer: ArchiveConsumer) -> None:
         while True:

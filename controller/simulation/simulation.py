@@ -19,7 +19,7 @@ from controller.simulation.chaos import Chaos
 from controller.simulation.invariants import final_violations, pc_violations, unrest
 from controller.simulation.players import Desk, Player
 from controller.simulation.swarm import Swarm, drawn
-from controller.simulation.virtual_loop import VirtualLoop
+from controller.simulation.virtual_loop import DeadlockError, LivelockError, VirtualLoop
 from controller.simulation.world import World
 
 REST_WITHIN_S: Final = 180.0
@@ -38,11 +38,11 @@ class Result:
 
     seed: int
     violations: tuple[str, ...]
-    digest: str
-    club_hours: float
-    sessions: int
-    transactions: int
-    batches: int
+    digest: str = ""
+    club_hours: float = 0.0
+    sessions: int = 0
+    transactions: int = 0
+    batches: int = 0
 
 
 class SeedRunner:
@@ -59,7 +59,10 @@ class SeedRunner:
         """Play one seed to its end."""
         defects: list[str] = []
         with heard(defects):
-            result: Result = in_virtual_time(lambda: _played(seed, self._archive, defects))
+            try:
+                result: Result = in_virtual_time(lambda: _played(seed, self._archive, defects))
+            except (DeadlockError, LivelockError) as error:
+                return Result(seed=seed, violations=(repr(error), *defects))
         return result
 
 
@@ -165,8 +168,9 @@ def heard(defects: list[str]) -> Iterator[None]:
             defects.append(f"{shown} {traceback.format_exc(limit=-3)}")
         raise structlog.DropEvent
 
+    before = structlog.get_config()
     structlog.configure(processors=[listen])
     try:
         yield
     finally:
-        structlog.reset_defaults()
+        structlog.configure(**before)

@@ -140,7 +140,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             self._now_s = max(self._now_s, scheduled[0]._when)  # noqa: SLF001
         if self._rounds > ROUNDS_PER_INSTANT_MAX:
             self._rounds = 0
-            raise LivelockError(str(ready[0]))
+            raise LivelockError(f"{len(ready)} ready at {self._now_s} s")
         while scheduled and scheduled[0]._when <= self._now_s:  # noqa: SLF001
             handle = heapq.heappop(scheduled)
             handle._scheduled = False  # noqa: SLF001
