@@ -11,6 +11,7 @@ from controller.archive import Archive, ArchiveConsumer, ArchiveError, open_arch
 from controller.business_time import read_anchor
 from controller.settings import Settings
 from controller.supervise import stop_on_signals
+from controller.verify.watching import watch_books
 
 RETRY_S = 1.0
 
@@ -22,15 +23,16 @@ def run_archive(settings: Settings) -> None:
     assert settings.redis_url is not None
     archive = open_archive(settings.sql_url)
     try:
-        asyncio.run(_serve(settings.redis_url, archive))
+        asyncio.run(_serve(settings.redis_url, archive, settings.verify_every_s))
     finally:
         archive.close()
 
 
-async def _serve(redis_url: str, archive: Archive) -> None:
+async def _serve(redis_url: str, archive: Archive, verify_every_s: float) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     store = RedisStore.open(redis_url)
+    watching = asyncio.create_task(watch_books(store, archive, stop, every_s=verify_every_s))
     try:
         consumer = await _consumer(store, archive, stop)
         while consumer is not None and not stop.is_set():
@@ -41,6 +43,8 @@ async def _serve(redis_url: str, archive: Archive) -> None:
                 log.warning("archive_retry", reason=str(error))
                 await asyncio.sleep(RETRY_S)
     finally:
+        stop.set()
+        await watching
         await store.close()
 
 

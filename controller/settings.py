@@ -128,6 +128,8 @@ class Settings(BaseSettings):
     speed: Annotated[float, Field(gt=0, le=SPEED_MAX)] = 1.0
     """Business seconds per real second; anything but 1 is for demos and simulations."""
     release: Annotated[str, Field(min_length=1, max_length=64)] = version("clubctl")
+    verify_every_s: Annotated[float, Field(ge=1)] = 300.0
+    """How often the archive process checks the books of every chain, in real seconds."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @classmethod

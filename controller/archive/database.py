@@ -68,6 +68,20 @@ class Archive:
         """One archived session's final document."""
         return await self.transact(rows.session, chain_id, session_id)
 
+    async def account_sums(self, chain_id: str) -> tuple[str, dict[str, int]]:
+        """(the ledger's cursor, account -> sum of the entries archived up to it)."""
+        return await self.transact(rows.account_sums, chain_id)
+
+    async def transactions_of(self, chain_id: str, session_ids: Sequence[str]) -> list[StreamEntry]:
+        """Archived transactions of these sessions."""
+        return await self.transact(rows.transactions_of, chain_id, session_ids)
+
+    async def sessions_after(
+        self, chain_id: str, session_id: str, *, count: int
+    ) -> list[StoredEntity]:
+        """Archived sessions in the order of their ids, from after one on."""
+        return await self.transact(rows.sessions_after, chain_id, session_id, count=count)
+
     def chain_rows(self, chain_id: str) -> Iterator[tuple[str, copying.Rows]]:
         """Every row of a chain as of one instant, for a backup; blocks. Raises ArchiveError."""
         with _translated():

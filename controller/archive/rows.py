@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import Connection, Table, and_, insert, select, update
+from sqlalchemy import Connection, Table, and_, func, insert, select, update
 
 from actors.store import ChainStream, StoredEntity, StreamEntry
 from controller.archive import tables
@@ -213,6 +213,46 @@ def documents(connection: Connection, table: Table, chain_id: str) -> list[Strea
     query = select(table.c.entry_id, table.c.document).where(table.c.chain_id == chain_id)
     found = [StreamEntry(entry_id, bytes(blob)) for entry_id, blob in connection.execute(query)]
     return sorted(found, key=lambda entry: tuple(map(int, entry.entry_id.split("-"))))
+
+
+def account_sums(connection: Connection, chain_id: str) -> tuple[str, dict[str, int]]:
+    """(cursor of the ledger, account -> sum of the entries up to it)."""
+    table = tables.entries
+    total = func.sum(table.c.amount_minor)
+    query = select(table.c.account, total).where(table.c.chain_id == chain_id)
+    found = connection.execute(query.group_by(table.c.account))
+    sums = {account: int(amount_minor) for account, amount_minor in found}
+    return cursor(connection, chain_id, ChainStream.LEDGER), sums
+
+
+def transactions_of(
+    connection: Connection, chain_id: str, session_ids: Sequence[str]
+) -> list[StreamEntry]:
+    """Archived transactions of some sessions."""
+    table = tables.transactions
+    query = select(table.c.entry_id, table.c.document).where(table.c.chain_id == chain_id)
+    return [
+        StreamEntry(entry_id, bytes(document))
+        for ids in _parts(session_ids)
+        for entry_id, document in connection.execute(query.where(table.c.session_id.in_(ids)))
+    ]
+
+
+def sessions_after(
+    connection: Connection, chain_id: str, session_id: str, *, count: int
+) -> list[StoredEntity]:
+    """Up to ``count`` archived sessions with greater ids, in their order."""
+    table = tables.sessions
+    query = (
+        select(table.c.session_id, table.c.version, table.c.document)
+        .where(table.c.chain_id == chain_id, table.c.session_id > session_id)
+        .order_by(table.c.session_id)
+        .limit(count)
+    )
+    return [
+        StoredEntity(found_id, version, bytes(blob))
+        for found_id, version, blob in connection.execute(query)
+    ]
 
 
 def _at(chain_id: str, stream: ChainStream) -> tuple[Any, Any]:

@@ -1,6 +1,6 @@
 """Everything a check looks at, of one chain, as of one instant."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -74,7 +74,7 @@ async def read_books(store: Store, chain_id: str, archive: ArchivedHistory | Non
     archived = [] if archive is None else await archive.events(chain_id)
     outbox = _Stream(ChainStream.OUTBOX, image.outbox_until, archived)
     books.events = await _history(store, books, outbox)
-    _read_sessions(books, [] if archive is None else await archive.sessions(chain_id))
+    read_sessions(books, [] if archive is None else await archive.sessions(chain_id))
     return books
 
 
@@ -100,11 +100,12 @@ async def _history(store: Store, books: Books, stream: _Stream) -> list[Document
                 books.problems.append(Row(check, entry.entry_id, "the same", "something else"))
             merged[entry.entry_id] = entry.payload
         after = read[-1].entry_id
-    last = _place(stream.until)
-    return [orjson.loads(payload) for at, payload in merged.items() if _place(at) <= last]
+    last = place_of(stream.until)
+    return [orjson.loads(payload) for at, payload in merged.items() if place_of(at) <= last]
 
 
-def _read_sessions(books: Books, archived: list[StoredEntity]) -> None:
+def read_sessions(books: Books, archived: Sequence[StoredEntity]) -> None:
+    """Everything the image holds, and the sessions that only the archive does."""
     for entity in books.image.entities:
         kind, _, name = entity.key.partition(":")
         if entity.key.startswith(SESSION_KEY_PREFIX):
@@ -123,6 +124,17 @@ def _read_sessions(books: Books, archived: list[StoredEntity]) -> None:
         _keep_state(books, stored.key, document["state"])
 
 
+def read_states(books: Books, stored: Iterable[StoredEntity]) -> None:
+    """Sessions as the store keeps them (by their entity's key), or final documents (by id)."""
+    for entity in stored:
+        document = orjson.loads(entity.blob)
+        session_id = entity.key.removeprefix(SESSION_KEY_PREFIX)
+        if session_id == entity.key:
+            books.closed[session_id] = document
+            document = document["state"]
+        _keep_state(books, session_id, document)
+
+
 def _keep_state(books: Books, session_id: str, data: Document) -> None:
     try:
         state = books.states[session_id] = session_from_dict(data)
@@ -132,9 +144,10 @@ def _keep_state(books: Books, session_id: str, data: Document) -> None:
 
 
 def _order(entry: StreamEntry) -> tuple[int, int]:
-    return _place(entry.entry_id)
+    return place_of(entry.entry_id)
 
 
-def _place(entry_id: str) -> tuple[int, int]:
+def place_of(entry_id: str) -> tuple[int, int]:
+    """A stream's entry id as something that compares."""
     at_ms, _, number = entry_id.partition("-")
     return int(at_ms), int(number)

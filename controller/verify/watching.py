@@ -1,0 +1,105 @@
+"""The watch as a task: check, tell, leave the figures for /metrics, wait."""
+
+import asyncio
+from typing import Final
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+from actors.clock import SystemClock
+from actors.store import Store, StoreError
+from controller.archive import Archive, ArchiveError
+from controller.verify.report import Report
+from controller.verify.watch import ArchiveBehindError, BooksWatch
+
+METRICS_SNAPSHOT: Final = "metrics:archive"
+ROWS_LOGGED_MAX: Final = 20
+MARGIN_MS: Final = 60_000
+MS_PER_S: Final = 1_000
+
+log = structlog.get_logger(__name__)
+
+
+class WatchTelemetry:
+    """What the checks came to, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._runs = Counter(
+            "clubctl_verify_runs",
+            "Checks of the books by result: ok, differ, failed.",
+            ("result",),
+            registry=self._registry,
+        )
+        self._mismatches = self._gauge("mismatches", "Rows that differed in the last check.")
+        self._sessions = self._gauge("sessions", "Sessions the last check looked at.")
+        self._seconds = self._gauge("duration_seconds", "How long the last check took.")
+        self._finished = self._gauge(
+            "last_finished_timestamp_seconds", "When a check last came to a result, UTC."
+        )
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"clubctl_verify_{name}", text, registry=self._registry)
+
+    def finished(self, report: Report, *, at_ms: int, took_ms: int) -> None:
+        """Count a check that came to a result."""
+        self._runs.labels("ok" if report.ok else "differ").inc()
+        self._mismatches.set(len(report.rows))
+        self._sessions.set(report.sessions)
+        self._seconds.set(took_ms / MS_PER_S)
+        self._finished.set(at_ms / MS_PER_S)
+
+    def failed(self) -> None:
+        """Count a check that could not be done."""
+        self._runs.labels("failed").inc()
+
+    def exposition(self) -> bytes:
+        """The registry in the Prometheus text format."""
+        return generate_latest(self._registry)
+
+
+async def watch_books(
+    store: Store, archive: Archive, stop: asyncio.Event, *, every_s: float
+) -> None:
+    """Check until ``stop``, ``every_s`` real seconds after the last check; never raises for I/O."""
+    watch, telemetry = BooksWatch(store, archive), WatchTelemetry()
+    while not stop.is_set():
+        try:
+            await asyncio.wait_for(stop.wait(), every_s)
+        except TimeoutError:
+            await check_once(watch, telemetry)
+            await _leave(store, telemetry, ttl_ms=int(every_s * 2 * MS_PER_S) + MARGIN_MS)
+
+
+async def check_once(watch: BooksWatch, telemetry: WatchTelemetry) -> Report | None:
+    """One check, told; None when it could not be done."""
+    clock = SystemClock()
+    started_ms = clock.mono_ms()
+    try:
+        report = await watch.check()
+    except (StoreError, ArchiveError, ArchiveBehindError) as error:
+        log.warning("books_not_checked", reason=str(error))
+        telemetry.failed()
+        return None
+    took_ms = clock.mono_ms() - started_ms
+    telemetry.finished(report, at_ms=clock.wall_ms(), took_ms=took_ms)
+    if report.ok:
+        log.info("books_agree", sessions=report.sessions, took_ms=took_ms)
+    else:
+        log.error("books_differ", rows=len(report.rows), sessions=report.sessions)
+    for row in report.rows[:ROWS_LOGGED_MAX]:
+        log.error(
+            "books_row",
+            check=row.check,
+            subject=row.subject,
+            expected=row.expected,
+            found=row.found,
+        )
+    return report
+
+
+async def _leave(store: Store, telemetry: WatchTelemetry, *, ttl_ms: int) -> None:
+    try:
+        await store.put_snapshot(METRICS_SNAPSHOT, telemetry.exposition(), ttl_ms=ttl_ms)
+    except StoreError as error:
+        log.warning("store_unavailable", reason=str(error))
