@@ -1,8 +1,7 @@
 """A whole chain out of Redis, as of one instant, and into an empty one again.
 
 Live streams are left out: a page that resumes one is sent a snapshot. Owners of shards are left
-out too, and epochs are raised by :data:`EPOCH_JUMP`: a restored store must not repeat an epoch
-that was issued after the backup, because PCs obey the highest one they have seen.
+out too, so the first host that takes a shard raises its epoch, past any that was issued since.
 """
 
 import re
@@ -18,7 +17,6 @@ from actors.store_values import ChainStream
 
 DUMP_TIMEOUT_SECONDS: Final = 60.0
 PER_PART: Final = 500
-EPOCH_JUMP: Final = 1_000_000
 _BEGINNING: Final = "0-0"
 _OWNER_FIELDS: Final = ("nonce", "host", "reply")
 _DUMP = Script.named("dump")
@@ -120,9 +118,7 @@ def _literally(text: str) -> str:
 def _hash_parts(key: str, content: Sequence[bytes]) -> Iterable[HashPart]:
     pairs = ((content[n].decode(), content[n + 1].decode()) for n in range(0, len(content), 2))
     if key.startswith("lease:"):
-        fields = {name: value for name, value in pairs if name not in _OWNER_FIELDS}
-        yield HashPart(key, {**fields, "epoch": str(int(fields["epoch"]) + EPOCH_JUMP)})
-        return
+        pairs = (pair for pair in pairs if pair[0] not in _OWNER_FIELDS)
     while some := dict(islice(pairs, PER_PART)):
         yield HashPart(key, some)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, LargeBinary, Table, insert, select
+from sqlalchemy import Column, Connection, Engine, LargeBinary, Table, insert, select
 
 from controller.archive import tables
 
@@ -19,7 +19,7 @@ def chain_rows(engine: Engine, chain_id: str) -> Iterator[tuple[str, Rows]]:
         isolated = engine.execution_options(isolation_level="REPEATABLE READ")
     with isolated.begin() as connection:
         for table in COPIED:
-            query = select(table).where(table.c.chain_id == chain_id)
+            query = select(*_copied(table)).where(table.c.chain_id == chain_id)
             query = query.order_by(*table.primary_key)
             found = connection.execution_options(yield_per=ROWS_PER_PART).execute(query)
             for part in found.mappings().partitions(ROWS_PER_PART):
@@ -41,6 +41,11 @@ def holds_chain(connection: Connection, chain_id: str) -> bool:
         is not None
         for table in COPIED
     )
+
+
+def _copied(table: Table) -> list[Column[Any]]:
+    """All but what the database counts itself: it must go on counting after a restore."""
+    return [column for column in table.columns if column.autoincrement is not True]
 
 
 def _plain(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:

