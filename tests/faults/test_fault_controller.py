@@ -1,5 +1,6 @@
 """The controller and the parts of Ray it runs on are killed; whoever keeps it alive restarts it."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -9,6 +10,8 @@ from clubs_under_test import CLUBS
 from faulted_house import FaultedHouse, FaultReport, machine_ms
 from stack_under_test import until
 
+from controller.demo.processes import answers
+
 pytestmark = [
     pytest.mark.faults,
     pytest.mark.integration,
@@ -17,6 +20,8 @@ pytestmark = [
     pytest.mark.timeout(400),
 ]
 ENDS_WITHIN_S = 120.0
+WITHOUT_RAYLET_S = 20.0
+LATE_MAX_S = 5.0
 
 
 def descendants(pid: int) -> dict[int, str]:
@@ -38,38 +43,79 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
-@pytest.mark.parametrize(
-    ("part", "name"),
-    [
-        ("controller.cli run", "controller killed"),
-        ("gcs_server", "Ray's head (GCS) killed"),
-        ("raylet/raylet", "Ray's raylet killed"),
-    ],
-)
-async def test_a_part_of_the_controller_is_killed(
-    house: FaultedHouse, report: FaultReport, *, part: str, name: str
-) -> None:
-    controller, place = house.stack.processes.controller, await house.newest_entry()
-    assert controller.pid is not None
-    family = descendants(controller.pid)
+def kill_every(part: str, house: FaultedHouse) -> int:
+    """SIGKILL to the parts of the controller whose command line says so; when."""
+    pid = house.stack.processes.controller.pid
+    assert pid is not None
+    family = descendants(pid)
     victims = [pid for pid, line in family.items() if part in line and "guard.py" not in line]
     assert victims, family
     killed_at_ms = machine_ms()
-    for pid in victims:
-        os.kill(pid, signal.SIGKILL)
+    for victim in victims:
+        os.kill(victim, signal.SIGKILL)
+    return killed_at_ms
+
+
+async def ended(house: FaultedHouse) -> float:
+    """Wait for the controller's own end; real seconds."""
+    controller = house.stack.processes.controller
 
     async def over() -> bool:
         return not controller.is_running
 
-    await until(over, within_s=ENDS_WITHIN_S, what="the end of a controller without its parts")
-    ended_s = (machine_ms() - killed_at_ms) / 1_000
-    controller.start()
-    began_at_ms = machine_ms()
+    return await until(over, within_s=ENDS_WITHIN_S, what="the end of a controller without parts")
+
+
+async def restarted(house: FaultedHouse) -> float:
+    """Start the controller again, as whoever keeps it alive does; seconds until all tick."""
+    place, began_at_ms = await house.newest_entry(), machine_ms()
+    house.stack.processes.controller.start()
     seconds = await house.ticks_go_on(began_at_ms, after=place, clubs=CLUBS)
     await house.books_are_whole()
+    # Ray ends every process that joined a raylet of it, so the API may have to be started too.
+    house.stack.processes.api.start()
+    url = f"{house.stack.processes.shape.hall_url}/readyz"
+
+    async def serving() -> bool:
+        return await answers(url)
+
+    await until(serving, what="the API")
+    await house.stack.post("/clubs/north/players/p0/wallet/top-ups", {"amountMinor": 100})
+    return seconds
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [("controller.cli run", "controller killed"), ("gcs_server", "Ray's head (GCS) killed")],
+)
+async def test_the_controller_ends_and_is_restarted(
+    house: FaultedHouse, report: FaultReport, *, part: str, name: str
+) -> None:
+    killed_at_ms = kill_every(part, house)
+    ended_s = await ended(house)
+    seconds = await restarted(house)
     report.note(
         f"{name} (from its restart)",
         [seconds],
         controller_ended_after_s=round(ended_s, 2),
         latest_tick_s=round(await house.worst_lateness_s(killed_at_ms), 2),
+    )
+
+
+async def test_hosts_outlive_their_raylet_and_a_controller_without_room_ends(
+    house: FaultedHouse, report: FaultReport
+) -> None:
+    killed_at_ms = kill_every("raylet/raylet", house)
+    await asyncio.sleep(WITHOUT_RAYLET_S)
+    await house.books_are_whole()
+    late_s = await house.worst_lateness_s(killed_at_ms)
+    report.note("Ray's raylet killed (latest tick)", [late_s])
+    assert late_s < LATE_MAX_S
+    kill_every("ray::ShardHost", house)
+    ended_s = await ended(house)
+    seconds = await restarted(house)
+    report.note(
+        "raylet and every host killed (from the restart)",
+        [seconds],
+        controller_ended_after_s=round(ended_s, 2),
     )
