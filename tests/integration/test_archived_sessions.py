@@ -3,14 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
-from actors.store_memory import MemoryStore
 from api_under_test import ScriptedGateway, dependencies
 from clubs_under_test import CHAIN, seed
+from shard_under_test import ShardUnderTest
+
+from actors.store_memory import MemoryStore
 from controller.api.principal import Principal
 from controller.api.sessions import shown_receipt, shown_session, stored_session
 from controller.archive import ArchiveConsumer, open_archive
 from schemas.commands import CreateSession, EndSession, TopUpWallet
-from shard_under_test import ShardUnderTest
 
 
 async def test_a_session_the_store_has_let_go_is_found_in_the_archive(tmp_path: Path) -> None:
