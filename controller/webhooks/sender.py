@@ -35,6 +35,7 @@ WAITING_MAX: Final = 50_000
 DEAD_KEPT_MS: Final = 30 * 24 * 3_600_000
 REASON_CHARACTERS_MAX: Final = 120
 STEP_EVERY_S: Final = 0.5
+TIDY_EVERY_MS: Final = 60_000
 
 GONE: Final = "gone"
 OVERFLOW: Final = "overflow"
@@ -60,6 +61,7 @@ class WebhookSender:
         self._clock = clock
         self._random = random
         self._at_once = asyncio.Semaphore(ATTEMPTS_AT_ONCE)
+        self._tidied_at_ms: dict[str, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Step until ``stop``; a store that does not answer is waited for."""
@@ -83,9 +85,9 @@ class WebhookSender:
         """
         attempts = 0
         for chain_id in await self._store.chains():
-            subscriptions = await subscriptions_of(self._store, chain_id)
+            subscriptions: Subscriptions = await subscriptions_of(self._store, chain_id)
             await self._take_in(chain_id, subscriptions)
-            await self._disable_overflown(chain_id, subscriptions)
+            subscriptions = await self._tidied(chain_id, subscriptions)
             for one in subscriptions.values():
                 if one.enabled:
                     attempts += await self._deliver(chain_id, one)
@@ -108,13 +110,22 @@ class WebhookSender:
             )
             cursor = read[-1].entry_id
 
-    async def _disable_overflown(self, chain_id: str, subscriptions: Subscriptions) -> None:
+    async def _tidied(self, chain_id: str, subscriptions: Subscriptions) -> Subscriptions:
+        """Once a minute: disable who is owed too much, and forget what is dead for long."""
+        now_ms = self._clock.mono_ms()
+        tidied_at_ms = self._tidied_at_ms.get(chain_id)
+        if tidied_at_ms is not None and now_ms - tidied_at_ms < TIDY_EVERY_MS:
+            return subscriptions
+        self._tidied_at_ms[chain_id] = now_ms
+        before_ms = self._clock.wall_ms() - DEAD_KEPT_MS
+        await self._queue.forget_dead(chain_id, before_ms=before_ms)
+        overflown = False
         for owed in await self._queue.owed(chain_id):
             one = subscriptions.get(owed.webhook_id)
             if one is not None and one.enabled and owed.waiting > WAITING_MAX:
                 await self._disable(chain_id, one, OVERFLOW)
-        before_ms = self._clock.wall_ms() - DEAD_KEPT_MS
-        await self._queue.forget_dead(chain_id, before_ms=before_ms)
+                overflown = True
+        return await subscriptions_of(self._store, chain_id) if overflown else subscriptions
 
     # ---- sending -------------------------------------------------------------------------------
 
