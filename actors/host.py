@@ -332,7 +332,7 @@ class Host:
                     loop.wake()
 
     async def _follow_wallets(self) -> None:
-        async for chain_id, account in self._store.wallet_changes():
+        async for chain_id, account in self._store.wallet_changes(self._reread_wallets):
             key = wallet_key_of(account)
             if key is None:
                 continue
@@ -349,8 +349,22 @@ class Host:
                     loop.inbox.put_wallet(WalletInput(key, wallets[key]))
                     loop.wake()
 
+    async def _reread_wallets(self) -> None:
+        """Whatever moved while nobody listened."""
+        for shard, loop in list(self._loops.items()):
+            if loop.runtime is None:
+                continue
+            wanted = loop.runtime.open_wallets()
+            for key, wallet in (await read_wallets(self._store, shard.chain_id, wanted)).items():
+                loop.inbox.put_wallet(WalletInput(key, wallet))
+            loop.wake()
+
+    async def _reread_catalogues(self) -> None:
+        for loop in self._loops.values():
+            loop.catalogue_changed()
+
     async def _follow_catalogue(self) -> None:
-        async for chain_id in self._store.catalogue_changes():
+        async for chain_id in self._store.catalogue_changes(self._reread_catalogues):
             for shard, loop in self._loops.items():
                 if shard.chain_id == chain_id:
                     loop.catalogue_changed()

@@ -118,13 +118,21 @@ class RedisLink:
             except exceptions.NoScriptError:
                 return await self._execute("EVAL", script.source, *rest)
 
-    async def listen(self, channel: str) -> AsyncGenerator[str, None]:
-        """Messages of a channel from now on, until the link breaks (StoreUnavailableError)."""
+    async def listen(
+        self, channel: str, listening: Callable[[], Awaitable[None]]
+    ) -> AsyncGenerator[str, None]:
+        """Messages of a channel from now on, until the link breaks (StoreUnavailableError).
+
+        ``listening`` is awaited once the server has confirmed: what is said from then on is heard.
+        """
         with _translated():
-            async with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
+            async with self._client.pubsub() as subscription:
                 await subscription.subscribe(channel)
                 async for message in subscription.listen():
-                    yield message["data"].decode()
+                    if message["type"] == "message":
+                        yield message["data"].decode()
+                    elif message["type"] == "subscribe":
+                        await listening()
 
     async def close(self) -> None:
         """Close every connection."""

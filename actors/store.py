@@ -58,6 +58,7 @@ from actors.store_values import (
     HallWrite,
     HostRecord,
     Idempotency,
+    Listening,
     LiveEntry,
     OutcomeUnknownError,
     Ownership,
@@ -71,6 +72,7 @@ from actors.store_values import (
     Unit,
     UnitOutcome,
     UnitStatus,
+    nothing_to_reread,
     session_key,
 )
 
@@ -91,6 +93,7 @@ __all__ = [
     "HallWrite",
     "HostRecord",
     "Idempotency",
+    "Listening",
     "LiveEntry",
     "OutcomeUnknownError",
     "Ownership",
@@ -104,6 +107,7 @@ __all__ = [
     "Unit",
     "UnitOutcome",
     "UnitStatus",
+    "nothing_to_reread",
     "session_key",
     "ShardStore",
     "HostRegistry",
@@ -149,8 +153,11 @@ class ShardStore(Protocol):
     async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
         """A session's stored document, running or closed."""
 
-    def wallet_changes(self) -> AsyncIterator[tuple[str, str]]:
-        """(chain id, account) of wallets changed by any commit anywhere; lossy by nature.
+    def wallet_changes(
+        self, listening: Listening = nothing_to_reread
+    ) -> AsyncIterator[tuple[str, str]]:
+        """(chain id, account) of wallets changed by any commit anywhere; lossy by nature, so see
+        ``listening``.
 
         The script publishes the ``:wallet:`` accounts a batch changed on the channel
         ``clubctl:wallets`` as one message, ``<chain> <host> <account> <account> ...``. A host is
@@ -200,8 +207,8 @@ class Catalogue(Protocol):
     async def catalogue(self, chain_id: str) -> dict[str, bytes]:
         """The chain's whole catalogue, field -> JSON."""
 
-    def catalogue_changes(self) -> AsyncIterator[str]:
-        """Chain ids whose catalogue changed; lossy by nature."""
+    def catalogue_changes(self, listening: Listening = nothing_to_reread) -> AsyncIterator[str]:
+        """Chain ids whose catalogue changed; lossy by nature, so see ``listening``."""
 
     async def add_documents(self, chain_id: str, documents: Mapping[str, bytes]) -> int:
         """Store chain documents (players) that do not exist yet, at version 1; how many were new.

@@ -16,11 +16,13 @@ from actors.store_values import (
     ClubTakenError,
     CommitResult,
     HostRecord,
+    Listening,
     Ownership,
     ShardContents,
     ShardId,
     StoredEntity,
     Unit,
+    nothing_to_reread,
 )
 from actors.store_wire import check_batch
 
@@ -86,9 +88,11 @@ class MemoryStore(MemoryReads):
         await self._server.wake()
         return lease.result
 
-    async def wallet_changes(self) -> AsyncIterator[tuple[str, str]]:
+    async def wallet_changes(
+        self, listening: Listening = nothing_to_reread
+    ) -> AsyncIterator[tuple[str, str]]:
         """See :meth:`actors.store.ShardStore.wallet_changes`."""
-        async with aclosing(self._server.listen(WALLETS)) as messages:
+        async with aclosing(self._server.listen(WALLETS, listening)) as messages:
             async for message in messages:
                 chain_id, host, *accounts = message.split(" ")
                 if host == self._host:
@@ -152,9 +156,11 @@ class MemoryStore(MemoryReads):
         self._server.configured.add(chain_id)
         self._server.publish(CATALOGUE, chain_id)
 
-    async def catalogue_changes(self) -> AsyncIterator[str]:
+    async def catalogue_changes(
+        self, listening: Listening = nothing_to_reread
+    ) -> AsyncIterator[str]:
         """See :meth:`actors.store.Catalogue.catalogue_changes`."""
-        async with aclosing(self._server.listen(CATALOGUE)) as messages:
+        async with aclosing(self._server.listen(CATALOGUE, listening)) as messages:
             async for chain_id in messages:
                 yield chain_id
 

@@ -1,7 +1,7 @@
 """What a MemoryStore's processes share: chains, hosts, channels."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from actors.store_memory_chain import MemoryChain
 from actors.store_values import HostRecord, ShardId
@@ -37,12 +37,15 @@ class MemoryServer:
             if not queue.full():
                 queue.put_nowait(message)
 
-    async def listen(self, channel: str) -> AsyncGenerator[str, None]:
-        """Messages from now on."""
+    async def listen(
+        self, channel: str, listening: Callable[[], Awaitable[None]]
+    ) -> AsyncGenerator[str, None]:
+        """Messages from now on; ``listening`` is awaited first."""
         queue: asyncio.Queue[str] = asyncio.Queue(CHANNEL_BACKLOG_MAX)
         listeners = self._listeners.setdefault(channel, set())
         listeners.add(queue)
         try:
+            await listening()
             while True:
                 yield await queue.get()
         finally:

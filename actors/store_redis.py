@@ -26,12 +26,14 @@ from actors.store_values import (
     ClubTakenError,
     CommitResult,
     HostRecord,
+    Listening,
     OutcomeUnknownError,
     Ownership,
     ShardContents,
     ShardId,
     StoreUnavailableError,
     Unit,
+    nothing_to_reread,
 )
 from actors.store_wire import decode_result, encode_batch, entity_of
 
@@ -121,10 +123,12 @@ class RedisStore(RedisReads):
         await asyncio.gather(*self._sending, return_exceptions=True)
         await super().close()
 
-    async def wallet_changes(self) -> AsyncIterator[tuple[str, str]]:
+    async def wallet_changes(
+        self, listening: Listening = nothing_to_reread
+    ) -> AsyncIterator[tuple[str, str]]:
         """See :meth:`actors.store.ShardStore.wallet_changes`."""
         # An inner generator is closed by whoever opened it, or its connection stays subscribed.
-        async with aclosing(self._blocking.listen(WALLET_CHANNEL)) as messages:
+        async with aclosing(self._blocking.listen(WALLET_CHANNEL, listening)) as messages:
             async for message in messages:
                 chain_id, host, *accounts = message.split(" ")
                 if host == self._host:
@@ -200,9 +204,11 @@ class RedisStore(RedisReads):
             atomic=False,
         )
 
-    async def catalogue_changes(self) -> AsyncIterator[str]:
+    async def catalogue_changes(
+        self, listening: Listening = nothing_to_reread
+    ) -> AsyncIterator[str]:
         """See :meth:`actors.store.Catalogue.catalogue_changes`."""
-        async with aclosing(self._blocking.listen(CATALOGUE_CHANNEL)) as messages:
+        async with aclosing(self._blocking.listen(CATALOGUE_CHANNEL, listening)) as messages:
             async for chain_id in messages:
                 yield chain_id
 

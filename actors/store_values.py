@@ -1,8 +1,9 @@
 """The values that cross the store port: what is written, what comes back, what can go wrong."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 SHARD_COUNT = 256
 IDEMPOTENCY_RETENTION_MS = 48 * 3_600_000
@@ -13,6 +14,14 @@ MAX_UNITS_PER_COMMIT = 512
 MAX_AMOUNT_MINOR = 2**53 - 1
 """Scripts count in doubles; an amount beyond this is a programmer error, found before sending."""
 SESSION_KEY_PREFIX = "session:"
+
+
+Listening: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited whenever a subscription begins: what changed before is to be read again."""
+
+
+async def nothing_to_reread() -> None:
+    """For whoever wants news only."""
 
 
 def session_key(session_id: str) -> str:

@@ -120,6 +120,25 @@ async def test_wallets_changed_by_others_are_told(sut: StoreUnderTest) -> None:
     assert await first_of(other.wallet_changes(), both_commit) == (CHAIN, wallet("p1"))
 
 
+async def test_who_listens_is_told_when_it_hears_everything(sut: StoreUnderTest) -> None:
+    """Changed right after the word that one listens: heard, with no second try."""
+
+    async def change_catalogue() -> None:
+        await sut.store.put("south", {"chain": b"{}"})
+
+    async def move_wallet() -> None:
+        theirs = await sut.store.acquire(ShardId(CHAIN, 8), host="h2", nonce="n2")
+        await sut.store.commit(theirs, 1, [top_up("p2", 5)])
+
+    async with asyncio.timeout(5):
+        changes = cast("AsyncGenerator[Any]", sut.store.catalogue_changes(change_catalogue))
+        async with aclosing(changes):
+            assert await anext(changes) == "south"
+        moves = cast("AsyncGenerator[Any]", sut.store.wallet_changes(move_wallet))
+        async with aclosing(moves):
+            assert await anext(moves) == (CHAIN, wallet("p2"))
+
+
 async def test_a_club_id_belongs_to_one_chain(sut: StoreUnderTest) -> None:
     store = sut.store
     await store.put(CHAIN, {"club:c1": b"1"})
