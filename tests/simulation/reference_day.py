@@ -71,7 +71,10 @@ DAY: tuple[Command | int, ...] = (
 
 @dataclass(frozen=True)
 class Day:
-    """What a day left behind; ``calls`` are the shard's calls to the store, in order."""
+    """What a day left behind; ``calls`` are the shard's calls to the store, in order.
+
+    ``events`` are those of sessions: what a PC tells of itself depends on how long it was alone.
+    """
 
     ledger: list[dict[str, Any]]
     events: list[dict[str, Any]]
@@ -151,9 +154,10 @@ def _due(world: World) -> list[str]:
 
 async def _day(world: World, desk: Desk, crash: CrashAt, answers: list[Any]) -> Day:
     closed = await world.store.closed_sessions(world.chain_id)
+    events = [orjson.loads(one)["event"] for one in world.witness.events]
     return Day(
         ledger=[orjson.loads(one) for one in world.witness.transactions],
-        events=[orjson.loads(one)["event"] for one in world.witness.events],
+        events=[event for event in events if "pc_id" not in event],
         closed={one.key: orjson.loads(one.blob) for one in closed},
         balances=await world.store.all_balances(world.chain_id),
         answers=answers,

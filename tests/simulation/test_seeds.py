@@ -9,7 +9,7 @@ import pytest
 from controller.simulation.simulation import SeedRunner
 
 PARTS = 10
-SEEDS_PER_PART = 20
+SEEDS_PER_PART = 15
 """More of them: ``clubctl sim soak``."""
 REPLAYED = "3 11"
 REPLAY = """
