@@ -51,12 +51,24 @@ def decide_command(
     return drafting.finish(cause, reply=_with_tile(outcome, drafting, cause))
 
 
-def _session_command(context: CommandContext, command: object) -> CommandReply | Refusal:
+def _session_command(context: CommandContext, command: Any) -> CommandReply | Refusal:  # noqa: ANN401
+    refusal = _changed_meanwhile(context, command.session_id)
+    if refusal is not None:
+        return refusal
     outcome = COMMANDS[type(command)](context.sessions, context.cause, command)
     if isinstance(outcome, Refusal):
         return outcome
     result = _result(outcome, context.club, context.drafting)
     return CommandReply(status=ReplyStatus.OK, result=result)
+
+
+def _changed_meanwhile(context: CommandContext, session_id: str) -> Refusal | None:
+    """The caller has seen another version of the session than there is now."""
+    expected = context.cause.envelope.expected_version
+    version = context.drafting.workspace.version(session_key(session_id))
+    if expected is None or version in (0, expected):
+        return None
+    return Refusal("version-changed", f"the session is at version {version}", "session_id")
 
 
 def _result(state: SessionState, club: ClubSupervisor, drafting: Drafting) -> dict[str, JsonValue]:

@@ -244,6 +244,8 @@ class CommandEnvelope(_Frozen):
     """Where the request came from, for the audit: an address."""
     sent_at_ms: TimestampMs = 0
     """When the edge took it (business time), for the audit."""
+    expected_version: Annotated[int, Field(ge=0)] | None = None
+    """The version of the session the caller has seen; another one refuses the command."""
     command: Command
 
 

@@ -1,8 +1,10 @@
 """What routes that hand in commands share: their parameters, and the way to a session's club."""
 
+import re
+from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
-from fastapi import Header, Path
+from fastapi import Depends, Header, Path
 
 from controller.api import models
 from controller.api.commands import CommandRequest, checked_key
@@ -20,6 +22,24 @@ IdempotencyKey = Annotated[
         description="A key of your own for this request; a retry repeats it. Required.",
     ),
 ]
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description='The version of the session you have seen, as `"7"`; another one refuses.',
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHeaders:
+    """What the headers say about a command."""
+
+    idempotency_key: IdempotencyKey = None
+    if_match: IfMatch = None
+
+
+SessionHeaders = Annotated[CommandHeaders, Depends()]
 ClubId = Annotated[EntityId, Path(alias="clubId")]
 SessionId = Annotated[EntityId, Path(alias="sessionId")]
 OrderId = Annotated[EntityId, Path(alias="orderId")]
@@ -27,16 +47,32 @@ PcId = Annotated[EntityId, Path(alias="pcId")]
 PlayerId = Annotated[EntityId, Path(alias="playerId")]
 
 
+def version_in(if_match: str | None) -> int | None:
+    """The version an If-Match names; None without one, or for any. Raises ``if-match-invalid``."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = re.fullmatch(r'"(\d{1,15})"', if_match.strip())
+    if found is None:
+        raise ProblemError("if-match-invalid", field="If-Match")
+    return int(found[1])
+
+
 async def on_session(
-    rooms: Rooms, principal: Principal, key: str | None, *, operation: str, command: SessionCommand
+    rooms: Rooms,
+    principal: Principal,
+    headers: CommandHeaders,
+    *,
+    operation: str,
+    command: SessionCommand,
 ) -> CommandReply:
     """Hand in a command about a session, at the club the session belongs to."""
-    checked = checked_key(key)
+    checked = checked_key(headers.idempotency_key)
+    version = version_in(headers.if_match)
     club_id = await club_of(rooms.given, principal, command.session_id)
     if club_id is None:
         raise ProblemError("session-not-found")
     asked = command.model_dump(mode="json")
-    request = CommandRequest(club_id, checked, operation, asked, command)
+    request = CommandRequest(club_id, checked, operation, asked, command, expected_version=version)
     return await rooms.desk.execute(principal, request)
 
 

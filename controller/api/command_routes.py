@@ -7,6 +7,7 @@ from controller.api.command_calls import (
     ClubId,
     IdempotencyKey,
     PlayerId,
+    SessionHeaders,
     SessionId,
     on_session,
     payment_in,
@@ -81,13 +82,11 @@ async def start_session(
     rooms: InRooms,
     principal: AsPrincipal,
     session_id: SessionId,
-    idempotency_key: IdempotencyKey = None,
+    headers: SessionHeaders,
 ) -> models.Session:
     """Press Start for a session that waits: the PC unlocks and time runs."""
     command = StartSession(session_id=session_id)
-    reply = await on_session(
-        rooms, principal, idempotency_key, operation="startSession", command=command
-    )
+    reply = await on_session(rooms, principal, headers, operation="startSession", command=command)
     return session_of(session_in(reply))
 
 
@@ -98,7 +97,7 @@ async def extend_session(
     principal: AsPrincipal,
     session_id: SessionId,
     asked: models.ExtendSessionRequest,
-    idempotency_key: IdempotencyKey = None,
+    headers: SessionHeaders,
 ) -> models.Session:
     """Append a tariff after what is covered; the PC does not notice."""
     command = ExtendSession(
@@ -107,9 +106,7 @@ async def extend_session(
         player_tariff_id=asked.player_tariff_id,
         **payment_in(asked.payment),
     )
-    reply = await on_session(
-        rooms, principal, idempotency_key, operation="extendSession", command=command
-    )
+    reply = await on_session(rooms, principal, headers, operation="extendSession", command=command)
     return session_of(session_in(reply))
 
 
@@ -122,12 +119,12 @@ async def switch_session_device(
     principal: AsPrincipal,
     session_id: SessionId,
     asked: models.SwitchSessionDeviceRequest,
-    idempotency_key: IdempotencyKey = None,
+    headers: SessionHeaders,
 ) -> models.Session:
     """Move the player to another PC; time and tariff go on."""
     command = SwitchSessionDevice(session_id=session_id, pc_id=asked.pc_id)
     reply = await on_session(
-        rooms, principal, idempotency_key, operation="switchSessionDevice", command=command
+        rooms, principal, headers, operation="switchSessionDevice", command=command
     )
     return session_of(session_in(reply))
 
@@ -139,16 +136,14 @@ async def end_session(
     principal: AsPrincipal,
     session_id: SessionId,
     asked: models.EndSessionRequest | None = None,
-    idempotency_key: IdempotencyKey = None,
+    headers: SessionHeaders,
 ) -> models.EndedSession:
     """End a session now: the PC locks and the receipt is written."""
     reason = "ManualByAdmin" if asked is None else asked.ended_reason
     if principal.player_id is not None:
         reason = "ManualByPlayer"
     command = EndSession(session_id=session_id, reason=reason)
-    reply = await on_session(
-        rooms, principal, idempotency_key, operation="endSession", command=command
-    )
+    reply = await on_session(rooms, principal, headers, operation="endSession", command=command)
     receipt = reply.result.get("receipt")
     return ended_session_of(
         session_in(reply), None if receipt is None else ReceiptView.model_validate(receipt)
@@ -161,13 +156,11 @@ async def cancel_session(
     rooms: InRooms,
     principal: AsPrincipal,
     session_id: SessionId,
-    idempotency_key: IdempotencyKey = None,
+    headers: SessionHeaders,
 ) -> models.Session:
     """Take back a session that has not started; nothing is charged."""
     command = CancelSession(session_id=session_id)
-    reply = await on_session(
-        rooms, principal, idempotency_key, operation="cancelSession", command=command
-    )
+    reply = await on_session(rooms, principal, headers, operation="cancelSession", command=command)
     return session_of(session_in(reply))
 
 
@@ -178,14 +171,12 @@ async def convert_guest(
     principal: AsPrincipal,
     session_id: SessionId,
     asked: models.ConvertGuestRequest,
-    idempotency_key: IdempotencyKey = None,
+    headers: SessionHeaders,
 ) -> models.Session:
     """Give a guest's session, and what the guest has left, to a player who has registered."""
     assert_same_player(principal, None)
     command = ConvertGuest(session_id=session_id, player_id=asked.player_id)
-    reply = await on_session(
-        rooms, principal, idempotency_key, operation="convertGuest", command=command
-    )
+    reply = await on_session(rooms, principal, headers, operation="convertGuest", command=command)
     return session_of(session_in(reply))
 
 

@@ -33,6 +33,7 @@ class CommandRequest:
     operation: str
     asked: object
     command: Command
+    expected_version: int | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +93,7 @@ class CommandDesk:
                 channel=principal.channel,
                 origin=principal.origin,
                 sent_at_ms=self._clock.wall_ms(),
+                expected_version=asked.expected_version,
                 command=asked.command,
             )
             reply = await self._take_off(principal, envelope)

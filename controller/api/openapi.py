@@ -45,6 +45,7 @@ COMMAND_PROBLEMS: Final = QUERY_PROBLEMS | _problems(
     s400="Idempotency-Key is missing, or the body cannot be read",
     s403="Refused: not allowed, or sent by another site",
     s409="The state of things does not allow it; `code` says why",
+    s412="The session has changed since the version `If-Match` names",
     s413="The body is too large",
     s429="Too many commands of this key at once",
 )

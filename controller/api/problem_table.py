@@ -191,6 +191,18 @@ _DOMAIN: Final = (
         "The session is over",
         "An ended or cancelled session does not change any more.",
     ),
+    ProblemKind(
+        "version-changed",
+        412,
+        "The session has changed",
+        "It is at another version than `If-Match` names. Read it again.",
+    ),
+    ProblemKind(
+        "if-match-invalid",
+        400,
+        "If-Match cannot be read",
+        'Send the version of the session as one entity tag: `If-Match: "7"`.',
+    ),
     ProblemKind("pc-not-found", 404, "No such PC", "The club has no PC with this id."),
     ProblemKind(
         "pc-busy",

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
 from controller.api import models
@@ -109,14 +109,15 @@ async def stream_hall(
 
 @router.get("/sessions/{sessionId}", operation_id="getSession", tags=["sessions"])
 async def get_session(
-    rooms: InRooms, principal: AsPrincipal, session_id: SessionId
+    rooms: InRooms, principal: AsPrincipal, session_id: SessionId, response: Response
 ) -> models.Session:
-    """A session, running or over."""
+    """A session, running or over; its version is the ETag, for an If-Match."""
     directory = await rooms.directory.chain(principal.chain_id)
     stored = await stored_session(rooms.given, principal, session_id)
     found = shown_session(stored, directory.tariff_names)
     if found is None:
         raise ProblemError("session-not-found")
+    response.headers["ETag"] = f'"{found.version}"'
     return session_of(found)
 
 

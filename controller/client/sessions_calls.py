@@ -47,7 +47,7 @@ class SessionsCalls(Transport):
         )
 
     async def get_session(self, session_id: str) -> models.Session:
-        """A session, running or over."""
+        """A session, running or over; its version is the ETag, for an If-Match."""
         return await self.send(models.Session, "GET", f"/sessions/{part(session_id)}")
 
     async def cancel_session(self, session_id: str, *, key: str) -> models.Session:

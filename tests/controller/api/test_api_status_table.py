@@ -76,9 +76,13 @@ class Desk:
         }.get(caller, (caller, caller))
         return self.issuer.token(subject, role)
 
-    async def post(self, path: str, body: object = None, *, bearer: str = KEY) -> httpx.Response:
+    async def post(
+        self, path: str, body: object = None, *, bearer: str = KEY, if_match: str | None = None
+    ) -> httpx.Response:
         self.requests += 1
         headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": f"r{self.requests}"}
+        if if_match is not None:
+            headers["If-Match"] = if_match
         return await self.client.post(path, json=body, headers=headers)
 
     async def session(self, status: str, *, guest: bool) -> str:
@@ -154,6 +158,25 @@ async def test_each_operation_in_each_status_for_each_caller(desk: Desk, status:
             await desk.clear(session_id)
     hall = await desk.get(f"/clubs/{CLUB}/hall")
     assert {tile["use"] for tile in hall["tiles"]} == {"FREE"}, "no finished session blocks a PC"
+
+
+async def test_a_command_on_a_version_that_is_gone_changes_nothing(desk: Desk) -> None:
+    session_id = await desk.session("ACTIVE", guest=False)
+    seen = await desk.client.get(
+        f"/sessions/{session_id}", headers={"Authorization": f"Bearer {KEY}"}
+    )
+    start = f"/sessions/{session_id}/start"
+    for if_match, status, code in (
+        ('"99"', 412, "version-changed"),
+        ("7", 400, "if-match-invalid"),
+        ('"1", "2"', 400, "if-match-invalid"),
+    ):
+        refused = await desk.post(start, if_match=if_match)
+        assert (refused.status_code, refused.json()["code"]) == (status, code)
+    assert (await desk.post(start, if_match=seen.headers["etag"])).status_code == 200
+    stale = await desk.post(f"/sessions/{session_id}/end", if_match=seen.headers["etag"])
+    assert stale.json()["code"] == "version-changed"
+    assert (await desk.post(f"/sessions/{session_id}/end", if_match="*")).status_code == 200
 
 
 async def test_the_audit_tells_who_asked_for_what_from_where_and_what_came_of_it(
