@@ -7,7 +7,8 @@ a shard: leases in the store do, so two copies of a host may live at once and ha
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
 
@@ -100,13 +101,26 @@ def disconnect() -> None:
     ray.shutdown()
 
 
+class RayUnavailableError(Exception):
+    """Ray did not do what it was asked; asking again later is safe."""
+
+
+@contextmanager
+def _ray_failures() -> Iterator[None]:
+    try:
+        yield
+    except (RayError, ConnectionError, RuntimeError) as error:
+        raise RayUnavailableError(str(error)) from error
+
+
 def host_actor_name(release: str, host: str) -> str:
     """Ray's name for a host: a new release never answers for an old one."""
     return f"host-{release}-{host}"
 
 
+@_ray_failures()
 def ensure_host(values: HostValues) -> None:
-    """Create the named, detached host actor unless it lives already."""
+    """Create the named, detached host actor unless it lives. Raises RayUnavailableError."""
     remote = ray.remote(ShardHost)
     remote.options(
         name=host_actor_name(values.release, values.name),
@@ -122,6 +136,7 @@ def ensure_host(values: HostValues) -> None:
     ).remote(values)
 
 
+@_ray_failures()
 def drain_host(release: str, name: str) -> None:
     """Ask a host to have every shard moved away; it says so with its next beat."""
     try:
@@ -130,6 +145,7 @@ def drain_host(release: str, name: str) -> None:
         log.info("host_already_gone", host=name)
 
 
+@_ray_failures()
 def remove_host(release: str, name: str) -> None:
     """End a host for good; its shards are free once its beats stop."""
     try:
@@ -138,6 +154,7 @@ def remove_host(release: str, name: str) -> None:
         log.info("host_already_gone", host=name)
 
 
+@_ray_failures()
 def has_nodes() -> bool:
     """Whether Ray has a machine that actors could be placed on."""
     nodes = ray.nodes()  # type: ignore[no-untyped-call]

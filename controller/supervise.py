@@ -1,8 +1,11 @@
 """The controller process: starts or joins Ray, keeps the hosts alive, hands out shards.
 
-It decides nothing about clubs. If it is down, no shard moves and no host is replaced; billing
-goes on. It may be started twice: both would compute the same map from the same facts. Of two
-releases the one that started last is in charge; its hosts take over those of the other.
+It decides nothing about clubs. While it is down no shard moves. Hosts that live in a Ray of
+their own go on billing, and that Ray replaces the ones that die. Without such a Ray
+(``CLUBCTL_RAY_ADDRESS``) the controller starts one and owns it: its end is the end of the hosts,
+and billing catches up when it is started again. It may be started twice: both would compute the
+same map from the same facts. Of two releases the one that started last is in charge; its hosts
+take over those of the other.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -19,6 +23,7 @@ import structlog
 from actors.host_process import HostValues
 from actors.local_host import shards_with_clubs
 from actors.ray_host import (
+    RayUnavailableError,
     RayValues,
     announce_ray,
     connect,
@@ -43,6 +48,11 @@ from controller.settings import PREFIX, Settings, SettingsError
 
 STEP_EVERY_S: Final = 0.5
 ENSURE_EVERY_STEPS: Final = 20
+RAY_RETRY_STEPS: Final = 4
+RAY_PATIENCE_STEPS: Final = 120
+"""A Ray that answers nothing for this long while no host lives is not waited for any longer."""
+SHARDS_FRESH_STEPS: Final = 60
+"""Changes of the catalogue are announced; this is for the one announcement that got lost."""
 
 log = structlog.get_logger(__name__)
 
@@ -115,6 +125,13 @@ class Supervisor:
         self._store = store
         self._fleet = fleet
         self._steps = 0
+        self._ensure_at_step = 0
+        self.ray_failures = 0
+        """Times that Ray failed since it last did what it was asked."""
+        self._shards: set[ShardId] = set()
+        self._catalogue_changes = 1
+        self._changes_read = 0
+        self._shards_until_step = 0
         self._ended: set[str] = set()
         self._drained: frozenset[str] = frozenset()
 
@@ -124,7 +141,7 @@ class Supervisor:
             return {}
         await self._keep_hosts()
         live = await self._store.hosts()
-        if not live and not await asyncio.to_thread(self._fleet.has_room):
+        if not live and not await self._has_room():
             raise NoRoomError("no host lives and Ray has no node left to start one on")
         current = await self._store.assignments()
         await self._part(live, current)
@@ -132,12 +149,32 @@ class Supervisor:
 
     async def _keep_hosts(self) -> None:
         drained = await drained_hosts(self._store)
-        if self._steps % ENSURE_EVERY_STEPS == 0 or drained != self._drained:
-            for name in self._fleet.names:
-                if name not in drained:
-                    await asyncio.to_thread(self._fleet.ensure, name)
+        if self._steps >= self._ensure_at_step or drained != self._drained:
+            wanted = [name for name in self._fleet.names if name not in drained]
+            done = [await self._ask_ray(partial(self._fleet.ensure, name)) for name in wanted]
+            pause = ENSURE_EVERY_STEPS if all(done) else RAY_RETRY_STEPS
+            self._ensure_at_step = self._steps + pause
         self._drained = drained
         self._steps += 1
+
+    async def _ask_ray(self, action: Callable[[], object]) -> bool:
+        """Whether Ray did it. The map is kept up in any case: living hosts need no Ray for it."""
+        try:
+            await asyncio.to_thread(action)
+        except RayUnavailableError as error:
+            self.ray_failures += 1
+            log.warning("ray_unavailable", failures=self.ray_failures, reason=str(error))
+            return False
+        self.ray_failures = 0
+        return True
+
+    async def _has_room(self) -> bool:
+        try:
+            return await asyncio.to_thread(self._fleet.has_room)
+        except RayUnavailableError as error:
+            self.ray_failures += 1
+            log.warning("ray_unavailable", failures=self.ray_failures, reason=str(error))
+            return self.ray_failures < RAY_PATIENCE_STEPS
 
     async def _part(self, live: Sequence[HostRecord], current: Mapping[ShardId, str]) -> None:
         going = departures(
@@ -145,13 +182,14 @@ class Supervisor:
         )
         for record in going.tell:
             log.info("host_draining", host=record.name, shards=record.shards_owned)
-            await asyncio.to_thread(self._fleet.drain, record)
+            await self._ask_ray(partial(self._fleet.drain, record))
         for record in going.end:
             # Its record outlives it for a moment.
-            if record.incarnation not in self._ended:
+            if record.incarnation in self._ended:
+                continue
+            if await self._ask_ray(partial(self._fleet.end, record)):
                 self._ended.add(record.incarnation)
                 log.info("host_ended", host=record.name)
-                await asyncio.to_thread(self._fleet.end, record)
         self._ended &= {record.incarnation for record in live}
 
     async def _assign(
@@ -160,7 +198,7 @@ class Supervisor:
         hosts = [record.name for record in live if not record.draining]
         if not hosts:
             return {}
-        shards = await shards_with_clubs(self._store)
+        shards = await self._known_shards()
         wanted = assign(hosts, shards, current)
         changes = {shard: host for shard, host in wanted.items() if current.get(shard) != host}
         gone = [shard for shard in current if shard not in wanted]
@@ -169,10 +207,41 @@ class Supervisor:
             log.info("shards_assigned", changed=len(changes), gone=len(gone), hosts=len(hosts))
         return changes
 
+    async def catalogue_changed(self) -> None:
+        """Read which shards have clubs again before the next map."""
+        self._catalogue_changes += 1
+
+    async def _known_shards(self) -> set[ShardId]:
+        # Counted before the read: a change during it asks for another one.
+        changes = self._catalogue_changes
+        if changes != self._changes_read or self._steps >= self._shards_until_step:
+            self._shards = await shards_with_clubs(self._store)
+            self._changes_read = changes
+            self._shards_until_step = self._steps + SHARDS_FRESH_STEPS
+        return self._shards
+
 
 async def supervise(store: Store, fleet: HostFleet, *, stop: asyncio.Event) -> None:
     """Run until ``stop``; an unreachable store is waited out. Raises NoRoomError."""
     supervisor = Supervisor(store, fleet)
+    following = asyncio.create_task(_follow_catalogue(store, supervisor))
+    try:
+        await _supervise(supervisor, stop)
+    finally:
+        following.cancel()
+
+
+async def _follow_catalogue(store: Store, supervisor: Supervisor) -> None:
+    while True:
+        try:
+            async for _ in store.catalogue_changes(supervisor.catalogue_changed):
+                await supervisor.catalogue_changed()
+        except StoreUnavailableError as error:
+            log.warning("store_unavailable", reason=repr(error))
+        await asyncio.sleep(STEP_EVERY_S)
+
+
+async def _supervise(supervisor: Supervisor, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             await supervisor.step()
