@@ -49,12 +49,17 @@ class NoAnswerError(ClubctlError):
 
 
 class Transport:
-    """Sends requests for the operations. ``sleep`` waits between attempts."""
+    """Sends requests for the operations, up to ``attempts`` times; ``sleep`` waits in between."""
 
     def __init__(
-        self, http: httpx.AsyncClient, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        http: httpx.AsyncClient,
+        *,
+        attempts: int = ATTEMPTS_MAX,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._http = http
+        self._attempts = attempts
         self._sleep = sleep
 
     async def send(
@@ -70,7 +75,10 @@ class Transport:
         """The parsed answer. Raises ProblemError and NoAnswerError."""
         headers = {} if key is None else {"Idempotency-Key": key}
         pause_s, problem = RETRY_FIRST_S, None
-        for _ in range(ATTEMPTS_MAX):
+        for attempt in range(self._attempts):
+            if attempt:
+                await self._sleep(pause_s)
+                pause_s = min(pause_s * 2, RETRY_MAX_S)
             try:
                 response = await self._http.request(
                     method, path, json=body, params=query, headers=headers
@@ -83,8 +91,6 @@ class Transport:
                 problem = problem_of(response)
                 if not problem.is_passing:
                     raise problem
-            await self._sleep(pause_s)
-            pause_s = min(pause_s * 2, RETRY_MAX_S)
         raise problem or NoAnswerError(f"{method} {path} was not answered")
 
 

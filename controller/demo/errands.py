@@ -50,9 +50,9 @@ class Errands:
         if player is not None and not await self._bring(club, player, means.brings_minor):
             return None
         answer = await self.api.create_session(
-            club.club_id, key=self._key(), body=self._session_body(seat, means, player)
+            club.club_id, key=self._key(), asked=self._session(seat, means, player)
         )
-        return str(answer.body["sessionId"]) if answer.ok else None
+        return answer.session_id
 
     async def do(self, visit: Visit, deed: Deed, *, free_pcs: Sequence[str]) -> bool:
         """One deed of a visit; whether it happened."""
@@ -98,14 +98,14 @@ class Errands:
         return answer.ok
 
     async def _end(self, session_id: str) -> Answer:
-        return await self.api.end(session_id, reason="ManualByPlayer", key=self._key())
+        return await self.api.end(session_id, key=self._key())
 
     async def _extend(self, visit: Visit) -> Answer:
         block = visit.club.shortest_block
-        body: dict[str, Any] = {"tariffId": block.tariff_id}
+        asked: dict[str, Any] = {"tariff_id": block.tariff_id}
         if visit.player is None:
-            body["payment"] = {"amountMinor": block.price_minor(visit.zone_id)}
-        return await self.api.extend(visit.session_id, key=self._key(), body=body)
+            asked["payment"] = {"amountMinor": block.price_minor(visit.zone_id)}
+        return await self.api.extend(visit.session_id, key=self._key(), asked=asked)
 
     async def _switch(self, visit: Visit, pc_id: str) -> Answer:
         answer = await self.api.switch(visit.session_id, pc_id, key=self._key())
@@ -127,17 +127,15 @@ class Errands:
         self._keys_drawn += 1
         return f"demo-{self.run_id}-{self._keys_drawn}"
 
-    def _session_body(
-        self, seat: Seat, means: Intention, player: Player | None
-    ) -> Mapping[str, Any]:
-        body: dict[str, Any] = {"pcId": seat.pc_id, "tariffId": means.tariff_id}
+    def _session(self, seat: Seat, means: Intention, player: Player | None) -> Mapping[str, Any]:
+        asked: dict[str, Any] = {"pc_id": seat.pc_id, "tariff_id": means.tariff_id}
         if player is None:
-            body["guestLabel"] = f"Guest {self.random.randrange(100, 1_000)}"
-            body["payment"] = {"amountMinor": means.brings_minor}
+            asked["guest_label"] = f"Guest {self.random.randrange(100, 1_000)}"
+            asked["payment"] = {"amountMinor": means.brings_minor}
         else:
-            body["playerId"] = player.player_id
+            asked["player_id"] = player.player_id
         if means.planned_start_at_ms is None:
-            body["start"] = True
+            asked["start"] = True
         else:
-            body["plannedStartAt"] = render_instant(means.planned_start_at_ms)
-        return body
+            asked["planned_start_at"] = render_instant(means.planned_start_at_ms)
+        return asked
