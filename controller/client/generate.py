@@ -19,6 +19,7 @@ DOCUMENT: Final = Path("docs/openapi.json")
 FOLDER: Final = Path(__file__).parent
 STREAMED: Final = "streamHall"
 """It has no end and no answer to parse; a reader of server-sent events follows it."""
+KEY_HEADER: Final = "Idempotency-Key"
 _PREFIX: Final = "/api/v1"
 _ANSWERS: Final = tuple(
     import_module(f"controller.api.{found.name}")
@@ -133,16 +134,21 @@ def _helpers(text: str) -> str:
 def _method(call: Call) -> str:
     path_names = call.parameters("path")
     optional = _fields(call, required=False)
-    keyed = "Idempotency-Key" in call.parameters("header")
+    keyed = KEY_HEADER in call.parameters("header")
     named = ["key: str"] if keyed else []
     named += [*_fields(call, required=True), *(f"{one} = None" for one in optional)]
     named += [f"{snake(name)}: str | None = None" for name in call.parameters("query")]
+    conditions = [name for name in call.parameters("header") if name != KEY_HEADER]
+    named += [f"{_of_header(name)}: str | None = None" for name in conditions]
     signature = ["self", *(f"{snake(name)}: str" for name in path_names)]
     signature += ["*", *named] if named else []
     asked = [call.answer, f'"{call.method}"', _address(call)]
     asked += ["key=key"] if keyed else []
     asked += _collected("body", call.body.get("properties", ()))
     asked += _collected("query", call.parameters("query"))
+    if conditions:
+        pairs = ", ".join(f'"{name}": {_of_header(name)}' for name in conditions)
+        asked.append(f"headers={{{pairs}}}")
     summary = call.operation["description"].split("\n\n")[0].replace("\n", " ")
     documentation = _wrapped(summary)
     return (
@@ -199,6 +205,10 @@ def _type(schema: Json) -> str:
     if schema.get("type") == "array":
         return f"Sequence[{_type(schema['items'])}]"
     return _SCALARS.get(schema.get("type", ""), "Mapping[str, object]")
+
+
+def _of_header(name: str) -> str:
+    return name.lower().replace("-", "_")
 
 
 def snake(name: str) -> str:

@@ -50,13 +50,21 @@ class SessionsCalls(Transport):
         """A session, running or over; its version is the ETag, for an If-Match."""
         return await self.send(models.Session, "GET", f"/sessions/{part(session_id)}")
 
-    async def cancel_session(self, session_id: str, *, key: str) -> models.Session:
+    async def cancel_session(
+        self, session_id: str, *, key: str, if_match: str | None = None
+    ) -> models.Session:
         """Take back a session that has not started; nothing is charged."""
         return await self.send(
-            models.Session, "POST", f"/sessions/{part(session_id)}/cancel", key=key
+            models.Session,
+            "POST",
+            f"/sessions/{part(session_id)}/cancel",
+            key=key,
+            headers={"If-Match": if_match},
         )
 
-    async def convert_guest(self, session_id: str, *, key: str, player_id: str) -> models.Session:
+    async def convert_guest(
+        self, session_id: str, *, key: str, player_id: str, if_match: str | None = None
+    ) -> models.Session:
         """Give a guest's session, and what the guest has left, to a player who has registered."""
         return await self.send(
             models.Session,
@@ -64,6 +72,7 @@ class SessionsCalls(Transport):
             f"/sessions/{part(session_id)}/convert-guest",
             key=key,
             body=given(playerId=player_id),
+            headers={"If-Match": if_match},
         )
 
     async def end_session(
@@ -72,6 +81,7 @@ class SessionsCalls(Transport):
         *,
         key: str,
         ended_reason: Literal["ManualByAdmin", "ManualByPlayer"] | None = None,
+        if_match: str | None = None,
     ) -> models.EndedSession:
         """End a session now: the PC locks and the receipt is written."""
         return await self.send(
@@ -80,6 +90,7 @@ class SessionsCalls(Transport):
             f"/sessions/{part(session_id)}/end",
             key=key,
             body=given(endedReason=ended_reason),
+            headers={"If-Match": if_match},
         )
 
     async def extend_session(
@@ -90,6 +101,7 @@ class SessionsCalls(Transport):
         payment: Mapping[str, object] | None = None,
         player_tariff_id: str | None = None,
         tariff_id: str | None = None,
+        if_match: str | None = None,
     ) -> models.Session:
         """Append a tariff after what is covered; the PC does not notice."""
         return await self.send(
@@ -98,20 +110,27 @@ class SessionsCalls(Transport):
             f"/sessions/{part(session_id)}/extend",
             key=key,
             body=given(payment=payment, playerTariffId=player_tariff_id, tariffId=tariff_id),
+            headers={"If-Match": if_match},
         )
 
     async def get_receipt(self, session_id: str) -> models.Receipt:
         """The frozen bill of an ended session: segments, and why each cost what it cost."""
         return await self.send(models.Receipt, "GET", f"/sessions/{part(session_id)}/receipt")
 
-    async def start_session(self, session_id: str, *, key: str) -> models.Session:
+    async def start_session(
+        self, session_id: str, *, key: str, if_match: str | None = None
+    ) -> models.Session:
         """Press Start for a session that waits: the PC unlocks and time runs."""
         return await self.send(
-            models.Session, "POST", f"/sessions/{part(session_id)}/start", key=key
+            models.Session,
+            "POST",
+            f"/sessions/{part(session_id)}/start",
+            key=key,
+            headers={"If-Match": if_match},
         )
 
     async def switch_session_device(
-        self, session_id: str, *, key: str, pc_id: str
+        self, session_id: str, *, key: str, pc_id: str, if_match: str | None = None
     ) -> models.Session:
         """Move the player to another PC; time and tariff go on."""
         return await self.send(
@@ -120,4 +139,5 @@ class SessionsCalls(Transport):
             f"/sessions/{part(session_id)}/switch-device",
             key=key,
             body=given(pcId=pc_id),
+            headers={"If-Match": if_match},
         )

@@ -71,9 +71,11 @@ class Transport:
         key: str | None = None,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str | None] | None = None,
     ) -> M:
         """The parsed answer. Raises ProblemError and NoAnswerError."""
-        headers = {} if key is None else {"Idempotency-Key": key}
+        said = {"Idempotency-Key": key, **(headers or {})}
+        sent = {name: value for name, value in said.items() if value is not None}
         pause_s, problem = RETRY_FIRST_S, None
         for attempt in range(self._attempts):
             if attempt:
@@ -81,7 +83,7 @@ class Transport:
                 pause_s = min(pause_s * 2, RETRY_MAX_S)
             try:
                 response = await self._http.request(
-                    method, path, json=body, params=query, headers=headers
+                    method, path, json=body, params=query, headers=sent
                 )
             except httpx.TransportError:
                 response = None
