@@ -264,6 +264,9 @@ class Snapshots(Protocol):
     async def put_snapshot(self, name: str, payload: bytes, *, ttl_ms: int | None) -> None:
         """Store ``clubctl:snapshot:<name>``."""
 
+    async def add_snapshot(self, name: str, payload: bytes) -> bytes:
+        """Store a snapshot that stays, unless there is one; which one there is now."""
+
     async def snapshots(self, prefix: str) -> dict[str, bytes]:
         """Live snapshots whose name starts with ``prefix``, by name."""
 

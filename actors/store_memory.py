@@ -176,6 +176,13 @@ class MemoryStore(MemoryReads):
         until_ms = None if ttl_ms is None else self._server.now_ms() + ttl_ms
         self._server.snapshots[name] = (until_ms, payload)
 
+    async def add_snapshot(self, name: str, payload: bytes) -> bytes:
+        """See :meth:`actors.store.Snapshots.add_snapshot`."""
+        until_ms, _ = self._server.snapshots.get(name, (None, payload))
+        if until_ms is not None and until_ms <= self._server.now_ms():
+            del self._server.snapshots[name]
+        return self._server.snapshots.setdefault(name, (None, payload))[1]
+
     async def snapshots(self, prefix: str) -> dict[str, bytes]:
         """See :meth:`actors.store.Snapshots.snapshots`."""
         now_ms = self._server.now_ms()

@@ -229,6 +229,14 @@ class RedisStore(RedisReads):
             atomic=False,
         )
 
+    async def add_snapshot(self, name: str, payload: bytes) -> bytes:
+        """See :meth:`actors.store.Snapshots.add_snapshot`."""
+        key = snapshot_key(name)
+        *_, kept = await self._link.together(
+            [("SET", key, payload, "NX"), ("SADD", SNAPSHOTS, name), ("GET", key)], atomic=True
+        )
+        return bytes(kept)
+
     async def snapshots(self, prefix: str) -> dict[str, bytes]:
         """See :meth:`actors.store.Snapshots.snapshots`."""
         return await self._indexed(SNAPSHOTS, snapshot_key, prefix)

@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     jwt_audience: str | None = None
     jwt_keys_url: Annotated[str, _url("https", "http")] | None = None
     cookie_secret: Annotated[SecretStr, Field(min_length=32)] | None = None
-    """Signs the hall page's cookies; without one they end with the API process."""
+    """Signs the hall page's cookies; without one the store keeps one for all API processes."""
     metrics: bool = True
     webhooks_private: bool = False
     """Webhooks may go to this machine and its network, over plain HTTP too; not in production."""

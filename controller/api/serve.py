@@ -133,16 +133,8 @@ async def cookie_secret(settings: Settings, store: Snapshots) -> bytes:
     """
     if settings.cookie_secret is not None:
         return settings.cookie_secret.get_secret_value().encode()
-    if (kept := await _kept_secret(store)) is not None:
-        return kept
-    fresh = secrets.token_bytes(COOKIE_SECRET_BYTES)
-    await store.put_snapshot(SIGNING_SNAPSHOT, fresh, ttl_ms=None)
-    # Two processes that start together agree on what was written last.
-    return await _kept_secret(store) or fresh
-
-
-async def _kept_secret(store: Snapshots) -> bytes | None:
-    return (await store.snapshots(SIGNING_SNAPSHOT)).get(SIGNING_SNAPSHOT)
+    # Two processes that start together agree on what was written first.
+    return await store.add_snapshot(SIGNING_SNAPSHOT, secrets.token_bytes(COOKIE_SECRET_BYTES))
 
 
 def draw_session_id() -> str:

@@ -201,6 +201,31 @@ async def test_hall_and_its_stream_fit_together(sut: StoreUnderTest) -> None:
     assert (await store.hall(CHAIN, "c1"))[1] == {"pc1": b"c", "pc2": b"b"}
 
 
+async def test_the_first_of_two_snapshots_that_stay_is_kept(sut: StoreUnderTest) -> None:
+    store = sut.store
+    assert await store.add_snapshot("secret", b"1") == b"1"
+    assert await sut.for_host("h2").add_snapshot("secret", b"2") == b"1"
+    assert await store.snapshots("secret") == {"secret": b"1"}
+    await store.put_snapshot("brief", b"3", ttl_ms=30)
+    assert await store.add_snapshot("brief", b"4") == b"3"
+    await asyncio.sleep(0.06)
+    assert await store.add_snapshot("brief", b"5") == b"5"
+
+
+async def test_closed_sessions_are_found_by_id(sut: StoreUnderTest) -> None:
+    store = sut.store
+    assert await store.closed_ids(CHAIN) == ()
+    assert await store.closed_among(CHAIN, ["s1"]) == ()
+    ownership = await owned(store)
+    closes = tuple(ClosedSession(name, name.encode()) for name in ("s2", "s1", "s3"))
+    await store.commit(ownership, 1, [Unit(closes=closes)])
+    assert await store.closed_ids(CHAIN) == ("s1", "s2", "s3")
+    found = await store.closed_among(CHAIN, ["s3", "s1", "s9", "s1"])
+    assert [(entity.key, entity.blob) for entity in found] == [("s1", b"s1"), ("s3", b"s3")]
+    assert found == tuple(e for e in await store.closed_sessions(CHAIN) if e.key != "s2")
+    assert await store.closed_among(CHAIN, []) == ()
+
+
 async def test_live_waits_for_a_change(sut: StoreUnderTest) -> None:
     store = sut.store
     ownership = await owned(store)
