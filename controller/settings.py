@@ -29,7 +29,7 @@ from pydantic_settings import (
 )
 
 from schemas.access import ROLE_PERMISSIONS, Permission, Role
-from schemas.commands import Channel
+from schemas.commands import Channel, EntityId
 
 PREFIX = "CLUBCTL_"
 CONFIG_VARIABLE = PREFIX + "CONFIG"
@@ -75,12 +75,12 @@ class ApiKeySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    chain_id: Annotated[str, Field(min_length=1, max_length=64)]
-    name: Annotated[str, Field(min_length=1, max_length=64)]
+    chain_id: EntityId
+    name: EntityId
     sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")]
     role: Literal[Role.OWNER, Role.ADMINISTRATOR, Role.CASHIER] = Role.ADMINISTRATOR
     scopes: tuple[Permission, ...] = ()
-    club_ids: tuple[str, ...] = ()
+    club_ids: tuple[EntityId, ...] = ()
     channel: Channel = Channel.CRM
 
     @property

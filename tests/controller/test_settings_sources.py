@@ -138,3 +138,19 @@ def test_a_mistyped_variable_is_found() -> None:
 def test_hiding_a_password_keeps_the_rest() -> None:
     assert without_password("redis://127.0.0.1:6379/0") == "redis://127.0.0.1:6379/0"
     assert without_password("mqtt://a@b:secret@h:1883") == "mqtt://***@h:1883"
+
+
+@pytest.mark.parametrize("field", ["chain_id", "name", "club_ids"])
+@pytest.mark.parametrize("value", ["", "a b", "orbit/1", "orbit:1", "{orbit}", "x" * 65])
+def test_names_in_keys_are_ids(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, field: str, value: str
+) -> None:
+    """They become parts of names in the store, where a colon or a brace means something."""
+    config = tmp_path / "clubctl.toml"
+    key = {"chain_id": '"orbit"', "name": '"desk"', "sha256": f'"{DIGEST}"'}
+    key[field] = f'["{value}"]' if field == "club_ids" else f'"{value}"'
+    lines = [f"{name} = {text}" for name, text in key.items()]
+    config.write_text("\n".join(["[[api_keys]]", *lines]))
+    monkeypatch.setenv("CLUBCTL_CONFIG", str(config))
+    with pytest.raises(SettingsError, match=f"API_KEYS.*{field}"):
+        load_settings()
