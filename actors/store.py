@@ -292,6 +292,14 @@ class Inspection(Protocol):
     async def closed_sessions(self, chain_id: str) -> tuple[StoredEntity, ...]:
         """Closed sessions not yet dropped; ``key`` is the session id."""
 
+    async def closed_ids(self, chain_id: str) -> tuple[str, ...]:
+        """Ids of the closed sessions not yet dropped, without reading the documents."""
+
+    async def closed_among(
+        self, chain_id: str, session_ids: Sequence[str]
+    ) -> tuple[StoredEntity, ...]:
+        """Those of these sessions that are closed and not yet dropped."""
+
     async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
         """Forget closed sessions that an archive holds durably."""
 

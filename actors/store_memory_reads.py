@@ -153,6 +153,17 @@ class MemoryReads:
         closed = self._server.chain(chain_id).closed
         return tuple(closed[session_id] for session_id in sorted(closed))
 
+    async def closed_ids(self, chain_id: str) -> tuple[str, ...]:
+        """See :meth:`actors.store.Inspection.closed_ids`."""
+        return tuple(sorted(self._server.chain(chain_id).closed))
+
+    async def closed_among(
+        self, chain_id: str, session_ids: Sequence[str]
+    ) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.Inspection.closed_among`."""
+        closed = self._server.chain(chain_id).closed
+        return tuple(closed[key] for key in sorted(set(session_ids)) if key in closed)
+
     async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
         """See :meth:`actors.store.Inspection.drop_closed`."""
         chain = self._server.chain(chain_id)

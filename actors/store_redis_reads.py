@@ -215,6 +215,22 @@ class RedisReads:
         stored = _text_keys(await self._link.call("HGETALL", ChainKeys(chain_id).of("closed")))
         return tuple(entity_of(key, value) for key, value in sorted(stored.items()))
 
+    async def closed_ids(self, chain_id: str) -> tuple[str, ...]:
+        """See :meth:`actors.store.Inspection.closed_ids`."""
+        ids = await self._link.call("HKEYS", ChainKeys(chain_id).of("closed"))
+        return tuple(sorted(session_id.decode() for session_id in ids))
+
+    async def closed_among(
+        self, chain_id: str, session_ids: Sequence[str]
+    ) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.Inspection.closed_among`."""
+        ids = sorted(set(session_ids))
+        if not ids:
+            return ()
+        stored = await self._link.call("HMGET", ChainKeys(chain_id).of("closed"), *ids)
+        pairs = zip(ids, stored, strict=True)
+        return tuple(entity_of(key, value) for key, value in pairs if value is not None)
+
     async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
         """See :meth:`actors.store.Inspection.drop_closed`."""
         if not session_ids:

@@ -4,12 +4,14 @@ One consumer per archive at a time: a second one finds the cursor moved and stop
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
+import orjson
 import structlog
 
 from actors.clock import Clock
-from actors.store import ChainStream, Store, StoreUnavailableError
+from actors.store import ChainStream, Store, StoreUnavailableError, StreamEntry
 from controller.archive import deliveries, rows
 from controller.archive.database import Archive
 
@@ -21,6 +23,7 @@ WEBHOOKS_WAITED_FOR_MS: Final = 3 * 24 * 3_600_000
 CLOSED_KEPT_MS: Final = 24 * 3_600_000
 """A receipt is asked for most on the day of the session; until then the store answers."""
 STEP_EVERY_SECONDS: Final = 1.0
+SWEEP_EVERY_STEPS: Final = 60
 
 log = structlog.get_logger(__name__)
 
@@ -42,6 +45,7 @@ class ArchiveConsumer:
         self._clock = clock
         self._stream_kept_ms = stream_kept_ms
         self._closed_kept_ms = closed_kept_ms
+        self._steps = 0
 
     async def step(self) -> int:
         """Archive everything there is now; how many rows were new to the archive's cursor.
@@ -52,7 +56,9 @@ class ArchiveConsumer:
         for chain_id in await self._store.chains():
             for stream in ChainStream:
                 moved += await self._follow(chain_id, stream)
-            await self._take_sessions(chain_id)
+            if self._steps % SWEEP_EVERY_STEPS == 0:
+                await self._sweep(chain_id)
+        self._steps += 1
         return moved
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -73,6 +79,9 @@ class ArchiveConsumer:
         while read := await self._store.stream(
             chain_id, stream, after=cursor, count=ENTRIES_PER_TRANSACTION
         ):
+            if stream is ChainStream.OUTBOX:
+                # Before the cursor passes what tells of them.
+                await self._take_sessions(chain_id, _sessions_of(read))
             await self._archive.write(chain_id, stream, read, after=cursor)
             cursor = read[-1].entry_id
             moved += len(read)
@@ -92,12 +101,26 @@ class ArchiveConsumer:
         patience_ms = max(0, oldest_ms - WEBHOOKS_WAITED_FOR_MS)
         return max(patience_ms, min(oldest_ms, int(follower.partition("-")[0])))
 
-    async def _take_sessions(self, chain_id: str) -> None:
-        closed = await self._store.closed_sessions(chain_id)
-        if not closed:
+    async def _take_sessions(self, chain_id: str, session_ids: Sequence[str]) -> None:
+        """Archive those of these sessions that are closed."""
+        for first in range(0, len(session_ids), ENTRIES_PER_TRANSACTION):
+            part = session_ids[first : first + ENTRIES_PER_TRANSACTION]
+            if closed := await self._store.closed_among(chain_id, part):
+                await self._archive.write_sessions(chain_id, closed)
+
+    async def _sweep(self, chain_id: str) -> None:
+        """Compare ids: take what no event told of, and let go of what was closed long ago."""
+        ids = await self._store.closed_ids(chain_id)
+        if not ids:
             return
-        await self._archive.write_sessions(chain_id, closed)
+        archived = await self._archive.archived_among(chain_id, ids)
+        await self._take_sessions(chain_id, [one for one in ids if one not in archived])
         too_old_ms = self._clock.wall_ms() - self._closed_kept_ms
-        ids = [stored.key for stored in closed]
         old = await self._archive.closed_before(chain_id, ids, too_old_ms)
         await self._store.drop_closed(chain_id, sorted(old))
+
+
+def _sessions_of(read: Sequence[StreamEntry]) -> list[str]:
+    """Sessions that these events tell of. One that closes says so in the same commit."""
+    events = (orjson.loads(entry.payload)["event"] for entry in read)
+    return sorted({event["session_id"] for event in events if event.get("session_id")})

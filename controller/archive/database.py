@@ -48,6 +48,10 @@ class Archive:
         """Add closed sessions; one that is there gives way to a newer version only."""
         await self.transact(rows.write_sessions, chain_id, closed)
 
+    async def archived_among(self, chain_id: str, session_ids: Sequence[str]) -> set[str]:
+        """Which of these sessions are archived, in any version."""
+        return await self.transact(rows.session_ids, chain_id, session_ids)
+
     async def closed_before(self, chain_id: str, closed_ids: Sequence[str], at_ms: int) -> set[str]:
         """Which of these sessions are archived and were closed before an instant."""
         return await self.transact(rows.closed_before, chain_id, closed_ids, at_ms=at_ms)

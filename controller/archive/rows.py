@@ -27,6 +27,17 @@ def cursor(connection: Connection, chain_id: str, stream: ChainStream) -> str:
     return BEGINNING if found is None else str(found)
 
 
+def session_ids(connection: Connection, chain_id: str, among: Sequence[str]) -> set[str]:
+    """Which of these sessions are archived."""
+    table = tables.sessions
+    query = select(table.c.session_id).where(table.c.chain_id == chain_id)
+    return {
+        session_id
+        for ids in _parts(among)
+        for session_id in connection.scalars(query.where(table.c.session_id.in_(ids)))
+    }
+
+
 def write_entries(
     connection: Connection,
     chain_id: str,
