@@ -38,7 +38,7 @@ class Witness:
         self.nonces[ownership.shard] = ownership.nonce
 
     def judged(
-        self, ownership: Ownership, seq: int, units: Sequence[Unit], result: CommitResult
+        self, ownership: Ownership, seq: int, *, units: Sequence[Unit], result: CommitResult
     ) -> None:
         """A batch was judged and not answered from memory."""
         self.batches += 1
@@ -103,5 +103,5 @@ class WitnessedStore(MemoryStore):
         before = self._lease(ownership.shard).result
         result = await super().commit(ownership, seq, units)
         if not result.fenced and result is not before:
-            self._witness.judged(ownership, seq, units, result)
+            self._witness.judged(ownership, seq, units=units, result=result)
         return result
