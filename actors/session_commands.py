@@ -39,6 +39,8 @@ def create_session(
     refusal = _place_refusal(actor, command) or _person_refusal(actor, command, cause)
     if refusal is not None:
         return refusal
+    if _self_service_on_credit(actor, cause, command):
+        return Refusal("post-pay-not-allowed", "post-pay sessions are opened at the desk", "mode")
     holder_id = command.player_id or f"guest-{command.session_id}"
     key = cause.envelope.idempotency_key
     actor.pay_at_desk(holder_id, command.paid_minor, means=command.means, key=key)
@@ -71,6 +73,15 @@ def create_session(
     if isinstance(outcome, SessionState):
         actor.drafting.indexes.append((outcome.session_id, outcome.club_id))
     return outcome
+
+
+def _self_service_on_credit(
+    actor: SessionActor, cause: CommandInput, command: wire.CreateSession
+) -> bool:
+    """A player or a kiosk asks to pay later in a club that does not trust them with it."""
+    on_credit = command.mode is wire.PaymentMode.OPEN_ENDED
+    at_desk = cause.envelope.channel is wire.Channel.CRM
+    return on_credit and not at_desk and not actor.setup.terms.players_pay_later
 
 
 def start_session(actor: SessionActor, cause: CommandInput, command: wire.StartSession) -> Outcome:

@@ -18,6 +18,7 @@ class ClubTerms:
     """A club's settings. Thresholds are remaining minutes; money is in the club's currency.
 
     ``low_balance_minor`` 0 turns that warning off. ``no_show_minutes`` None waits for ever.
+    ``players_pay_later``: a post-pay club, where players start OPEN_ENDED sessions by themselves.
     ``renews_from_wallet``: when no bought tariff fits, renewal goes on with the zone's default
     per-minute tariff.
     """
@@ -34,6 +35,7 @@ class ClubTerms:
     offline_max_minutes: int = 30
     allows_parallel_sessions: bool = False
     renews_from_wallet: bool = False
+    players_pay_later: bool = False
 
     @property
     def ending_soon_ms(self) -> int:

@@ -7,9 +7,11 @@ from typing import Final
 
 from fastapi import FastAPI
 
+from controller.api.access import OPERATION_PERMISSIONS
 from controller.api.openapi import committed_form
 from controller.api.problem_table import PROBLEMS
 from controller.api.routers import API_ROUTERS
+from schemas.access import ROLE_PERMISSIONS, Role
 
 
 def openapi_document() -> str:
@@ -36,9 +38,30 @@ def problems_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
+def access_markdown() -> str:
+    """Who may do what: every operation, the permission it needs, the roles that have it."""
+    lines = [
+        "# Who may do what",
+        "",
+        "Every operation needs one permission, asked for before anything else is looked at.",
+        "A key has its role's permissions, narrowed by its scopes and clubs; a bearer token",
+        "brings its role and clubs as claims. What lies in another chain, another club or with",
+        "another player answers as if it did not exist. A player acts in their own name only,",
+        "and pays from the wallet.",
+        "",
+        "| operation | permission | " + " | ".join(Role) + " |",
+        "|---|---|" + "---|" * len(Role),
+    ]
+    for operation, permission in sorted(OPERATION_PERMISSIONS.items()):
+        may = ("yes" if permission in ROLE_PERMISSIONS[role] else "" for role in Role)
+        lines.append(f"| {operation} | {permission} | " + " | ".join(may) + " |")
+    return "\n".join(lines) + "\n"
+
+
 _WRITERS: Final[Mapping[str, Callable[[], str]]] = {
     "openapi.json": openapi_document,
     "problems.md": problems_markdown,
+    "access.md": access_markdown,
 }
 
 if __name__ == "__main__":

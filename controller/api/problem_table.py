@@ -283,6 +283,12 @@ _DOMAIN: Final = (
         "An open-ended session needs a per-minute tariff.",
     ),
     ProblemKind(
+        "post-pay-not-allowed",
+        409,
+        "Pay first",
+        "In this club only staff opens sessions that are paid at the end.",
+    ),
+    ProblemKind(
         "tariff-other-currency",
         409,
         "The tariff is priced in another currency",

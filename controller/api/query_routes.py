@@ -109,7 +109,7 @@ async def stream_hall(
 
 @router.get("/sessions/{sessionId}", operation_id="getSession", tags=["sessions"])
 async def get_session(
-    rooms: InRooms, principal: AsPrincipal, session_id: SessionId, response: Response
+    *, rooms: InRooms, principal: AsPrincipal, session_id: SessionId, response: Response
 ) -> models.Session:
     """A session, running or over; its version is the ETag, for an If-Match."""
     directory = await rooms.directory.chain(principal.chain_id)

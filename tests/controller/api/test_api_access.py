@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -27,6 +28,7 @@ from actors.store_memory import MemoryStore
 from controller.api.access import OPERATION_PERMISSIONS
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, digest_of
+from controller.api.export import access_markdown
 from controller.api.openapi import describe
 from schemas.access import ROLE_PERMISSIONS, Permission, Role
 from schemas.catalogue import ZoneDocument
@@ -58,6 +60,12 @@ OPERATIONS: Final = operations()
 
 def test_every_operation_has_its_row_and_every_row_its_operation() -> None:
     assert {operation for operation, _, _ in OPERATIONS} == set(OPERATION_PERMISSIONS)
+
+
+def test_the_committed_table_of_access_is_the_one_that_is_asked() -> None:
+    """Regenerate it with ``python -m controller.api.export docs/access.md``."""
+    committed = Path(__file__).parents[3] / "docs" / "access.md"
+    assert committed.read_text() == access_markdown()
 
 
 def test_an_owner_changes_nothing_and_a_player_reads_nobody_else() -> None:
@@ -290,6 +298,15 @@ async def test_a_player_acts_in_no_other_name_and_with_no_cash(
 ) -> None:
     answer = await club.ask(club.player("boris"), "POST", path, body)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_only_the_desk_opens_sessions_on_credit(club: Club) -> None:
+    path = f"/clubs/{CLUB}/sessions"
+    body = {"pcId": "pc-1", "tariffId": "minute", "playerId": "anna", "mode": "OPEN_ENDED"}
+    for caller in ("kiosk", club.player("anna")):
+        answer = await club.ask(caller, "POST", path, body)
+        assert (answer.status_code, answer.json()["code"]) == (409, "post-pay-not-allowed")
+    assert (await club.ask(KEY, "POST", path, body)).status_code == 201
 
 
 async def test_the_channel_of_the_caller_meets_the_sales_policy(club: Club) -> None:

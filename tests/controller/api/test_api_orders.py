@@ -1,5 +1,6 @@
 """Orders, bookings, holds and guests over HTTP, through the owner of the club."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -101,6 +102,39 @@ async def test_an_order_is_made_paid_played_and_given_back(desk: Desk) -> None:
     wallet = (await desk.get("/players/anna/wallet"))["balances"][0]
     total_minor = wallet["cash"]["amountMinor"] + wallet["bonus"]["amountMinor"]
     assert total_minor == 50_000 - 8_000 + 20_000 - 17, "all but the minute that was played"
+
+
+async def test_an_order_paid_by_twenty_at_once_is_paid_once(desk: Desk) -> None:
+    order = await desk.post(ORDERS, {"playerId": "anna", "tariffIds": ["hours"]}, expected=201)
+    path = f"/orders/{order['orderId']}/pay"
+    body = {"payments": [paid(10_000, "balance")]}
+    same = {"Idempotency-Key": "one-key"}
+    first = [desk.client.post(path, json=body, headers=same) for _ in range(20)]
+    answers = await asyncio.gather(*first)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    again = [
+        desk.client.post(path, json=body, headers={"Idempotency-Key": f"key-{number}"})
+        for number in range(20)
+    ]
+    assert {answer.json()["code"] for answer in await asyncio.gather(*again)} == {"order-paid"}
+    wallet = (await desk.get("/players/anna/wallet"))["balances"][0]
+    assert wallet["cash"]["amountMinor"] == 40_000
+    assert len((await desk.get("/players/anna/tariffs"))["playerTariffs"]) == 1
+
+
+async def test_twenty_payments_of_one_order_race_and_one_wins(desk: Desk) -> None:
+    order = await desk.post(ORDERS, {"playerId": "anna", "tariffIds": ["hours"]}, expected=201)
+    path = f"/orders/{order['orderId']}/pay"
+    body = {"payments": [paid(10_000, "balance")]}
+    racing = [
+        desk.client.post(path, json=body, headers={"Idempotency-Key": f"race-{number}"})
+        for number in range(20)
+    ]
+    answers = await asyncio.gather(*racing)
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 19
+    wallet = (await desk.get("/players/anna/wallet"))["balances"][0]
+    assert wallet["cash"]["amountMinor"] == 40_000
 
 
 async def test_a_post_pay_session_is_settled_after_its_end(desk: Desk) -> None:
