@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from faulted_house import FaultedHouse, FaultReport, full_house
+from faulted_house import SPEED, FaultedHouse, FaultReport, full_house
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +20,12 @@ def report() -> Iterator[FaultReport]:
 async def house(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> AsyncIterator[FaultedHouse]:
-    """Everything at work, every PC taken. A file's ``FLEET`` adds simulated PCs to it."""
+    """Everything at work, every PC taken.
+
+    A file's ``FLEET`` adds simulated PCs to it, its ``PACE`` is the speed of business time.
+    """
     folder: Path = tmp_path_factory.mktemp("house") / "state"
     fleet = bool(getattr(request.module, "FLEET", False))
-    async with full_house(folder, fleet=fleet) as running:
+    speed = float(getattr(request.module, "PACE", SPEED))
+    async with full_house(folder, fleet=fleet, speed=speed) as running:
         yield running

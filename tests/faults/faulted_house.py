@@ -205,12 +205,14 @@ def steps_due(state: SessionState, now_ms: int) -> int:
 
 
 @asynccontextmanager
-async def full_house(folder: Path, *, fleet: bool = False) -> AsyncIterator[FaultedHouse]:
+async def full_house(
+    folder: Path, *, fleet: bool = False, speed: float = SPEED
+) -> AsyncIterator[FaultedHouse]:
     """Start everything and seat a player at every PC."""
     per_zone = max(2, SESSIONS // ZONES)
     players = tuple(f"p{number}" for number in range(per_zone * ZONES))
     async with running_stack(
-        folder, speed=SPEED, fleet=fleet, archive=True, pcs_per_zone=per_zone, players=players
+        folder, speed=speed, fleet=fleet, archive=True, pcs_per_zone=per_zone, players=players
     ) as stack:
         seats = [
             f"{club}-{zone}-{number}"

@@ -4,16 +4,16 @@ import asyncio
 import os
 import signal
 
-import orjson
 import pytest
 from clubs_under_test import CHAIN, CLUBS
 from faulted_house import FaultedHouse, FaultReport, machine_ms
 from stack_under_test import send_signal
 
 from actors.placement import shard_of_club
-from actors.store import ChainStream
 
 FLEET = True
+PACE = 5.0
+"""A minute of real time must stay well inside the half hour that a PC's lease outlives us."""
 pytestmark = [
     pytest.mark.faults,
     pytest.mark.integration,
@@ -48,7 +48,7 @@ async def test_a_frozen_host_takes_no_effect_when_it_returns(
         taken = (await house.stack.store.owners([shard]))[shard]
     finally:
         send_signal(frozen, signal.SIGCONT)
-    report.note(f"host frozen {HOST_FROZEN_S:.0f} s", [seconds])
+    report.note(f"host frozen {HOST_FROZEN_S:.0f} s", [seconds], speed=PACE)
     await asyncio.sleep(AFTERWARDS_S)
     after = (await house.stack.store.owners([shard]))[shard]
     assert before.epoch < taken.epoch <= after.epoch
@@ -59,7 +59,7 @@ async def test_a_frozen_host_takes_no_effect_when_it_returns(
 async def test_a_frozen_store_costs_nobody_a_minute(
     house: FaultedHouse, report: FaultReport
 ) -> None:
-    store, child = house.stack.store, house.stack.processes.valkey.child
+    child = house.stack.processes.valkey.child
     place = await house.newest_entry()
     assert not await locked_pcs(house)
     assert child.pid is not None
@@ -70,11 +70,7 @@ async def test_a_frozen_store_costs_nobody_a_minute(
         back_at_ms = machine_ms()
         os.kill(child.pid, signal.SIGCONT)
     seconds = await house.ticks_go_on(back_at_ms, after=place, clubs=CLUBS)
-    report.note(f"store frozen {STORE_FROZEN_S:.0f} s (from its return)", [seconds])
+    report.note(f"store frozen {STORE_FROZEN_S:.0f} s (from its return)", [seconds], speed=PACE)
     assert not await locked_pcs(house)
-    # What was read back of the streams says so too: no PC told of being locked meanwhile.
-    told = await store.stream(CHAIN, ChainStream.OUTBOX, count=100_000)
-    kinds = {orjson.loads(entry.payload)["event"]["kind"] for entry in told}
-    assert not kinds & {"SessionEnded", "PcLocked"}, kinds
     await house.books_are_whole()
     await house.archive_is_the_ledger()
