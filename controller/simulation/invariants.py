@@ -28,6 +28,10 @@ TICK_SLACK_S: Final = 1.6
 def unrest(world: World) -> str | None:
     """What has not come to rest yet, or None."""
     stored = _stored(world)
+    overdue_ms = world.business.now_ms() - _lateness_ms(world)
+    for one in stored.values():
+        if isinstance(one, SessionState) and (one.due_at_ms or overdue_ms) < overdue_ms:
+            return f"{one.session_id} is due since {one.due_at_ms}"
     for pc in world.pcs.values():
         behind = _behind(world, pc, stored)
         if behind is not None:
