@@ -64,6 +64,7 @@ def _url(*schemes: str) -> AfterValidator:
 
 RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
 MqttUrl = Annotated[str, _url("mqtt", "mqtts")]
+ReleaseName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 class ApiKeySettings(BaseModel):
@@ -127,7 +128,9 @@ class Settings(BaseSettings):
     hosts: Annotated[int, Field(ge=1, le=HOSTS_MAX)] = 2
     speed: Annotated[float, Field(gt=0, le=SPEED_MAX)] = 1.0
     """Business seconds per real second; anything but 1 is for demos and simulations."""
-    release: Annotated[str, Field(min_length=1, max_length=64)] = version("clubctl")
+    release: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] = version(
+        "clubctl"
+    )
     verify_every_s: Annotated[float, Field(ge=1)] = 300.0
     """How often the archive process checks the books of every chain, in real seconds."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -11,6 +11,7 @@ from actors.placement import shard_of_club
 from actors.shard_contents import decode_shard
 from actors.wallets import WalletKey
 from billing_core.session import SessionState, SessionStatus
+from controller.archive import ArchiveError
 from controller.simulation import town
 from controller.simulation.machines import PcMachine
 from controller.simulation.players import Desk
@@ -100,7 +101,10 @@ async def final_violations(world: World, desk: Desk) -> list[str]:
     """Everything that is wrong once the chain has come to rest."""
     found = [*world.witness.violations, *world.surrounds.defects, *world.loop.defects]
     if world.archiver is not None:
-        world.archiver.catches_up()
+        try:
+            world.archiver.catches_up()
+        except ArchiveError as error:
+            found.append(f"the archive refuses what it is given: {error}")
     report = await verify_chain(world.store, world.chain_id, world.archive)
     found += [f"{row.check} {row.subject}: {row.expected} / {row.found}" for row in report.rows]
     sessions = await _sessions(world)
