@@ -183,6 +183,7 @@ def test_an_expired_pool_lapses_once() -> None:
     assert settled is not None
     assert sums(settled) == {"EUR:deferred:c1": -80_000, "EUR:revenue:c1": 80_000}
     assert settled.player_tariff.status is PlayerTariffStatus.EXPIRED
+    assert settled.player_tariff.earned_minor == 80_000
     assert lapse(settled.player_tariff, POOL, CLUB, context=context(at_ms=deadline)) is None
 
 
