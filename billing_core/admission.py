@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from billing_core.limits import closing_ms, earliest, place_limit, run_limit
+from billing_core.limits import closing_ms, place_limit
 from billing_core.money import MS_PER_MINUTE
 from billing_core.player_tariff import PlayerTariff, PlayerTariffStatus, expires_at_ms
 from billing_core.pricing import Run, piece_at
@@ -85,12 +85,8 @@ def check_usable(
     if piece_at(run, at_ms) is None:
         message = f"{tariff.name} has no price here for this player at this time"
         return Rejected(RejectionCode.TARIFF_HAS_NO_PRICE, message, "tariff")
-    limit = earliest(run_limit(tariff, pack, terms.club.timezone, run_start_ms=at_ms))
     if pack is not None:
         return _check_pack(pack, tariff, terms, at_ms=at_ms)
-    if limit is not None and limit.at_ms <= at_ms:
-        message = f"{tariff.name} is over at this time"
-        return Rejected(RejectionCode.TARIFF_NOT_USABLE_NOW, message, "tariff")
     return None
 
 

@@ -210,3 +210,11 @@ def test_intervals_are_in_utc() -> None:
     [(start_ms, end_ms)] = intervals_starting_on(Schedule(), "UTC", date(2026, 3, 2))
     assert start_ms == datetime(2026, 3, 2, tzinfo=UTC).timestamp() * 1_000
     assert end_ms - start_ms == 86_400_000
+
+
+def test_always_is_open_for_a_long_time() -> None:
+    """And never has an edge."""
+    now_ms = at_ms("2026-03-02 12:00")
+    until_ms = open_until_ms(Schedule(), "Europe/Berlin", now_ms)
+    assert until_ms > now_ms + 30 * 86_400_000
+    assert next_edge_ms(Schedule(), "Europe/Berlin", now_ms) is None
