@@ -195,14 +195,10 @@ class RedisStore(RedisReads):
             if taken is not None:
                 raise ClubTakenError(f"club {taken.decode()} belongs to another chain")
         pairs = [part for pair in fields.items() for part in pair]
-        await self._link.together(
-            [
-                ("HSET", ChainKeys(chain_id).of("catalogue"), *pairs),
-                ("SADD", CHAINS, chain_id),
-                ("PUBLISH", CATALOGUE_CHANNEL, chain_id),
-            ],
-            atomic=False,
-        )
+        # A chain may be named before anything of it is configured.
+        stored = [("HSET", ChainKeys(chain_id).of("catalogue"), *pairs)] if pairs else []
+        told = [("SADD", CHAINS, chain_id), ("PUBLISH", CATALOGUE_CHANNEL, chain_id)]
+        await self._link.together([*stored, *told], atomic=False)
 
     async def catalogue_changes(
         self, listening: Listening = nothing_to_reread

@@ -165,6 +165,14 @@ async def test_catalogue_is_stored_and_announced(sut: StoreUnderTest) -> None:
     assert await first_of(store.catalogue_changes(), again) == CHAIN
 
 
+async def test_a_chain_may_be_named_before_anything_of_it_is_configured(
+    sut: StoreUnderTest,
+) -> None:
+    await sut.store.put(CHAIN, {})
+    assert await sut.store.chains() == (CHAIN,)
+    assert await sut.store.catalogue(CHAIN) == {}
+
+
 async def test_seeding_twice_keeps_what_is_there(sut: StoreUnderTest) -> None:
     store = sut.store
     assert await store.add_documents(CHAIN, {"player:b": b"1", "player:a": b"1"}) == 2
