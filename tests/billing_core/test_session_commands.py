@@ -221,6 +221,7 @@ def test_a_block_needs_no_caller_to_keep_it() -> None:
     club = world()
     club.do(create(tariff=BLOCK.ref, planned_start_at_ms=None, start=True, player_id="p1"), NOON)
     club.owned.clear()
+    assert club.buy(NOON, "block", "other", "crm") is None
     club.set_wallet(NOON + MINUTE, Wallet(10))
     club.do(EndSession(), NOON + 30 * MINUTE)
     assert club.wallet == Wallet(10 + 3_000)
