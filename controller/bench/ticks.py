@@ -18,6 +18,7 @@ import hiredis
 
 from actors.host_process import tune_collector
 from actors.redis_link import RedisLink, Script
+from actors.store import Ownership
 from actors.store_redis import RedisStore
 from actors.store_wire import encode_batch
 from controller.bench.population import (
@@ -71,10 +72,13 @@ async def _measure(
             ticks = sum(await asyncio.gather(*(_tick(store, club, rounds) for club in at_work)))
         memory = await _reload(store, at_work, per_club=per_club)
         await link.call("FLUSHALL")
-        for club in at_work:
+        owners = [
             await store.acquire(club.ownership.shard, host="bench", nonce="bench")
-        first = [_packed(club.batches[:count]) for club, count in zip(at_work, seated, strict=True)]
-        again = [_packed(club.batches[count:]) for club, count in zip(at_work, seated, strict=True)]
+            for club in at_work
+        ]
+        sides = list(zip(owners, at_work, seated, strict=True))
+        first = [_packed(owner, club.batches[:count]) for owner, club, count in sides]
+        again = [_packed(owner, club.batches[count:]) for owner, club, count in sides]
         await asyncio.to_thread(_send, valkey.port, _interleaved(first))
         commands = _interleaved(again)
         with stopwatch() as bare:
@@ -120,12 +124,12 @@ async def _reload(
     }
 
 
-def _packed(batches: Sequence[Batch]) -> list[bytes]:
-    """Whole commands as they go over the socket, scripts by digest."""
+def _packed(owner: Ownership, batches: Sequence[Batch]) -> list[bytes]:
+    """Whole commands of a new owner as they go over the socket, scripts by digest."""
     digest = Script.named("commit").digest
     commands = []
     for batch in batches:
-        keys, arguments = encode_batch(batch.ownership, batch.seq, batch.units)
+        keys, arguments = encode_batch(owner, batch.seq, batch.units)
         # The stub names a tuple of one where any length is meant.
         words: Any = ("EVALSHA", digest, len(keys), *keys, *arguments)
         commands.append(hiredis.pack_command(words))
