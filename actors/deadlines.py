@@ -29,10 +29,6 @@ class Deadlines:
         self._earliest[key] = at_ms
         heapq.heappush(self._heap, (at_ms, key))
 
-    def forget(self, key: str) -> None:
-        """Nothing is due for ``key`` any more."""
-        self._earliest.pop(key, None)
-
     def due(self, now_ms: int) -> Iterator[str]:
         """Take out every key whose reminder has come; the caller reminds again."""
         while self._heap and self._heap[0][0] <= now_ms:

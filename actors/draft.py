@@ -15,10 +15,7 @@ class TickResult(StrEnum):
     """What an advance did, for the counter of ticks."""
 
     BILLED = "billed"
-    IDLE = "idle"
     ENDED = "ended"
-    CONFLICT = "conflict"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

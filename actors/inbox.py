@@ -23,7 +23,6 @@ class Inbox:
         self._pcs: OrderedDict[_PcKey, PcInput] = OrderedDict()
         self._wallets: dict[WalletKey, WalletInput] = {}
         self._links: deque[LinkInput] = deque(maxlen=16)
-        self.collapsed_count = 0
 
     def __len__(self) -> int:
         return len(self._commands) + len(self._pcs) + len(self._wallets) + len(self._links)
@@ -44,7 +43,6 @@ class Inbox:
         key = (heard.club_id, heard.pc_id, heard.signal)
         earlier = self._pcs.pop(key, None)
         if earlier is not None:
-            self.collapsed_count += 1
             heard = replace(
                 heard,
                 applied=heard.applied or earlier.applied,

@@ -81,7 +81,6 @@ class ShardRuntime:
         self.memory = Memory()
         self.clubs: dict[str, ClubSupervisor] = {}
         self.quarantine = Quarantine()
-        self.outages_count = 0
         self._club_of_pc: dict[str, str] = {}
         self._sessions_due = Deadlines()
         self._grants_due = Deadlines()
@@ -214,7 +213,6 @@ class ShardRuntime:
             self._remind(session_key(session_id))
         for club_id in steps.outages:
             self._clubs_due.remind(club_id, self.clubs[club_id].due_at_ms)
-        self.outages_count += len(steps.outages)
         return steps.turn
 
     def settle(self, drafts: Sequence[Draft], outcomes: Sequence[UnitOutcome], now: Now) -> Settled:
