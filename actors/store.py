@@ -16,6 +16,7 @@ One chain is one hash tag, so everything a commit touches lives in one slot:
 ``clubctl:{C}:closed``             hash, session id -> ``<version>:<final document>``
 ``clubctl:{C}:hall:<club>``        hash, pc id -> tile JSON
 ``clubctl:{C}:live:<club>``        stream, field ``d``: tile or event JSON, bounded
+``clubctl:{C}:enrolment:<club>``   hash, codes, requests and credentials of PCs
 ``clubctl:{C}:catalogue``          hash, ``club:<id>``, ``zone:<id>``, ``pc:<id>``, ``tariff:..``
 =================================  ========================================================
 

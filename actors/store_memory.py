@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from actors.store_enrolment import MemoryEnrolment
 from actors.store_keys import clubs_among
 from actors.store_memory_chain import MemoryChain, MemoryLease
 from actors.store_memory_reads import MemoryReads
@@ -30,7 +31,7 @@ WALLETS = "wallets"
 CATALOGUE = "catalogue"
 
 
-class MemoryStore(MemoryReads):
+class MemoryStore(MemoryReads, MemoryEnrolment):
     """The whole store port (:class:`actors.store.Store`) on a MemoryServer.
 
     ``host`` is the name of the host that uses it, so that it is not told of its own changes.
@@ -204,5 +205,7 @@ class MemoryStore(MemoryReads):
 
 if TYPE_CHECKING:
     from actors.store import Store
+    from actors.store_enrolment import EnrolmentBooks
 
     _PORT: Store = MemoryStore()
+    _BOOKS: EnrolmentBooks = MemoryStore()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from actors.redis_link import RedisLink, Script
+from actors.store_enrolment import RedisEnrolment
 from actors.store_keys import (
     ASSIGNMENTS,
     CATALOGUE_CHANNEL,
@@ -48,7 +49,7 @@ _BEAT = Script.named("beat")
 _CLAIM_CLUBS = Script.named("claim_clubs")
 
 
-class RedisStore(RedisReads):
+class RedisStore(RedisReads, RedisEnrolment):
     """The whole store port (:class:`actors.store.Store`).
 
     ``host`` is the name of the host that uses it, so that it is not told of its own changes.
@@ -240,5 +241,7 @@ class RedisStore(RedisReads):
 
 if TYPE_CHECKING:
     from actors.store import Store
+    from actors.store_enrolment import EnrolmentBooks
 
     _PORT: Store = RedisStore.open("")
+    _BOOKS: EnrolmentBooks = RedisStore.open("")
