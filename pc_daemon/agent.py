@@ -77,8 +77,17 @@ def begin(identity: Identity, image: JournalImage | None, now: Instant) -> Agent
 
 def step(state: AgentState, happening: Happening, now: Instant) -> Outcome:
     """Take in one happening. Actions are to be carried out in order, persisting first."""
+    state = _awake(state, now)
     state, actions = _HANDLERS[type(happening)](state, happening, now)
     return _reconciled(state, actions, now)
+
+
+def _awake(state: AgentState, now: Instant) -> AgentState:
+    """Time in which the agent did not run is no service: the stretch ended when it stopped."""
+    last, usage = state.stepped_at, state.usage
+    if last is not None and now.boot_ms - last.boot_ms >= state.frozen_after_ms:
+        usage = usage.closed(state.identity.boot_id, UsageEnd.FROZEN, last)
+    return replace(state, stepped_at=now, usage=usage)
 
 
 def until_next_ms(state: AgentState, now: Instant) -> int:

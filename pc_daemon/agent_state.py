@@ -20,6 +20,8 @@ from schemas.device import (
 )
 
 MAX_REMEMBERED_COMMANDS = 256
+FROZEN_AFTER_MS = 10_000
+"""An agent looks at its PC every second; after a gap like this it was not running."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ class AgentState:
     reported: Reported | None = None
     usage_sent_beat: int | None = None
     persisted: JournalImage | None = None
+    stepped_at: Instant | None = None
+    """When the agent last did anything."""
+    frozen_after_ms: int = FROZEN_AFTER_MS
 
 
 # What can happen ---------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from schemas.device import (
     PresenceReason,
     PresenceState,
     Reported,
+    Serving,
     UsageBatch,
 )
 
@@ -33,6 +34,18 @@ def birth(state: AgentState, now: Instant) -> Birth:
         mode=verdict.mode,
         session_id=_session_id(verdict),
         lease_remaining_ms=_left_ms(verdict, now),
+        unsent_usage_count=len(state.usage.records),
+        serving=serving(state, now),
+    )
+
+
+def serving(state: AgentState, now: Instant) -> Serving:
+    """The boot clock and the usage book as they stand."""
+    stretch = state.usage.stretch
+    return Serving(
+        boot_id=state.identity.boot_id,
+        boot_ms=now.boot_ms,
+        since_boot_ms=None if stretch is None else stretch.since.boot_ms,
         unsent_usage_count=len(state.usage.records),
     )
 
@@ -56,6 +69,7 @@ def heartbeat(state: AgentState, now: Instant) -> Heartbeat:
         mode=verdict.mode,
         ui_ok=state.ui_ok,
         lease_remaining_ms=_left_ms(verdict, now),
+        serving=serving(state, now),
     )
 
 

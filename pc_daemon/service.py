@@ -15,6 +15,7 @@ from typing import Final
 
 from pc_daemon.agent import TICK_MS, begin, step, until_next_ms
 from pc_daemon.agent_state import (
+    FROZEN_AFTER_MS,
     Action,
     AgentState,
     CommandReceived,
@@ -114,7 +115,9 @@ class AgentService:
         self._rebooting: asyncio.Task[None] | None = None
         self.stats = ServiceStats()
         image = around.journal.load()
-        self._state = begin(identity, image, around.clock.now())
+        begun = begin(identity, image, around.clock.now())
+        frozen_after_ms = int(FROZEN_AFTER_MS * around.clock.speed)
+        self._state = replace(begun, frozen_after_ms=frozen_after_ms)
         self.link = around.make_link(self, self._will)
         self.link.subscribe(pc_down_filter(identity.club_id, identity.pc_id))
 

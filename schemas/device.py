@@ -99,6 +99,9 @@ class UsageEnd(StrEnum):
     LEASE_ENDED = "LEASE_ENDED"
     INTERRUPTED = "INTERRUPTED"
     """The agent or the PC stopped; the end is the last instant the journal proves."""
+    FROZEN = "FROZEN"
+    """The agent did not run for a while and then went on: the PC hung or slept. The end is the
+    last instant before."""
 
 
 class _Message(BaseModel):
@@ -158,6 +161,20 @@ class DesiredDocument(_Message):
         return self
 
 
+class Serving(_Message):
+    """Where a PC's boot clock and its book of served time stand as this is said.
+
+    It ties the PC's own clock to the controller's, so that stretches of service can be placed
+    without believing the PC's calendar. ``since_boot_ms`` is when the stretch that runs began,
+    None while the PC is locked; ``unsent_usage_count`` are finished ones not acknowledged yet.
+    """
+
+    boot_id: Token
+    boot_ms: Counter
+    since_boot_ms: Counter | None = None
+    unsent_usage_count: Counter = 0
+
+
 class Birth(_Message):
     """First word of every connection: who speaks, since when, and what it holds."""
 
@@ -172,6 +189,7 @@ class Birth(_Message):
     session_id: Token | None = None
     lease_remaining_ms: DurationMs | None = None
     unsent_usage_count: Counter = 0
+    serving: Serving | None = None
 
 
 class Heartbeat(_Message):
@@ -184,6 +202,7 @@ class Heartbeat(_Message):
     mode: PcMode
     ui_ok: bool = True
     lease_remaining_ms: DurationMs | None = None
+    serving: Serving | None = None
 
 
 class Reported(_Message):

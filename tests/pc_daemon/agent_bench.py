@@ -66,10 +66,13 @@ class Bench:
     now: Instant = START
     identity: Identity = IDENTITY
     image: JournalImage | None = None
+    frozen_after_ms: int = 1_000 * MINUTE_MS
+    """The bench ticks once per wait, however long: that is no agent that hung."""
     actions: list[Action] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.state: AgentState = begin(self.identity, self.image, self.now)
+        begun = begin(self.identity, self.image, self.now)
+        self.state: AgentState = replace(begun, frozen_after_ms=self.frozen_after_ms)
         self.take(Tick())
 
     def take(self, happening: Happening) -> list[Action]:

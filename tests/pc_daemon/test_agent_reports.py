@@ -24,10 +24,12 @@ from schemas.device import (
     DeviceCommandResult,
     DocumentVersion,
     Heartbeat,
+    PcMode,
     Presence,
     PresenceReason,
     PresenceState,
     Reported,
+    Serving,
     UsageAck,
     UsageBatch,
     UsageEnd,
@@ -159,3 +161,34 @@ def test_a_stopping_agent_says_why() -> None:
     (presence,) = sent(bench.take(Stopping(PresenceReason.SHUTDOWN)), Presence)
     assert isinstance(presence, Presence)
     assert (presence.state, presence.reason) == (PresenceState.OFFLINE, PresenceReason.SHUTDOWN)
+
+
+def test_time_in_which_the_agent_did_not_run_is_no_service() -> None:
+    bench = Bench(frozen_after_ms=10_000)
+    bench.online()
+    bench.document(unlocked(1, lease(minutes=60)))
+    for _ in range(60):
+        bench.wait(1_000)
+    stopped = bench.now
+    bench.wait(12 * MINUTE_MS)
+    (record,) = bench.state.usage.records
+    assert record.end is UsageEnd.FROZEN
+    assert (record.started_boot_ms, record.ended_boot_ms) == (START.boot_ms, stopped.boot_ms)
+    assert bench.mode is PcMode.UNLOCKED
+    (beat,) = sent(bench.take(HeartbeatDue()), Heartbeat)
+    assert isinstance(beat, Heartbeat)
+    assert beat.serving is not None
+    assert beat.serving == Serving(
+        boot_id="boot-1",
+        boot_ms=bench.now.boot_ms,
+        since_boot_ms=bench.now.boot_ms,
+        unsent_usage_count=1,
+    )
+
+
+def test_a_pause_shorter_than_the_limit_is_service() -> None:
+    bench = Bench(frozen_after_ms=10_000)
+    bench.online()
+    bench.document(unlocked(1, lease(minutes=60)))
+    bench.wait(9_999)
+    assert bench.state.usage.records == ()
