@@ -53,6 +53,9 @@ USAGE_RETRY_BEATS: Final = 6
 TICK_MS: Final = 1_000
 """Real time between two looks at the machine, whatever is due."""
 NOTHING_DUE_MS: Final = 3_600_000
+_OBEYED: Final = frozenset(
+    {DeviceCommandKind.MESSAGE, DeviceCommandKind.REBIRTH, DeviceCommandKind.REBOOT}
+)
 
 Outcome = tuple[AgentState, tuple[Action, ...]]
 
@@ -151,13 +154,15 @@ def _command(state: AgentState, happening: CommandReceived, now: Instant) -> Out
         return state, (Send(known),)
     if now.wall_ms > command.not_after_ms:
         return answers.concluded(state, command, CommandOutcome.EXPIRED)
+    if command.kind not in _OBEYED:
+        return answers.concluded(state, command, CommandOutcome.REFUSED)
     state, sent = answers.concluded(state, command, CommandOutcome.DONE)
     match command.kind:
         case DeviceCommandKind.MESSAGE:
             return state, (*sent, Notify(command.text))
         case DeviceCommandKind.REBIRTH:
             return replace(state, reported=None), (*sent, Send(answers.birth(state, now)))
-        case DeviceCommandKind.REBOOT:
+        case _:
             return state, (*sent, Reboot())
 
 
@@ -250,6 +255,8 @@ def _shown(state: AgentState, verdict: Verdict, now: Instant) -> Outcome:
         unlocked = verdict.mode is PcMode.UNLOCKED
         screen = Screen(
             mode=verdict.mode,
+            reason=document.reason,
+            club=document.club_name,
             title=document.title,
             message=document.message,
             player_label=document.player_label,

@@ -12,6 +12,7 @@ from schemas.device import (
     DeviceCommand,
     DeviceCommandResult,
     DocumentVersion,
+    LockReason,
     PcMode,
     PresenceReason,
     Reported,
@@ -32,12 +33,16 @@ class Screen:
     """
 
     mode: PcMode
+    reason: LockReason | None = None
+    """None: this PC has not heard of its club yet."""
+    club: str = ""
     title: str = ""
     message: str = ""
     player_label: str = ""
     ends_at_ms: int | None = None
     warning: WarningLevel = WarningLevel.NONE
     lease_seq: int | None = None
+    maintenance: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from schemas.device import (
     UsageBatch,
 )
 from schemas.topics import DownLeaf, Leaf, UpLeaf
+from schemas.trust import KeysDocument, Welcome
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -29,7 +30,9 @@ MAX_DESIRED_BYTES: Final = 4 * 1024
 MAX_DOWN_BYTES: Final = 4 * 1024
 MAX_UP_BYTES: Final = 8 * 1024
 
-DownMessage = DesiredDocument | DeviceCommand | UsageAck
+_OTHER_DOWN: Final = frozenset({DeviceCommand, UsageAck, Welcome, KeysDocument})
+
+DownMessage = DesiredDocument | DeviceCommand | UsageAck | Welcome | KeysDocument
 UpMessage = Birth | Heartbeat | Reported | Presence | UsageBatch | DeviceCommandResult
 DeviceMessage = DownMessage | UpMessage
 
@@ -37,6 +40,8 @@ MESSAGE_OF_LEAF: Final[dict[Leaf, type[DeviceMessage]]] = {
     DownLeaf.DESIRED: DesiredDocument,
     DownLeaf.CMD: DeviceCommand,
     DownLeaf.ACK: UsageAck,
+    DownLeaf.WELCOME: Welcome,
+    DownLeaf.KEYS: KeysDocument,
     UpLeaf.BIRTH: Birth,
     UpLeaf.PRESENCE: Presence,
     UpLeaf.HEARTBEAT: Heartbeat,
@@ -97,7 +102,7 @@ def max_bytes(model: type[BaseModel]) -> int:
     """The size limit of a message."""
     if model is DesiredDocument:
         return MAX_DESIRED_BYTES
-    return MAX_DOWN_BYTES if model in (DeviceCommand, UsageAck) else MAX_UP_BYTES
+    return MAX_DOWN_BYTES if model in _OTHER_DOWN else MAX_UP_BYTES
 
 
 def _malformed(error: ValidationError) -> MalformedMessage:

@@ -10,17 +10,26 @@ Unknown fields are ignored, so that either end may be upgraded first.
 from enum import StrEnum
 from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from schemas.fields import (
+    Counter,
+    DurationMs,
+    InstantMs,
+    Nonce,
+    Signature,
+    Text,
+    Title,
+    Token,
+    WireMessage,
+)
+from schemas.journal_events import JournalEvent
+from schemas.machine_facts import HardwareFacts, MacAddress, MachineFacts
 
 MAX_USAGE_BATCH = 16
+"""Records and events together, in one message."""
 MAX_REPORTED_ERRORS = 8
-
-Counter = Annotated[int, Field(ge=0, le=2**53)]
-InstantMs = Annotated[int, Field(ge=0, le=2**53)]
-DurationMs = Annotated[int, Field(ge=0, le=366 * 24 * 3_600_000)]
-Token = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
-Title = Annotated[str, Field(max_length=80)]
-Text = Annotated[str, Field(max_length=280)]
+MAX_TITLE_LENGTH = 80
 
 
 class DocumentVersion(NamedTuple):
@@ -35,6 +44,17 @@ class PcMode(StrEnum):
 
     LOCKED = "LOCKED"
     UNLOCKED = "UNLOCKED"
+
+
+class LockReason(StrEnum):
+    """Why a locked PC is locked, in the screen's own words and language."""
+
+    FREE = "FREE"
+    RESERVED = "RESERVED"
+    """A booked session waits for its player."""
+    MOVING = "MOVING"
+    """The player's other PC is still closing."""
+    HELD = "HELD"
 
 
 class WarningLevel(StrEnum):
@@ -68,9 +88,17 @@ class AgentFault(StrEnum):
 
     LEASE_MISSING = "lease-missing"
     LEASE_FOREIGN = "lease-foreign"
-    """The lease names another PC, session or controller epoch than its document."""
+    """The lease names another chain, club, PC, session or controller epoch."""
+    LEASE_FORGED = "lease-forged"
+    """No signature, or one that its key did not make over what the lease says."""
+    LEASE_KEY_UNKNOWN = "lease-key-unknown"
+    """Signed by a key this PC was never told of, or no longer trusts."""
     LEASE_REPLAYED = "lease-replayed"
     LEASE_ENDED = "lease-ended"
+    TIME_UNPROVEN = "time-unproven"
+    """The PC has lost its memory, so it waits for the controller's word before it opens."""
+    ORDER_FORGED = "order-forged"
+    """An order, a welcome or a list of keys that the controller did not sign was refused."""
     LOCKER_FAILED = "locker-failed"
     JOURNAL_FAILED = "journal-failed"
 
@@ -79,8 +107,17 @@ class DeviceCommandKind(StrEnum):
     """One-shot orders."""
 
     MESSAGE = "MESSAGE"
+    """Show ``text``."""
     REBIRTH = "REBIRTH"
+    """Introduce yourself again."""
     REBOOT = "REBOOT"
+    SHUTDOWN = "SHUTDOWN"
+    WAKE = "WAKE"
+    """Send the magic packet that wakes the PC whose network card is ``mac``."""
+    IDENTIFY = "IDENTIFY"
+    """Show for ``duration_ms`` which PC this is."""
+    MAINTENANCE = "MAINTENANCE"
+    """For ``duration_ms`` whoever enters the technician's code may open the PC; zero ends it."""
 
 
 class CommandOutcome(StrEnum):
@@ -89,6 +126,8 @@ class CommandOutcome(StrEnum):
     DONE = "DONE"
     EXPIRED = "EXPIRED"
     FAILED = "FAILED"
+    REFUSED = "REFUSED"
+    """Not signed by the controller, incomplete, or beyond what this PC can do."""
 
 
 class UsageEnd(StrEnum):
@@ -104,18 +143,19 @@ class UsageEnd(StrEnum):
     last instant before."""
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-
-class CoverageLease(_Message):
+class CoverageLease(WireMessage):
     """The right to stay unlocked for ``duration_ms``, counted by the PC on its boot clock.
 
-    ``hard_stop_at_ms`` is compared with the PC's wall clock and can only shorten. Within a
+    ``hard_stop_at_ms`` is compared with the PC's calendar and can only shorten. Within a
     ``lease_id``, ``seq`` rises with every grant; a grant replaces the one before it.
+    ``offline_max_ms`` is set when less is granted than is covered, because a PC may not be
+    without the controller for longer. ``signature`` is by key ``kid`` over everything else
+    (``schemas/signing.py``); a PC with pinned keys obeys no lease without one.
     """
 
     lease_id: Token
+    chain_id: Token | None = None
+    club_id: Token | None = None
     pc_id: Token
     session_id: Token
     seq: Counter
@@ -125,10 +165,10 @@ class CoverageLease(_Message):
     hard_stop_at_ms: InstantMs
     offline_max_ms: DurationMs | None = None
     kid: Token | None = None
-    signature: Annotated[str, Field(max_length=128)] | None = None
+    signature: Signature | None = None
 
 
-class DesiredDocument(_Message):
+class DesiredDocument(WireMessage):
     """The whole target state of one PC; level-triggered, retained, newest version wins.
 
     UNLOCKED needs a session and its lease. ``ends_at_ms`` is what the player is told; the lease
@@ -140,7 +180,11 @@ class DesiredDocument(_Message):
     rev: Counter
     mode: PcMode
     session_id: Token | None = None
+    reason: LockReason = LockReason.FREE
+    """Of a LOCKED document."""
+    club_name: Title = ""
     title: Title = ""
+    """The PC's name, as on its case."""
     message: Text = ""
     player_label: Annotated[str, Field(max_length=64)] = ""
     ends_at_ms: InstantMs | None = None
@@ -161,7 +205,7 @@ class DesiredDocument(_Message):
         return self
 
 
-class Serving(_Message):
+class Serving(WireMessage):
     """Where a PC's boot clock and its book of served time stand as this is said.
 
     It ties the PC's own clock to the controller's, so that stretches of service can be placed
@@ -175,8 +219,11 @@ class Serving(_Message):
     unsent_usage_count: Counter = 0
 
 
-class Birth(_Message):
-    """First word of every connection: who speaks, since when, and what it holds."""
+class Birth(WireMessage):
+    """First word of every connection: who speaks, since when, and what it holds.
+
+    ``nonce`` asks for a welcome; ``keys_version`` is that of the keys the PC trusts.
+    """
 
     v: Literal[1] = 1
     boot_id: Token
@@ -189,11 +236,16 @@ class Birth(_Message):
     session_id: Token | None = None
     lease_remaining_ms: DurationMs | None = None
     unsent_usage_count: Counter = 0
+    dropped_usage_count: Counter = 0
+    """Records and events lost because the journal was full."""
     serving: Serving | None = None
+    nonce: Nonce | None = None
+    keys_version: Counter | None = None
+    machine: MachineFacts | None = None
 
 
-class Heartbeat(_Message):
-    """I am here, and this is what I show."""
+class Heartbeat(WireMessage):
+    """I am here, and this is what I show. ``nonce`` and ``keys_version`` as in a birth."""
 
     v: Literal[1] = 1
     seq: Counter
@@ -203,9 +255,13 @@ class Heartbeat(_Message):
     ui_ok: bool = True
     lease_remaining_ms: DurationMs | None = None
     serving: Serving | None = None
+    nonce: Nonce | None = None
+    keys_version: Counter | None = None
+    hardware: HardwareFacts | None = None
+    """Sent at a slower rate than beats are; None says nothing."""
 
 
-class Reported(_Message):
+class Reported(WireMessage):
     """What the PC did with the newest document it saw; sent on every change, retained."""
 
     v: Literal[1] = 1
@@ -220,7 +276,7 @@ class Reported(_Message):
     """The PC's own wall clock: informational, never judged by."""
 
 
-class Presence(_Message):
+class Presence(WireMessage):
     """Online or offline; one of an older connection than the newest known does not count."""
 
     v: Literal[1] = 1
@@ -229,7 +285,7 @@ class Presence(_Message):
     connection_epoch: Counter
 
 
-class UsageRecord(_Message):
+class UsageRecord(WireMessage):
     """A stretch in which the PC provably served a session, on its own clocks.
 
     Keyed by (PC, ``boot_id``, ``seq``). ``started_boot_ms`` and ``ended_boot_ms`` are boot-clock
@@ -247,26 +303,40 @@ class UsageRecord(_Message):
     end: UsageEnd
 
 
-class UsageBatch(_Message):
-    """Unacknowledged records, oldest first."""
+class UsageBatch(WireMessage):
+    """What the journal holds unacknowledged, oldest first; at most ``MAX_USAGE_BATCH`` in all."""
 
     v: Literal[1] = 1
     connection_epoch: Counter
-    records: Annotated[tuple[UsageRecord, ...], Field(min_length=1, max_length=MAX_USAGE_BATCH)]
+    records: Annotated[tuple[UsageRecord, ...], Field(max_length=MAX_USAGE_BATCH)] = ()
+    events: Annotated[tuple[JournalEvent, ...], Field(max_length=MAX_USAGE_BATCH)] = ()
+
+    @property
+    def newest(self) -> tuple[str, int]:
+        """(``boot_id``, ``seq``) of the youngest: acknowledging it acknowledges all."""
+        last = max((*self.records, *self.events), key=lambda entry: entry.seq)
+        return last.boot_id, last.seq
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not 1 <= len(self.records) + len(self.events) <= MAX_USAGE_BATCH:
+            raise ValueError(f"a batch holds 1 to {MAX_USAGE_BATCH} records and events")
+        return self
 
 
-class UsageAck(_Message):
-    """Every record up to and including (``boot_id``, ``seq``) is durable at the controller."""
+class UsageAck(WireMessage):
+    """All records and events up to (``boot_id``, ``seq``) are durable at the controller."""
 
     v: Literal[1] = 1
     boot_id: Token
     seq: Counter
 
 
-class DeviceCommand(_Message):
+class DeviceCommand(WireMessage):
     """A one-shot order; a repeated ``cmd_id`` gets the first answer again.
 
-    ``not_after_ms`` is UTC; the PC answers EXPIRED when its wall clock is past it.
+    ``not_after_ms`` is UTC; the PC answers EXPIRED when its calendar is past it. Every order is
+    signed for one PC; a PC with pinned keys answers REFUSED to one that is not.
     """
 
     v: Literal[1] = 1
@@ -274,9 +344,15 @@ class DeviceCommand(_Message):
     kind: DeviceCommandKind
     not_after_ms: InstantMs
     text: Text = ""
+    duration_ms: DurationMs | None = None
+    mac: MacAddress | None = None
+    code_hash: Annotated[str, Field(max_length=200)] | None = None
+    """What the technician's code is checked against; never the code."""
+    kid: Token | None = None
+    signature: Signature | None = None
 
 
-class DeviceCommandResult(_Message):
+class DeviceCommandResult(WireMessage):
     """The answer to one order."""
 
     v: Literal[1] = 1
@@ -285,7 +361,7 @@ class DeviceCommandResult(_Message):
     detail: Text = ""
 
 
-class ControllerState(_Message):
+class ControllerState(WireMessage):
     """Retained word of one controller process; an older epoch than the newest does not count."""
 
     v: Literal[1] = 1
@@ -293,7 +369,7 @@ class ControllerState(_Message):
     online: bool
 
 
-class Echo(_Message):
+class Echo(WireMessage):
     """A canary on the ingest connection: it must come back."""
 
     v: Literal[1] = 1

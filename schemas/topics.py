@@ -26,6 +26,10 @@ class DownLeaf(StrEnum):
     """QoS 1, expires: a one-shot order."""
     ACK = "ack"
     """QoS 1, expires: usage records the controller has made durable."""
+    WELCOME = "welcome"
+    """QoS 1, expires soon: the answer to a birth, with the controller's time."""
+    KEYS = "keys"
+    """QoS 1, expires: the next list of keys, to a PC that knows an older one."""
 
 
 class UpLeaf(StrEnum):
@@ -61,6 +65,8 @@ DELIVERIES: Final[dict[Leaf, Delivery]] = {
     DownLeaf.DESIRED: Delivery(retain=True),
     DownLeaf.CMD: Delivery(expiry_s=30),
     DownLeaf.ACK: Delivery(expiry_s=600),
+    DownLeaf.WELCOME: Delivery(expiry_s=10),
+    DownLeaf.KEYS: Delivery(expiry_s=600),
     UpLeaf.BIRTH: Delivery(),
     UpLeaf.PRESENCE: Delivery(retain=True),
     UpLeaf.HEARTBEAT: Delivery(qos=0, expiry_s=30),

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from schemas.codec import (
     MAX_DESIRED_BYTES,
+    MAX_DOWN_BYTES,
     MAX_UP_BYTES,
     MESSAGE_OF_LEAF,
     MalformedCode,
@@ -43,6 +44,8 @@ from schemas.device import (
     UsageRecord,
     WarningLevel,
 )
+from schemas.journal_events import JournalEvent, JournalEventKind
+from schemas.machine_facts import HardwareFacts
 from schemas.topics import (
     CONTROLLER_STATE_TOPIC,
     DownLeaf,
@@ -55,10 +58,12 @@ from schemas.topics import (
     pc_down_filter,
     pc_topic,
 )
+from schemas.trust import KeysDocument, PublicKeyEntry, Welcome
 
 LEAVES: list[Leaf] = [*DownLeaf, *UpLeaf]
 WIDE = 2**53
 ID = "x" * 64
+SIGNATURE = "A" * 86 + "=="
 
 LEASE = CoverageLease(
     lease_id=ID,
@@ -70,8 +75,10 @@ LEASE = CoverageLease(
     duration_ms=10**10,
     hard_stop_at_ms=WIDE,
     offline_max_ms=10**10,
+    chain_id=ID,
+    club_id=ID,
     kid=ID,
-    signature="s" * 128,
+    signature=SIGNATURE,
 )
 LARGEST_DOCUMENT = DesiredDocument(
     epoch=WIDE,
@@ -97,18 +104,59 @@ RECORD = UsageRecord(
     ended_at_ms=WIDE,
     end=UsageEnd.INTERRUPTED,
 )
+EVENT = JournalEvent(
+    boot_id=ID,
+    seq=WIDE,
+    kind=JournalEventKind.SCREEN_RESTARTED,
+    started_boot_ms=WIDE,
+    ended_boot_ms=WIDE,
+    started_at_ms=WIDE,
+    ended_at_ms=WIDE,
+    session_id=ID,
+    detail="d" * 64,
+)
+HARDWARE = HardwareFacts(
+    cpu_percent=7, memory_percent=50, gpu_percent=99, cpu_celsius=71, gpu_celsius=80
+)
+LARGEST_ORDER = DeviceCommand(
+    cmd_id=ID,
+    kind=DeviceCommandKind.SHUTDOWN,
+    not_after_ms=WIDE,
+    text="\x01" * 280,
+    duration_ms=10**10,
+    mac="00:11:22:aa:bb:ff",
+    code_hash="h" * 200,
+    kid=ID,
+    signature=SIGNATURE,
+)
+KEYS = KeysDocument(
+    version=WIDE,
+    keys=tuple(PublicKeyEntry(kid=f"{n}{ID[1:]}", public="A" * 43 + "=") for n in range(4)),
+    kid=ID,
+    signature=SIGNATURE,
+)
 EXAMPLES: dict[Leaf, BaseModel] = {
     DownLeaf.DESIRED: LARGEST_DOCUMENT,
     DownLeaf.CMD: DeviceCommand(
         cmd_id="c1", kind=DeviceCommandKind.MESSAGE, not_after_ms=1, text="Пицца готова 🍕"
     ),
     DownLeaf.ACK: UsageAck(boot_id="b", seq=1),
+    DownLeaf.WELCOME: Welcome(
+        nonce="0f" * 16, at_ms=WIDE, epoch=WIDE, rev=WIDE, kid=ID, signature=SIGNATURE
+    ),
+    DownLeaf.KEYS: KEYS,
     UpLeaf.BIRTH: Birth(boot_id="b", connection_epoch=1, agent_version="1.0", mode=PcMode.LOCKED),
     UpLeaf.PRESENCE: Presence(
         state=PresenceState.OFFLINE, reason=PresenceReason.CONNECTION_LOST, connection_epoch=1
     ),
     UpLeaf.HEARTBEAT: Heartbeat(
-        seq=1, connection_epoch=1, applied=DocumentVersion(1, 2), mode=PcMode.LOCKED
+        seq=1,
+        connection_epoch=1,
+        applied=DocumentVersion(1, 2),
+        mode=PcMode.LOCKED,
+        nonce="0f" * 16,
+        keys_version=1,
+        hardware=HARDWARE,
     ),
     UpLeaf.REPORTED: Reported(
         connection_epoch=1, mode=PcMode.LOCKED, errors=(AgentFault.LEASE_ENDED,), at_ms=1
@@ -135,6 +183,30 @@ def test_controller_messages_survive_the_wire(message: BaseModel) -> None:
 def test_the_largest_messages_fit_their_limits() -> None:
     assert len(encode(LARGEST_DOCUMENT)) <= MAX_DESIRED_BYTES
     assert len(encode(EXAMPLES[UpLeaf.USAGE])) <= MAX_UP_BYTES
+    half = MAX_USAGE_BATCH // 2
+    mixed = UsageBatch(connection_epoch=WIDE, records=(RECORD,) * half, events=(EVENT,) * half)
+    assert len(encode(mixed)) <= MAX_UP_BYTES
+    assert len(encode(LARGEST_ORDER)) <= MAX_DOWN_BYTES
+
+
+@pytest.mark.parametrize("count", [(0, 0), (MAX_USAGE_BATCH, 1)])
+def test_a_batch_is_neither_empty_nor_larger_than_agreed(count: tuple[int, int]) -> None:
+    records, events = count
+    with pytest.raises(ValueError, match="1 to 16"):
+        UsageBatch(connection_epoch=1, records=(RECORD,) * records, events=(EVENT,) * events)
+
+
+def test_the_newest_of_a_batch_is_the_last_of_records_and_events() -> None:
+    event = EVENT.model_copy(update={"boot_id": "b2", "seq": 7})
+    record = RECORD.model_copy(update={"boot_id": "b1", "seq": 6})
+    batch = UsageBatch(connection_epoch=1, records=(record,), events=(event,))
+    assert batch.newest == ("b2", 7)
+
+
+def test_each_key_of_a_list_has_a_name_of_its_own() -> None:
+    twice = (PublicKeyEntry(kid="k1", public="A" * 43 + "="),) * 2
+    with pytest.raises(ValueError, match="each kid"):
+        KeysDocument(version=1, keys=twice)
 
 
 @pytest.mark.parametrize(
