@@ -18,6 +18,7 @@ One chain is one hash tag, so everything a commit touches lives in one slot:
 ``clubctl:{C}:live:<club>``        stream, field ``d``: tile or event JSON, bounded
 ``clubctl:{C}:enrolment:<club>``   hash, codes, requests and credentials of PCs
 ``clubctl:{C}:catalogue``          hash, ``club:<id>``, ``zone:<id>``, ``pc:<id>``, ``tariff:..``
+``clubctl:{C}:catalogue-revision`` how often the catalogue has changed
 =================================  ========================================================
 
 Everything about hosts is outside the chains: ``clubctl:host:<name>`` (liveness, with expiry),
@@ -42,6 +43,7 @@ Guarantees of :meth:`Store.commit`:
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+from actors.store_editing import CatalogueEdit, CatalogueEditing, CatalogueImage
 from actors.store_values import (
     IDEMPOTENCY_RETENTION_MS,
     LIVE_STREAM_MAX_ENTRIES,
@@ -87,6 +89,9 @@ __all__ = [
     "ChainImage",
     "ChainStream",
     "Claim",
+    "CatalogueEdit",
+    "CatalogueEditing",
+    "CatalogueImage",
     "ClosedSession",
     "ClubTakenError",
     "CommitResult",
@@ -308,7 +313,16 @@ class Inspection(Protocol):
         """Drop a stream's entries with ids below ``before``; how many went."""
 
 
-class Store(ShardStore, HostRegistry, Catalogue, ReadModels, Snapshots, Inspection, Protocol):
+class Store(
+    ShardStore,
+    HostRegistry,
+    Catalogue,
+    CatalogueEditing,
+    ReadModels,
+    Snapshots,
+    Inspection,
+    Protocol,
+):
     """The whole port; RedisStore and MemoryStore implement it."""
 
     async def close(self) -> None:

@@ -10,6 +10,9 @@ CLUBS = "clubctl:clubs"
 SNAPSHOTS = "clubctl:snapshots"
 WALLET_CHANNEL = "clubctl:wallets"
 CATALOGUE_CHANNEL = "clubctl:catalogue"
+PLAYER_CHANNEL = "clubctl:players"
+CATALOGUE_REVISION = "catalogue-revision"
+"""What follows the chain's prefix: how often the catalogue has changed."""
 _CLUB = "club:"
 
 

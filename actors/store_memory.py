@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from actors.store_enrolment import MemoryEnrolment
 from actors.store_keys import clubs_among
 from actors.store_memory_chain import MemoryChain, MemoryLease
-from actors.store_memory_reads import MemoryReads
+from actors.store_memory_edits import CATALOGUE, MemoryEdits
 from actors.store_memory_server import MemoryServer
 from actors.store_values import (
-    ClubTakenError,
     CommitResult,
     HostRecord,
     Listening,
@@ -28,10 +27,9 @@ from actors.store_values import (
 from actors.store_wire import check_batch
 
 WALLETS = "wallets"
-CATALOGUE = "catalogue"
 
 
-class MemoryStore(MemoryReads, MemoryEnrolment):
+class MemoryStore(MemoryEdits, MemoryEnrolment):
     """The whole store port (:class:`actors.store.Store`) on a MemoryServer.
 
     ``host`` is the name of the host that uses it, so that it is not told of its own changes.
@@ -148,12 +146,10 @@ class MemoryStore(MemoryReads, MemoryEnrolment):
 
     async def put(self, chain_id: str, fields: Mapping[str, bytes]) -> None:
         """See :meth:`actors.store.Catalogue.put`."""
-        clubs, owners = clubs_among(fields), self._server.clubs
-        for club_id in clubs:
-            if owners.get(club_id, chain_id) != chain_id:
-                raise ClubTakenError(f"club {club_id} belongs to another chain")
-        owners.update(dict.fromkeys(clubs, chain_id))
-        self._chain(chain_id).catalogue.update(fields)
+        self._claim_clubs(chain_id, clubs_among(fields))
+        chain = self._chain(chain_id)
+        chain.catalogue.update(fields)
+        chain.revision += bool(fields)
         self._server.configured.add(chain_id)
         self._server.publish(CATALOGUE, chain_id)
 

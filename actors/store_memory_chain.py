@@ -77,6 +77,7 @@ class MemoryChain:
     halls: dict[str, dict[str, bytes]] = field(default_factory=dict)
     live: dict[str, MemoryStream] = field(default_factory=dict)
     catalogue: dict[str, bytes] = field(default_factory=dict)
+    revision: int = 0
     enrolment: dict[str, dict[str, bytes]] = field(default_factory=dict)
     audit: MemoryStream = field(default_factory=MemoryStream)
 

@@ -12,8 +12,8 @@ from actors.store_enrolment import RedisEnrolment
 from actors.store_keys import (
     ASSIGNMENTS,
     CATALOGUE_CHANNEL,
+    CATALOGUE_REVISION,
     CHAINS,
-    CLUBS,
     HOSTS,
     SNAPSHOTS,
     WALLET_CHANNEL,
@@ -22,9 +22,8 @@ from actors.store_keys import (
     host_key,
     snapshot_key,
 )
-from actors.store_redis_reads import RedisReads
+from actors.store_redis_edits import RedisEdits
 from actors.store_values import (
-    ClubTakenError,
     CommitResult,
     HostRecord,
     Listening,
@@ -46,10 +45,9 @@ _ACQUIRE = Script.named("acquire")
 _RELEASE = Script.named("release")
 _RETIRE = Script.named("retire")
 _BEAT = Script.named("beat")
-_CLAIM_CLUBS = Script.named("claim_clubs")
 
 
-class RedisStore(RedisReads, RedisEnrolment):
+class RedisStore(RedisEdits, RedisEnrolment):
     """The whole store port (:class:`actors.store.Store`).
 
     ``host`` is the name of the host that uses it, so that it is not told of its own changes.
@@ -149,6 +147,11 @@ class RedisStore(RedisReads, RedisEnrolment):
         if await self._link.run(_RETIRE, [host_key(name)], [incarnation]):
             await self._link.call("SREM", HOSTS, name)
 
+    async def calendar_ms(self) -> int:
+        """See :meth:`actors.timekeeping.TimeStore.calendar_ms`."""
+        seconds, micros = await self._link.call("TIME")
+        return int(seconds) * 1_000 + int(micros) // 1_000
+
     async def hosts(self) -> tuple[HostRecord, ...]:
         """See :meth:`actors.store.HostRegistry.hosts`."""
         records = await self._indexed(HOSTS, host_key)
@@ -191,15 +194,15 @@ class RedisStore(RedisReads, RedisEnrolment):
 
     async def put(self, chain_id: str, fields: Mapping[str, bytes]) -> None:
         """See :meth:`actors.store.Catalogue.put`."""
-        if clubs := clubs_among(fields):
-            taken = await self._link.run(_CLAIM_CLUBS, [CLUBS], [chain_id, *clubs])
-            if taken is not None:
-                raise ClubTakenError(f"club {taken.decode()} belongs to another chain")
+        await self.claim_clubs(chain_id, clubs_among(fields))
         pairs = [part for pair in fields.items() for part in pair]
+        keys = ChainKeys(chain_id)
         # A chain may be named before anything of it is configured.
-        stored = [("HSET", ChainKeys(chain_id).of("catalogue"), *pairs)] if pairs else []
+        if pairs:
+            stored = ("HSET", keys.of("catalogue"), *pairs)
+            await self._link.together([stored, ("INCR", keys.of(CATALOGUE_REVISION))], atomic=True)
         told = [("SADD", CHAINS, chain_id), ("PUBLISH", CATALOGUE_CHANNEL, chain_id)]
-        await self._link.together([*stored, *told], atomic=False)
+        await self._link.together(told, atomic=False)
 
     async def catalogue_changes(
         self, listening: Listening = nothing_to_reread

@@ -184,6 +184,12 @@ def idempotency_form(entry: Idempotency) -> bytes:
     return b"%d:%b%b" % (len(fingerprint), fingerprint, entry.reply)
 
 
+def idempotency_of(key: str, stored: bytes) -> Idempotency:
+    """Inverse of :func:`idempotency_form`."""
+    length, _, rest = stored.partition(b":")
+    return Idempotency(key, rest[: int(length)].decode(), rest[int(length) :])
+
+
 def encode_batch(
     ownership: Ownership, seq: int, units: Sequence[Unit]
 ) -> tuple[list[str], list[bytes | str | int]]:
