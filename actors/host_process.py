@@ -12,9 +12,10 @@ from typing import Final
 
 import structlog
 
-from actors.clock import ClockAnchor, clock_for
+from actors.clock import ClockAnchor, SteadyClock, ThisMachine, clock_for
 from actors.host import Host, HostIdentity
 from actors.store_redis import RedisStore
+from actors.timekeeping import Timekeeper, boot_id
 from schemas.commands import CommandEnvelope, CommandReply
 from schemas.link import GmqttLink
 from schemas.link_port import BackoffPolicy, LinkSettings, parse_mqtt_url
@@ -80,7 +81,10 @@ def tune_collector() -> None:
 async def _serve(values: HostValues, ready: Future[RunningHost]) -> None:
     store = RedisStore.open(values.redis_url, host=values.name)
     identity = HostIdentity.of_process(values.name, pid=os.getpid(), release=values.release)
-    clock = clock_for(values.anchor)
+    machine = ThisMachine()
+    steady = SteadyClock(machine)
+    keeper = Timekeeper(store, machine, boot_id())
+    clock = clock_for(values.anchor, steady)
     host = Host(
         identity,
         store=store,
@@ -94,7 +98,10 @@ async def _serve(values: HostValues, ready: Future[RunningHost]) -> None:
     )
     ready.set_result(RunningHost(identity, host, asyncio.get_running_loop()))
     try:
-        await host.run()
+        await keeper.begin(steady)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(keeper.run(steady, host.telemetry))
+            group.create_task(host.run())
     finally:
         await store.close()
 

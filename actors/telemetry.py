@@ -70,6 +70,14 @@ class Telemetry:
             "clubctl_host_names_lost", "Times that a newer process took this host's name."
         )
         self.recoveries = self._counter("clubctl_shard_loads", "Shards taken over and loaded.")
+        self.clock_ahead = Gauge(
+            "clubctl_clock_ahead_seconds",
+            "How far the machine's calendar is ahead of the time the host bills by.",
+            registry=self.registry,
+        )
+        self.clock_jumps = self._counter(
+            "clubctl_clock_jumps", "Times the machine's calendar jumped and was not followed."
+        )
         self.tick_lateness = self._histogram(
             "clubctl_tick_lateness_seconds", "From a tick's due instant to its turn, real time."
         )

@@ -11,10 +11,11 @@ from typing import Final
 import structlog
 import uvicorn
 
-from actors.clock import Clock, SystemClock, clock_for
+from actors.clock import Clock, SteadyClock, SystemClock, ThisMachine, clock_for
 from actors.ray_host import RayGateway, disconnect
 from actors.store import Snapshots, Store, StoredEntity, StoreUnavailableError
 from actors.store_redis import RedisStore
+from actors.timekeeping import boot_id, follow_hosts
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, CookieSigner, Gate, KeyRing
 from controller.api.dependencies import ApiDependencies
@@ -44,8 +45,10 @@ def run_api(settings: Settings) -> None:
 
 async def _serve(settings: Settings, redis_url: str) -> None:
     store = RedisStore.open(redis_url)
+    real = SteadyClock(ThisMachine())
+    following = asyncio.create_task(follow_hosts(store, real, boot_id()))
     try:
-        app = create_app(await dependencies_of(settings, store))
+        app = create_app(await dependencies_of(settings, store, real))
         config = uvicorn.Config(
             app,
             host=settings.api_host,
@@ -59,12 +62,16 @@ async def _serve(settings: Settings, redis_url: str) -> None:
         log.info("api_serving", host=settings.api_host, port=settings.api_port)
         await LiveServer(config, app.state.rooms.live).serve()
     finally:
+        following.cancel()
         await asyncio.to_thread(disconnect)
         await store.close()
 
 
-async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
-    """What the API is built from; waits for the store, because the keys of time are in it."""
+async def dependencies_of(settings: Settings, store: Store, real: Clock) -> ApiDependencies:
+    """What the API is built from; waits for the store, because the keys of time are in it.
+
+    ``real`` is real time as hosts go by it.
+    """
     while True:
         try:
             anchor = await read_anchor(store)
@@ -79,7 +86,7 @@ async def dependencies_of(settings: Settings, store: Store) -> ApiDependencies:
         store=store,
         gateway=RayGateway(store),
         gate=Gate(ring, CookieSigner(secret, ring)),
-        clock=clock_for(anchor),
+        clock=clock_for(anchor, real),
         real_clock=real_clock,
         tokens=_tokens(settings, real_clock),
         draw_id=draw_session_id,
