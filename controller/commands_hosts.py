@@ -1,12 +1,15 @@
-"""``clubctl drain``: empty a host for maintenance, and let it work again."""
+"""``clubctl drain`` and ``clubctl clock``: what an operator does about hosts and their time."""
 
 import asyncio
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from actors.store import StoreError
 from actors.store_redis import RedisStore
+from actors.timekeeping import KnownTime, adopt_calendar, known_time
 from controller.command_settings import misconfigured, settings_or_exit
 from controller.draining import drained_hosts, set_drained
 from controller.settings import load_settings
@@ -18,11 +21,9 @@ def drain_command(
     undo: Annotated[bool, typer.Option("--undo", help="Let the host work again.")] = False,
 ) -> None:
     """Move a host's shards to the others, end it, and keep it away until ``--undo``."""
-    settings = settings_or_exit(load_settings)
-    if settings.redis_url is None:
-        misconfigured("CLUBCTL_REDIS_URL says where the club's server is; it is not set")
+    url = _redis_url()
     try:
-        typer.echo(asyncio.run(_drain(settings.redis_url, host, undo=undo)))
+        typer.echo(asyncio.run(_drain(url, host, undo=undo)))
     except StoreError as error:
         typer.echo(f"cannot be drained: {error}", err=True)
         raise typer.Exit(1) from error
@@ -44,3 +45,54 @@ async def _drain(url: str, host: str, *, undo: bool) -> str:
         return f"{host} gives up {live[host].shards_owned} shards"
     finally:
         await store.close()
+
+
+def clock_command(
+    *,
+    adopt: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOOT", help="Make the hosts of this boot of a machine go by its calendar."
+        ),
+    ] = None,
+) -> None:
+    """Show what time hosts bill by and how far calendars are off; or say that one is right.
+
+    Adopting a calendar that is ahead bills the difference; one that is behind bills nothing until
+    it has caught up.
+    """
+    url = _redis_url()
+    try:
+        _show_time(asyncio.run(_clock(url, adopt)))
+    except StoreError as error:
+        typer.echo(f"the store does not answer: {error}", err=True)
+        raise typer.Exit(1) from error
+
+
+async def _clock(url: str, adopt: str | None) -> KnownTime:
+    store = RedisStore.open(url)
+    try:
+        if adopt is not None and await adopt_calendar(store, adopt) is None:
+            misconfigured(f"no host of boot {adopt} has left its time")
+        return await known_time(store)
+    finally:
+        await store.close()
+
+
+def _show_time(known: KnownTime) -> None:
+    table = Table(title="clubctl clock")
+    for column in ("boot of a machine", "its calendar is ahead by", "adopted", "hosts"):
+        table.add_column(column, overflow="fold")
+    for boot, record in sorted(known.records.items()):
+        waits = "work" if record.waiting is None else f"wait: {record.waiting}"
+        adopted = known.adopted.get(boot)
+        times = "never" if adopted is None else f"{adopted.revision} times"
+        table.add_row(boot, f"{record.ahead_ms / 1_000:+.1f} s", times, waits)
+    Console().print(table)
+
+
+def _redis_url() -> str:
+    settings = settings_or_exit(load_settings)
+    if settings.redis_url is None:
+        misconfigured("CLUBCTL_REDIS_URL says where the club's server is; it is not set")
+    return settings.redis_url

@@ -1,5 +1,6 @@
 """What this machine lacks to run clubctl, and how to get each thing. Changes nothing."""
 
+import asyncio
 import os
 import shutil
 import socket
@@ -13,6 +14,10 @@ from urllib.parse import urlsplit
 
 from rich.table import Table
 
+from actors.clock import FOLLOWED_MAX_MS, SystemClock
+from actors.store import StoreError
+from actors.store_redis import RedisStore
+from actors.timekeeping import KnownTime, known_time
 from controller.embedded.broker import find_broker
 from controller.embedded.errors import NoServerError
 from controller.embedded.state import is_free
@@ -55,6 +60,7 @@ def doctor(settings: Settings, environment: Mapping[str, str] | None = None) -> 
         lambda: python_finding(sys.version_info[:2]),
         lambda: variables_finding(variables),
         lambda: redis_finding(settings),
+        lambda: clock_finding(settings),
         lambda: broker_finding(settings),
         lambda: package_finding("ray"),
         lambda: port_finding(settings.api_port),
@@ -111,6 +117,40 @@ def redis_finding(settings: Settings) -> Finding:
         return Finding("redis", Health.OK, f"embedded: {find_server()}")
     except NoServerError as error:
         return Finding("redis", Health.MISSING, "no server", str(error))
+
+
+def clock_finding(settings: Settings) -> Finding:
+    """This machine's calendar, the store's and those of the hosts agree."""
+    if settings.redis_url is None:
+        return Finding("clock", Health.OK, "one machine; nothing to compare with")
+    try:
+        known, here_ms = asyncio.run(_times(settings.redis_url))
+    except StoreError as error:
+        return Finding("clock", Health.WARNING, f"the store does not say its time: {error}")
+    off = (
+        [f"the store by {known.store_ms - here_ms} ms"] if _differ(known.store_ms, here_ms) else []
+    )
+    off += [
+        f"boot {boot} by {record.ahead_ms} ms" + (f" ({record.waiting})" if record.waiting else "")
+        for boot, record in sorted(known.records.items())
+        if _differ(record.ahead_ms, 0)
+    ]
+    if not off:
+        return Finding("clock", Health.OK, "calendars agree")
+    remedy = "keep time from the network; see `clubctl clock`"
+    return Finding("clock", Health.WARNING, f"calendars are off: {', '.join(off)}", remedy)
+
+
+def _differ(one_ms: int, other_ms: int) -> bool:
+    return abs(one_ms - other_ms) > FOLLOWED_MAX_MS
+
+
+async def _times(url: str) -> tuple[KnownTime, int]:
+    store = RedisStore.open(url)
+    try:
+        return await known_time(store), SystemClock().wall_ms()
+    finally:
+        await store.close()
 
 
 def broker_finding(settings: Settings) -> Finding:

@@ -21,6 +21,7 @@ def test_this_machine_can_run_the_suite(tmp_path: Path) -> None:
         "python",
         "settings",
         "redis",
+        "clock",
         "broker",
         "ray",
         "api port",
