@@ -8,10 +8,10 @@ import orjson
 
 from actors.placement import shard_of_club
 from actors.store import ShardId
-from billing_core.stored import club_terms_from_dict, tariff_from_dict
+from billing_core.stored import club_terms_from_dict, tariff_from_dict, zone_terms_from_dict
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.terms import ClubTerms, ZoneTerms
-from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
+from schemas.catalogue import ClubDocument, PcAdministrativeState, PcDocument, ZoneDocument
 
 D = TypeVar("D", ZoneDocument, PcDocument, ClubDocument)
 
@@ -35,6 +35,11 @@ class ClubSetup:
         """The PC's zone; a PC or a zone that was taken away has a placeholder for one."""
         pc = self.pcs.get(pc_id)
         return NO_ZONE if pc is None else self.zones.get(pc.zone_id, NO_ZONE)
+
+    def is_retired(self, pc_id: str) -> bool:
+        """Whether the PC is there and out of service for good."""
+        pc = self.pcs.get(pc_id)
+        return pc is not None and pc.state is PcAdministrativeState.RETIRED
 
     def zone_terms_of(self, pc_id: str) -> ZoneTerms:
         """The same, as the billing core knows it."""
@@ -84,12 +89,16 @@ def club_setups(
 
 
 def zone_terms(zone: ZoneDocument) -> ZoneTerms:
-    """A zone as the billing core knows it."""
-    return ZoneTerms(
-        zone_id=zone.zone_id,
-        tariff_ids=zone.tariff_ids,
-        default_tariff_id=zone.default_tariff_id,
-    )
+    """A zone as the billing core knows it. Raises ValueError naming the zone."""
+    named = {
+        "zone_id": zone.zone_id,
+        "tariff_ids": zone.tariff_ids,
+        "default_tariff_id": zone.default_tariff_id,
+    }
+    try:
+        return zone_terms_from_dict({**zone.terms, **named})
+    except ValueError as error:
+        raise ValueError(f"catalogue zone:{zone.zone_id}: {error}") from error
 
 
 def _zone_terms_by_pc(

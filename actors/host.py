@@ -7,7 +7,7 @@ Nothing here decides anything about a club; it moves inputs in and effects out.
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -17,15 +17,14 @@ import structlog
 from actors.clock import Clock
 from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
+from actors.news import News
 from actors.placement import shard_of_club
 from actors.publisher import DevicePublisher
 from actors.runtime import PcLabels, SessionLabels
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
 from actors.telemetry import Telemetry
-from actors.turn import Answer, CommandInput, DeviceEffect, LinkEvent, LinkInput, WalletInput
-from actors.wallets import WalletKey, read_wallets, wallet_key_of
-from billing_core.wallet import Wallet
+from actors.turn import Answer, CommandInput, DeviceEffect, LinkEvent, LinkInput
 from schemas.codec import MalformedMessage, UpMessage, decode
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
 from schemas.link_port import MqttLink
@@ -83,6 +82,7 @@ class Host:
         self._link = connect(self)
         self._publisher = DevicePublisher(self._link, clock, self.telemetry)
         self._loops: dict[ShardId, ShardLoop] = {}
+        self._news = News(store, self._loops)
         self._tasks: dict[ShardId, asyncio.Task[None]] = {}
         self._routes = ClubRoutes[ShardLoop](
             self.telemetry,
@@ -104,7 +104,7 @@ class Host:
             may_write=self._may_write,
             clubs_changed=self._clubs_changed,
             link_is_up=lambda: self._link.connected,
-            wallets_moved=self._wallets_moved,
+            wallets_moved=self._news.wallets_moved,
         )
 
     async def run(self) -> None:
@@ -116,8 +116,9 @@ class Host:
                 group.create_task(self._every(ASSIGNMENTS_EVERY_S, self._follow_assignments))
                 group.create_task(self._every(STRANDED_EVERY_S, self._answer_stranded))
                 group.create_task(self._every(METRICS_EVERY_S, self._publish_metrics))
-                group.create_task(self._every(RETRY_S, self._follow_wallets))
-                group.create_task(self._every(RETRY_S, self._follow_catalogue))
+                group.create_task(self._every(RETRY_S, self._news.follow_wallets))
+                group.create_task(self._every(RETRY_S, self._news.follow_players))
+                group.create_task(self._every(RETRY_S, self._news.follow_catalogue))
         finally:
             await self._retire()
 
@@ -320,54 +321,6 @@ class Host:
             return
         name = f"metrics:{self.identity.name}"
         await self._store.put_snapshot(name, self.telemetry.exposition(), ttl_ms=METRICS_TTL_MS)
-
-    def _wallets_moved(self, by: ShardLoop, wallets: Mapping[WalletKey, Wallet]) -> None:
-        """Another shard of this host moved wallets; the store tells us only of other hosts'."""
-        for loop in self._loops.values():
-            if loop is by or loop.shard.chain_id != by.shard.chain_id or loop.runtime is None:
-                continue
-            for key, wallet in wallets.items():
-                if loop.runtime.cares_for(key):
-                    loop.inbox.put_wallet(WalletInput(key, wallet))
-                    loop.wake()
-
-    async def _follow_wallets(self) -> None:
-        async for chain_id, account in self._store.wallet_changes(self._reread_wallets):
-            key = wallet_key_of(account)
-            if key is None:
-                continue
-            loops = [
-                loop
-                for shard, loop in self._loops.items()
-                if shard.chain_id == chain_id
-                and loop.runtime is not None
-                and loop.runtime.cares_for(key)
-            ]
-            if loops:
-                wallets = await read_wallets(self._store, chain_id, [key])
-                for loop in loops:
-                    loop.inbox.put_wallet(WalletInput(key, wallets[key]))
-                    loop.wake()
-
-    async def _reread_wallets(self) -> None:
-        """Whatever moved while nobody listened."""
-        for shard, loop in list(self._loops.items()):
-            if loop.runtime is None:
-                continue
-            wanted = loop.runtime.open_wallets()
-            for key, wallet in (await read_wallets(self._store, shard.chain_id, wanted)).items():
-                loop.inbox.put_wallet(WalletInput(key, wallet))
-            loop.wake()
-
-    async def _reread_catalogues(self) -> None:
-        for loop in self._loops.values():
-            loop.catalogue_changed()
-
-    async def _follow_catalogue(self) -> None:
-        async for chain_id in self._store.catalogue_changes(self._reread_catalogues):
-            for shard, loop in self._loops.items():
-                if shard.chain_id == chain_id:
-                    loop.catalogue_changed()
 
     async def _retire(self) -> None:
         for loop in self._loops.values():

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from actors.presence import Signal
-from actors.turn import CommandInput, Input, LinkInput, PcInput, WalletInput
+from actors.turn import CommandInput, Input, LinkInput, PcInput, PlayerInput, WalletInput
 from actors.wallets import WalletKey
 
 COMMANDS_MAX: Final = 1_000
@@ -16,16 +16,18 @@ _PcKey = tuple[str, str, Signal]
 
 
 class Inbox:
-    """Commands first come first served, PCs by their newest word, wallets by player."""
+    """Commands first come first served, PCs by their newest word, wallets and players by id."""
 
     def __init__(self) -> None:
         self._commands: deque[CommandInput] = deque()
         self._pcs: OrderedDict[_PcKey, PcInput] = OrderedDict()
         self._wallets: dict[WalletKey, WalletInput] = {}
+        self._players: dict[str, PlayerInput] = {}
         self._links: deque[LinkInput] = deque(maxlen=16)
 
     def __len__(self) -> int:
-        return len(self._commands) + len(self._pcs) + len(self._wallets) + len(self._links)
+        queues = (self._commands, self._pcs, self._wallets, self._players, self._links)
+        return sum(map(len, queues))
 
     def put_command(self, command: CommandInput) -> bool:
         """Queue a command; False when the queue is full."""
@@ -55,16 +57,22 @@ class Inbox:
         """Queue a wallet's newest balances."""
         self._wallets[wallet.key] = wallet
 
+    def put_player(self, player: PlayerInput) -> None:
+        """Queue the news that a player was edited; once is enough until it is taken."""
+        self._players[player.player_id] = player
+
     def put_link(self, link: LinkInput) -> None:
         """Queue the loss or return of the broker."""
         self._links.append(link)
 
     def drain(self) -> list[Input]:
-        """Up to :data:`INPUTS_PER_TURN` inputs: link, wallets, PCs, then commands."""
+        """Up to :data:`INPUTS_PER_TURN` inputs: link, wallets, players, PCs, then commands."""
         inputs: list[Input] = [*self._links]
         self._links.clear()
         while self._wallets and len(inputs) < INPUTS_PER_TURN:
             inputs.append(self._wallets.pop(next(iter(self._wallets))))
+        while self._players and len(inputs) < INPUTS_PER_TURN:
+            inputs.append(self._players.pop(next(iter(self._players))))
         while self._pcs and len(inputs) < INPUTS_PER_TURN:
             inputs.append(self._pcs.popitem(last=False)[1])
         share = max(INPUTS_PER_TURN - len(inputs), INPUTS_PER_TURN // 4)

@@ -34,6 +34,7 @@ from actors.turn import (
     LinkInput,
     Now,
     PcInput,
+    PlayerInput,
     PublishDesired,
     WalletInput,
 )
@@ -93,6 +94,10 @@ class ShardRuntime:
         self._configure(catalogue, now, heard or {})
         for key in entities:
             self._remind(key)
+        for state in self._open_sessions():
+            club = self.clubs.get(state.club_id)
+            if club is not None and club.setup.is_retired(state.pc_id):
+                self._recompute.add(state.session_id)
 
     # ---- what the loop asks --------------------------------------------------------------------
 
@@ -112,14 +117,17 @@ class ShardRuntime:
         club = self.clubs.get(club_id)
         return club is not None and pc_id in club.pcs
 
-    def cares_for(self, key: WalletKey) -> bool:
-        """Whether an open session here is paid from this wallet."""
-        return bool(self.memory.sessions_of_holder(key.holder_id))
+    def cares_for(self, holder_id: str) -> bool:
+        """Whether an open session here is this holder's."""
+        return bool(self.memory.sessions_of_holder(holder_id))
 
     def to_learn(self, inputs: Iterable[Input]) -> set[WalletKey]:
         """Wallets whose holders must be read before these inputs are decided."""
         keys: set[WalletKey] = set()
         for one in inputs:
+            if isinstance(one, PlayerInput):
+                keys |= {WalletKey(each, one.player_id) for each in self.memory.currencies}
+                continue
             holder_id = self._holder_of(one)
             if holder_id is None or holder_id in self.memory.holders:
                 continue
@@ -349,4 +357,6 @@ def _entity_of(one: Input) -> str:
         return f"command:{one.envelope.idempotency_key}"
     if isinstance(one, PcInput):
         return pc_key(one.pc_id)
+    if isinstance(one, PlayerInput):
+        return f"player:{one.player_id}"
     return f"wallet:{one.key.holder_id}" if isinstance(one, WalletInput) else "link"

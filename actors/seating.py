@@ -52,7 +52,9 @@ def _booked_until_ms(state: SessionState) -> int:
 
 
 def unknown_pc(actor: SessionActor, pc_id: str, field: str) -> Refusal | None:
-    """The club has no such PC."""
+    """The club has no such PC any more, or never had."""
+    if actor.setup.is_retired(pc_id):
+        return Refusal("pc-retired", f"PC {pc_id} is out of service for good", field)
     if pc_id in actor.setup.pcs:
         return None
     return Refusal("pc-not-found", f"no PC {pc_id} in this club", field)

@@ -39,6 +39,7 @@ from actors.turn import (
     LinkInput,
     Now,
     PcInput,
+    PlayerInput,
     WalletInput,
 )
 from actors.wallets import WalletKey
@@ -267,6 +268,8 @@ class ShardLoop:
                 self.inbox.put_pc(one)
             elif isinstance(one, WalletInput):
                 self.inbox.put_wallet(one)
+            elif isinstance(one, PlayerInput):
+                self.inbox.put_player(one)
         self.inbox.put_back(commands)
 
     def _count(self, drafts: Sequence[Draft]) -> None:

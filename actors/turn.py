@@ -101,7 +101,14 @@ class WalletInput:
     wallet: Wallet
 
 
-Input = CommandInput | PcInput | LinkInput | WalletInput
+@dataclass(frozen=True, slots=True)
+class PlayerInput:
+    """A player was edited elsewhere; the document is read again for the turn that takes this."""
+
+    player_id: str
+
+
+Input = CommandInput | PcInput | LinkInput | WalletInput | PlayerInput
 
 
 @dataclass(frozen=True, slots=True)

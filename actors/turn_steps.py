@@ -21,15 +21,16 @@ from actors.turn import (
     LinkInput,
     Now,
     PcInput,
+    PlayerInput,
     PublishDesired,
     WalletInput,
 )
 from actors.workspace import Memory, Workspace
 from billing_core.advance import advance
-from billing_core.commands import Recompute
+from billing_core.commands import CancelSession, Command, EndSession, Recompute
 from billing_core.decide import decide
 from billing_core.rejection import Rejected
-from billing_core.session import SessionState
+from billing_core.session import EndedReason, SessionState, SessionStatus
 from schemas.commands import CommandReply, ReplyStatus
 
 
@@ -73,6 +74,8 @@ class TurnSteps:
             self._hear(one)
         elif isinstance(one, WalletInput):
             self._wallet(one)
+        elif isinstance(one, PlayerInput):
+            self._player(one)
         else:
             self._link(one)
 
@@ -110,7 +113,8 @@ class TurnSteps:
         drafting, club = self._drafting(state.club_id)
         actor = SessionActor(club.setup, drafting, self.now)
         terms = actor.terms_of(state)
-        outcome = decide(state, Recompute(), terms=terms, now_ms=self.now.wall_ms)
+        command = _without_pc(state) if club.setup.is_retired(state.pc_id) else Recompute()
+        outcome = decide(state, command, terms=terms, now_ms=self.now.wall_ms)
         if isinstance(outcome, Rejected) or outcome.state == state:
             return
         after = actor.take(state, outcome, terms)
@@ -179,6 +183,13 @@ class TurnSteps:
     def _wallet(self, one: WalletInput) -> None:
         self.memory.wallets[one.key] = one.wallet
         self.to_recompute.update(dict.fromkeys(self.memory.sessions_of_holder(one.key.holder_id)))
+
+    def _player(self, one: PlayerInput) -> None:
+        for session_id in self.memory.sessions_of_holder(one.player_id):
+            self.to_recompute[session_id] = None
+            state = self.workspace.session(session_id)
+            if state is not None:
+                self.to_touch[state.pc_id] = state.club_id
 
     def _link(self, one: LinkInput) -> None:
         for club in self.clubs.values():
@@ -259,6 +270,13 @@ class TurnSteps:
         club = self.clubs[club_id]
         shard = self.ownership.shard
         return Drafting(self.workspace, shard.chain_id, club_id, self.ownership.epoch), club
+
+
+def _without_pc(state: SessionState) -> Command:
+    """What becomes of a session whose PC was taken out of service for good."""
+    if state.status is SessionStatus.STARTED:
+        return EndSession(EndedReason.DEVICE_RETIRED)
+    return CancelSession()
 
 
 def _steps(state: SessionState) -> int:

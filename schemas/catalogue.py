@@ -1,14 +1,18 @@
 """Configured things, as stored in a chain's catalogue: one JSON document per field.
 
-Fields: ``chain``, ``club:<id>``, ``zone:<id>``, ``pc:<id>``, ``tariff:<id>:<version>``.
-Players are chain documents of their own (``player:<id>``), because sessions read them.
+Fields: ``chain``, ``club:<id>``, ``zone:<id>``, ``pc:<id>``, ``group:<id>``,
+``tariff:<id>:<version>`` (published, never changed) and ``draft:<id>`` (a tariff not published).
+Players are chain documents of their own (``player:<id>``), because sessions read them; so are
+``phone:<number>`` (whose it is), ``staff:<id>`` and ``apikey:<id>``, because requests do.
 """
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.commands import EntityId
+from schemas.access import Permission, Role
+from schemas.commands import Channel, EntityId
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
@@ -36,7 +40,11 @@ class ClubDocument(_Document):
 
 
 class ZoneDocument(_Document):
-    """A zone: its place in the hall and the tariffs it sells."""
+    """A zone: its place in the hall and the tariffs it sells.
+
+    ``terms`` are limits of its own in the JSON form of the billing room's ZoneTerms. An archived
+    zone has no PC in service and is named by history only.
+    """
 
     zone_id: EntityId
     club_id: EntityId
@@ -44,6 +52,16 @@ class ZoneDocument(_Document):
     position: int = 0
     tariff_ids: tuple[EntityId, ...] = ()
     default_tariff_id: EntityId | None = None
+    terms: dict[str, object] = {}
+    archived: bool = False
+
+
+class PcAdministrativeState(StrEnum):
+    """Whether a PC belongs to the hall."""
+
+    IN_SERVICE = "IN_SERVICE"
+    RETIRED = "RETIRED"
+    """It stays locked, takes no session, and what is open on it is ended or cancelled."""
 
 
 class PcDocument(_Document):
@@ -54,6 +72,7 @@ class PcDocument(_Document):
     zone_id: EntityId
     name: Annotated[str, Field(min_length=1, max_length=30)]
     position: int = 0
+    state: PcAdministrativeState = PcAdministrativeState.IN_SERVICE
 
 
 class PlayerDocument(_Document):
@@ -64,3 +83,48 @@ class PlayerDocument(_Document):
     phone: Annotated[str, Field(max_length=32)] | None = None
     groups: tuple[EntityId, ...] = ()
     auto_renewal: bool = False
+
+
+class PlayerGroupDocument(_Document):
+    """A group of players that tariffs may be meant for."""
+
+    group_id: EntityId
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+
+
+class PhoneDocument(_Document):
+    """Whose number this is: a number belongs to one player."""
+
+    player_id: EntityId
+
+
+class StaffRole(BaseModel):
+    """What somebody is in one club, or (``club_id`` None) in every club of the chain."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    role: Literal[Role.OWNER, Role.ADMINISTRATOR, Role.CASHIER]
+    club_id: EntityId | None = None
+
+
+class StaffDocument(_Document):
+    """Somebody who works for the chain and signs in with a token of the chain's issuer."""
+
+    staff_id: EntityId
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    roles: tuple[StaffRole, ...] = ()
+    enabled: bool = True
+
+
+class ApiKeyDocument(_Document):
+    """A key of the chain: a digest of its secret, and what it may do where."""
+
+    key_id: EntityId
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    role: Literal[Role.OWNER, Role.ADMINISTRATOR, Role.CASHIER]
+    scopes: tuple[Permission, ...] = ()
+    club_ids: tuple[EntityId, ...] = ()
+    channel: Channel = Channel.CRM
+    created_at_ms: int
+    revoked_at_ms: int | None = None
