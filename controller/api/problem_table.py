@@ -1,19 +1,11 @@
 """Every problem this server answers with. Codes are stable; words may improve."""
 
-from dataclasses import dataclass
 from typing import Final
 
+from controller.api.catalogue_problems import CATALOGUE_PROBLEMS
+from controller.api.problem_kind import ProblemKind
 
-@dataclass(frozen=True, slots=True)
-class ProblemKind:
-    """A kind of problem: its stable code, HTTP status, title and what a caller can do."""
-
-    code: str
-    status: int
-    title: str
-    meaning: str
-    retry_after_seconds: int | None = None
-
+__all__ = ["PROBLEMS", "ProblemKind"]
 
 _EDGE: Final = (
     ProblemKind(
@@ -380,5 +372,5 @@ _DOMAIN: Final = (
     ),
 )
 
-PROBLEMS: Final = {kind.code: kind for kind in (*_EDGE, *_DOMAIN)}
+PROBLEMS: Final = {kind.code: kind for kind in (*_EDGE, *_DOMAIN, *CATALOGUE_PROBLEMS)}
 """The registry, by code."""
