@@ -1,0 +1,1 @@
+"""Enrolment: codes, machines that ask to be let in, and what PCs are known by."""
