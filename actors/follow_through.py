@@ -13,7 +13,7 @@ from actors.turn import Now
 from billing_core.coverage import CoverageStatus
 from billing_core.lease import lease_duration_ms
 from billing_core.session import SessionState, SessionStatus
-from schemas.device import WarningLevel
+from schemas.device import LockReason, WarningLevel
 from schemas.views import LinkState
 
 _WARNINGS = {
@@ -21,9 +21,6 @@ _WARNINGS = {
     CoverageStatus.NEEDS_ATTENTION: WarningLevel.NEEDS_ATTENTION,
     CoverageStatus.EXPIRED: WarningLevel.NEEDS_ATTENTION,
 }
-_GREETING = "Ask the desk or use the app to start."
-_HELD = "This PC is out of use. Please take another one."
-_MOVING = "One moment: the other PC is closing."
 
 
 def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
@@ -78,9 +75,15 @@ def _wish(
     now: Now,
 ) -> Wish:
     if session is None or session.status is not SessionStatus.STARTED:
-        return Wish(title=pc_title(club, pc), message=_GREETING if pc.hold is None else _HELD)
+        return Wish(
+            club_name=club.setup.club.name,
+            title=pc_name(club, pc),
+            reason=_lock_reason(pc, session),
+        )
     if pc.waits_for is not None:
-        return Wish(title=pc_title(club, pc), message=_MOVING)
+        return Wish(
+            club_name=club.setup.club.name, title=pc_name(club, pc), reason=LockReason.MOVING
+        )
     actor = SessionActor(club.setup, drafting, now)
     allowed_ms = lease_duration_ms(session, actor.terms_of(session), now.wall_ms)
     parked = session_key(session.session_id) in club.parked
@@ -94,7 +97,8 @@ def _wish(
         player_label=player_label(drafting, session),
         ends_at_ms=ends_at_ms,
         warning=warning or WarningLevel.NONE,
-        title=pc_title(club, pc),
+        club_name=club.setup.club.name,
+        title=pc_name(club, pc),
         allowed_ms=allowed_ms,
         refreshes=not parked and (ends_at_ms is None or now.wall_ms + allowed_ms < ends_at_ms),
     )
@@ -108,9 +112,15 @@ def _left_of_grant(pc: PcState, session: SessionState, now: Now) -> int:
     return max(0, grant.until_ms - now.wall_ms)
 
 
-def pc_title(club: ClubSupervisor, pc: PcState) -> str:
-    """What the screen is headed with."""
-    return f"{club.setup.club.name} - {club.setup.pcs[pc.pc_id].name}"[:80]
+def pc_name(club: ClubSupervisor, pc: PcState) -> str:
+    """The PC's name, as on its case."""
+    return club.setup.pcs[pc.pc_id].name
+
+
+def _lock_reason(pc: PcState, session: SessionState | None) -> LockReason:
+    if pc.hold is not None:
+        return LockReason.HELD
+    return LockReason.FREE if session is None else LockReason.RESERVED
 
 
 def player_label(drafting: Drafting, session: SessionState) -> str:

@@ -8,7 +8,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from actors.turn import AppliedTarget
-from schemas.device import CoverageLease, DesiredDocument, PcMode, WarningLevel
+from schemas.device import (
+    MAX_TITLE_LENGTH,
+    CoverageLease,
+    DesiredDocument,
+    LockReason,
+    PcMode,
+    WarningLevel,
+)
 from schemas.views import LinkState
 
 STATE_VERSION: Final = 1
@@ -45,6 +52,8 @@ class Target:
     player_label: str = ""
     ends_at_ms: int | None = None
     warning: WarningLevel = WarningLevel.NONE
+    reason: LockReason = LockReason.FREE
+    club_name: str = ""
     title: str = ""
     message: str = ""
     grant: Grant | None = None
@@ -63,6 +72,8 @@ class Wish:
     player_label: str = ""
     ends_at_ms: int | None = None
     warning: WarningLevel = WarningLevel.NONE
+    reason: LockReason = LockReason.FREE
+    club_name: str = ""
     title: str = ""
     message: str = ""
     allowed_ms: int = 0
@@ -158,6 +169,8 @@ def retargeted(state: PcState, wish: Wish, now_ms: int) -> PcState:
         player_label=wish.player_label,
         ends_at_ms=wish.ends_at_ms,
         warning=wish.warning,
+        reason=wish.reason,
+        club_name=wish.club_name[:MAX_TITLE_LENGTH],
         title=wish.title,
         message=wish.message,
         grant=grant,
@@ -238,6 +251,8 @@ def desired_document(state: PcState, epoch: int) -> DesiredDocument:
         player_label=target.player_label,
         ends_at_ms=target.ends_at_ms,
         warning=target.warning,
+        reason=target.reason,
+        club_name=target.club_name,
         title=target.title,
         message=target.message,
         lease=_lease(state, epoch),

@@ -10,7 +10,7 @@ from actors.pc import Grant, Hold, PcState, Target
 from actors.store import SESSION_KEY_PREFIX, StoredEntity
 from actors.workspace import Entity, Versioned
 from billing_core.stored import session_from_dict
-from schemas.device import WarningLevel
+from schemas.device import LockReason, WarningLevel
 from schemas.views import LinkState
 
 
@@ -39,6 +39,7 @@ def pc_from_dict(raw: dict[str, Any]) -> PcState:
     target = dict(raw["target"])
     grant = target["grant"]
     target["warning"] = WarningLevel(target["warning"])
+    target["reason"] = LockReason(target.get("reason", LockReason.FREE))
     target["grant"] = None if grant is None else Grant(**grant)
     hold = raw.get("hold")
     read = {

@@ -81,6 +81,11 @@ class ScaledClock:
         return time.monotonic()
 
 
+def time_of_day() -> str:
+    """``HH:MM`` on the PC's own wall: for eyes, never for decisions."""
+    return time.strftime("%H:%M")
+
+
 def clock_for(anchor: ClockAnchor | None) -> PcClock:
     """The machine's own clock without an anchor."""
     return SystemClock() if anchor is None else ScaledClock(anchor)

@@ -1,13 +1,9 @@
 """What can lock a screen, behind one port: nothing, a screen process, or the login session."""
 
-import json
-import os
 import subprocess
-import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
 from pc_daemon.agent_state import Screen
@@ -28,17 +24,47 @@ class LockerError(Exception):
     """The screen is not as it was told; the agent reports it and tries again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Real milliseconds from now. ``lock_after_ms``: lock alone then, should the agent be gone.
+
+    ``ends_in_ms`` is what the player is told.
+    """
+
+    lock_after_ms: int | None = None
+    ends_in_ms: int | None = None
+
+
+class ScreenNews(StrEnum):
+    """What the agent should know of its screen."""
+
+    DIED = "died"
+    TAMPERED = "tampered"
+    """It died again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenHeard:
+    """One piece of news, or the code a technician typed."""
+
+    news: ScreenNews | None = None
+    code: str | None = None
+
+
 class ScreenLocker(Protocol):
     """Shows a screen and keeps it. Calls return at once."""
 
-    def show(self, screen: Screen, lock_after_ms: int | None) -> None:
-        """Make the screen so. Raises ``LockerError``.
+    def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
+        """Tell ``hear``, from any thread, what happens to the screen."""
 
-        ``lock_after_ms``: lock on its own after that much real time, should the agent be gone.
-        """
+    def show(self, screen: Screen, deadlines: Deadlines) -> None:
+        """Make the screen so. Raises ``LockerError``."""
 
     def notify(self, text: str) -> None:
         """Show a line of text. Raises ``LockerError``."""
+
+    def identify(self, for_ms: int) -> None:
+        """Show for that long which PC this is. Raises ``LockerError``."""
 
     def check(self) -> None:
         """Raise ``LockerError`` when what was shown cannot be relied on any more."""
@@ -52,89 +78,29 @@ class NullLocker:
 
     def __init__(self) -> None:
         self.screen: Screen | None = None
-        self.lock_after_ms: int | None = None
+        self.deadlines = Deadlines()
         self.notices: list[str] = []
 
-    def show(self, screen: Screen, lock_after_ms: int | None) -> None:
+    def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
+        """See ``ScreenLocker``; nothing ever happens."""
+
+    def show(self, screen: Screen, deadlines: Deadlines) -> None:
         """See ``ScreenLocker``."""
         self.screen = screen
-        self.lock_after_ms = lock_after_ms
+        self.deadlines = deadlines
 
     def notify(self, text: str) -> None:
         """See ``ScreenLocker``."""
         self.notices = [*self.notices[-15:], text]
 
+    def identify(self, for_ms: int) -> None:
+        """See ``ScreenLocker``."""
+
     def check(self) -> None:
         """See ``ScreenLocker``."""
 
     def close(self) -> None:
         """See ``ScreenLocker``."""
-
-
-class ProcessLocker:
-    """A screen in a process of its own, told what to show as JSON lines on its standard input.
-
-    ``{"screen": {...}, "lock_after_ms": n | null}`` or ``{"notice": text}``. When its input ends
-    the screen process goes on alone: locked stays locked, unlocked locks after ``lock_after_ms``.
-    A process that died is started again by the next ``show``.
-    """
-
-    def __init__(self, argv: Sequence[str]) -> None:
-        self._argv = list(argv)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def show(self, screen: Screen, lock_after_ms: int | None) -> None:
-        """See ``ScreenLocker``."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        self._tell({"screen": asdict(screen), "lock_after_ms": lock_after_ms})
-
-    def notify(self, text: str) -> None:
-        """See ``ScreenLocker``."""
-        self.check()
-        self._tell({"notice": text})
-
-    def check(self) -> None:
-        """See ``ScreenLocker``."""
-        if self._process is not None and (status := self._process.poll()) is not None:
-            raise LockerError(f"screen process ended with {status}")
-
-    def close(self) -> None:
-        """See ``ScreenLocker``."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        assert process.stdin is not None
-        process.stdin.close()
-        if process.poll() is None:
-            # The screen outlives us on purpose; Popen would warn about a child left running.
-            process.returncode = 0
-
-    def _start(self) -> None:
-        self.close()
-        try:
-            self._process = subprocess.Popen(  # noqa: S603 - the operator's own command
-                self._argv, stdin=subprocess.PIPE, bufsize=0
-            )
-        except OSError as error:
-            raise LockerError(f"screen process: {error.strerror}") from error
-        assert self._process.stdin is not None
-        if sys.platform != "win32":
-            os.set_blocking(self._process.stdin.fileno(), False)
-
-    def _tell(self, order: dict[str, object]) -> None:
-        process = self._process
-        if process is None or process.stdin is None:
-            raise LockerError("no screen process")
-        line = json.dumps(order).encode() + b"\n"
-        try:
-            written = os.write(process.stdin.fileno(), line)
-        except OSError as error:
-            process.kill()
-            raise LockerError(f"screen process: {error.strerror}") from error
-        if written != len(line):
-            process.kill()
-            raise LockerError("screen process does not read")
 
 
 class LoginctlLocker:
@@ -149,7 +115,10 @@ class LoginctlLocker:
         self._command = command
         self._asked: list[subprocess.Popen[bytes]] = []
 
-    def show(self, screen: Screen, lock_after_ms: int | None) -> None:  # noqa: ARG002
+    def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
+        """See ``ScreenLocker``; logind tells nothing."""
+
+    def show(self, screen: Screen, deadlines: Deadlines) -> None:  # noqa: ARG002
         """See ``ScreenLocker``; logind cannot lock later on its own."""
         verb = "lock-session" if screen.mode is PcMode.LOCKED else "unlock-session"
         try:
@@ -167,6 +136,10 @@ class LoginctlLocker:
         """A login session has no place for a line of text."""
         raise LockerError("loginctl cannot show a notice")
 
+    def identify(self, for_ms: int) -> None:  # noqa: ARG002
+        """A login session has no place for a number either."""
+        raise LockerError("loginctl cannot identify a PC")
+
     def check(self) -> None:
         """See ``ScreenLocker``."""
         ended = [process for process in self._asked if process.poll() is not None]
@@ -180,21 +153,3 @@ class LoginctlLocker:
         for process in self._asked:
             process.kill()
             process.wait()
-
-
-def make_locker(kind: LockerKind, *, command: Sequence[str], state_dir: Path) -> ScreenLocker:
-    """The locker an operator chose; ``command`` is the club's own screen for ``exec``."""
-    own_screen = [sys.executable, "-m", "pc_daemon.screen", "--state-dir", str(state_dir)]
-    match kind:
-        case LockerKind.NULL:
-            return NullLocker()
-        case LockerKind.TK:
-            return ProcessLocker(own_screen)
-        case LockerKind.WIN32:
-            return ProcessLocker([*own_screen, "--keyboard-hook"])
-        case LockerKind.LOGINCTL:
-            return LoginctlLocker(*command[:1])
-        case LockerKind.EXEC:
-            if not command:
-                raise ValueError("locker_command: the exec locker needs a command")
-            return ProcessLocker(command)

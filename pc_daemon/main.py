@@ -9,9 +9,9 @@ from importlib.metadata import version
 from random import Random
 
 from pc_daemon.agent_state import Identity
+from pc_daemon.choose_locker import choose_locker
 from pc_daemon.clock import PcClock, SystemClock
 from pc_daemon.journal import FileJournal
-from pc_daemon.lockers import make_locker
 from pc_daemon.machine import boot_id, reboot
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
 from pc_daemon.settings import AgentSettings
@@ -64,14 +64,11 @@ def make_service(settings: AgentSettings) -> AgentService:
         agent_version=version("clubctl"),
         capabilities=CAPABILITIES,
     )
-    locker = make_locker(
-        settings.locker, command=settings.locker_command, state_dir=settings.state_dir
-    )
     around = Surroundings(
         clock=clock,
         random=random,
         journal=FileJournal(settings.state_dir / "journal.json"),
-        locker=locker,
+        locker=choose_locker(settings, clock.real_s),
         make_link=link_maker(link_settings(settings), clock, random),
         reboot=reboot,
         heartbeat_s=settings.heartbeat_s,

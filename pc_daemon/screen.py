@@ -1,6 +1,7 @@
-"""The screen process: a topmost window over every monitor, ordered about on standard input.
+"""The screen process: covers every monitor of a locked PC, stays out of the way of a player.
 
-Run by the agent in the player's session: ``python -m pc_daemon.screen --state-dir DIR``.
+Run by the agent in the player's session: ``python -m pc_daemon.screen``. Orders come on standard
+input, words go out on standard output (see ``screen_orders``).
 """
 
 import argparse
@@ -10,58 +11,61 @@ import queue
 import sys
 import threading
 import tkinter as tk
-from pathlib import Path
 from typing import Final
 
-from pc_daemon.clock import PcClock, SystemClock
+from pc_daemon.clock import PcClock, SystemClock, time_of_day
 from pc_daemon.keyboard_hook import KeyboardHook
+from pc_daemon.monitors import Monitor, layout_of, monitors
 from pc_daemon.screen_model import ScreenModel, ScreenView
+from pc_daemon.screen_orders import (
+    MAX_CODE_LENGTH,
+    Alive,
+    CodeTyped,
+    IdentifyOrder,
+    NoticeOrder,
+    ShowOrder,
+    Word,
+    from_line,
+    to_line,
+)
+from pc_daemon.screen_texts import Language
+from pc_daemon.screen_windows import CoverWindow, OverlayWindow, Typography
 
 MAX_PENDING_ORDERS: Final = 64
-_REFRESH_MS: Final = 250
-_BACKGROUND: Final = "#0b0f17"
-_FOREGROUND: Final = "#e6edf7"
-
-
-class ScreenOwner:
-    """Which screen process is the current one: the last to write its mark into the state folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "screen.owner"
-        self._mark = str(os.getpid())
-
-    def claim(self) -> None:
-        """Be the current one."""
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(self._mark)
-
-    def is_ours(self) -> bool:
-        """Nobody has claimed the screen since."""
-        try:
-            return self._file.read_text() == self._mark
-        except OSError:
-            return True
+_REFRESH_MS: Final = 200
+_ALIVE_EVERY_REFRESHES: Final = 3
+_LAYOUT_EVERY_REFRESHES: Final = 10
 
 
 class ScreenProcess:
-    """Ties the model to two windows: one that covers, one that carries a notice."""
+    """Ties the model to its windows and to the agent's pipe."""
 
-    def __init__(self, owner: ScreenOwner, clock: PcClock, hook: KeyboardHook | None) -> None:
-        self._owner = owner
+    def __init__(
+        self,
+        *,
+        clock: PcClock,
+        language: Language,
+        layout: tuple[Monitor, ...] = (),
+        hook: KeyboardHook | None = None,
+    ) -> None:
         self._clock = clock
+        self._language = language
+        self._fixed_layout = layout
         self._hook = hook
         self._orders: queue.Queue[str | None] = queue.Queue(maxsize=MAX_PENDING_ORDERS)
         self._model = ScreenModel()
         self._root = tk.Tk()
-        self._cover = _window(self._root)
-        self._title = _label(self._cover, 42)
-        self._message = _label(self._cover, 20)
-        self._banner = _window(self._root)
-        self._notice = _label(self._banner, 16)
+        self._type = Typography(self._root)
+        self._layout: tuple[Monitor, ...] = ()
+        self._covers: list[CoverWindow] = []
+        self._overlay: OverlayWindow | None = None
+        self._code = ""
+        self._refreshes = 0
 
     def run(self) -> None:
-        """Show until another screen process takes over from an abandoned one."""
+        """Show for as long as the session lasts, or the agent that comes back ends it."""
         self._root.withdraw()
+        self._root.bind_all("<Key>", self._on_key)
         threading.Thread(target=self._read, daemon=True).start()
         self._refresh()
         self._root.mainloop()
@@ -72,74 +76,111 @@ class ScreenProcess:
         self._orders.put(None)
 
     def _refresh(self) -> None:
+        # Whatever fails in one look must not end the looking: that would leave a frozen screen.
+        try:
+            self._look()
+        finally:
+            self._refreshes += 1
+            self._root.after(_REFRESH_MS, self._refresh)
+
+    def _look(self) -> None:
         now_s = self._clock.real_s()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._take(self._orders.get_nowait(), now_s)
-        if self._model.orphaned and not self._owner.is_ours():
-            self._root.destroy()
-            return
-        self._draw(self._model.at(now_s))
-        self._root.after(_REFRESH_MS, self._refresh)
+        if self._refreshes % _LAYOUT_EVERY_REFRESHES == 0:
+            self._lay_out()
+        view = self._model.at(now_s)
+        self._draw(view)
+        if self._refreshes % _ALIVE_EVERY_REFRESHES == 0:
+            self._say(Alive(covers=view.covers, monitors=len(self._layout)))
 
     def _take(self, line: str | None, now_s: float) -> None:
         if line is None:
             self._model = self._model.abandoned()
             return
         try:
-            self._model = self._model.told(line, now_s)
+            order = from_line(line)
         except ValueError as error:
             sys.stderr.write(f"screen: order ignored: {error}\n")
+            return
+        if isinstance(order, ShowOrder | NoticeOrder | IdentifyOrder):
+            self._model = self._model.told(order, now_s)
+
+    def _lay_out(self) -> None:
+        """Follow monitors that were plugged in, out, or turned."""
+        layout = self._fixed_layout or monitors() or (self._whole_desktop(),)
+        if layout == self._layout:
+            return
+        for window in self._root.winfo_children():
+            window.destroy()
+        self._layout = layout
+        self._covers = [
+            CoverWindow(self._root, area, self._type, self._language) for area in layout
+        ]
+        self._overlay = OverlayWindow(self._root, layout[0], self._type, self._language)
+
+    def _whole_desktop(self) -> Monitor:
+        root = self._root
+        return Monitor(
+            root.winfo_vrootx(),
+            root.winfo_vrooty(),
+            root.winfo_vrootwidth(),
+            root.winfo_vrootheight(),
+        )
 
     def _draw(self, view: ScreenView) -> None:
         if self._hook is not None:
             self._hook.blocking = view.covers
-        self._title.configure(text=view.title)
-        self._message.configure(text=view.message)
-        self._notice.configure(text=view.notice)
-        _place(self._cover, shown=view.covers, height=self._cover.winfo_vrootheight())
-        _place(self._banner, shown=bool(view.notice) and not view.covers, height=64)
+        if not view.covers:
+            self._code = ""
+        for cover in self._covers:
+            cover.update(view, time_of_day(), len(self._code))
+        if self._overlay is not None:
+            self._overlay.update(view)
+        self._hold_input(covers=view.covers)
 
+    def _hold_input(self, *, covers: bool) -> None:
+        if not self._covers:
+            return
+        if not covers:
+            self._covers[0].release_input()
+            return
+        # A game that holds the pointer refuses us for a moment; the next look tries again.
+        with contextlib.suppress(tk.TclError):
+            self._covers[0].take_input()
 
-def _window(root: tk.Tk) -> tk.Toplevel:
-    window = tk.Toplevel(root, background=_BACKGROUND)
-    window.overrideredirect(boolean=True)
-    window.attributes("-topmost", True)  # noqa: FBT003 - Tk's own signature
-    window.protocol("WM_DELETE_WINDOW", lambda: None)
-    return window
+    def _on_key(self, event: "tk.Event[tk.Misc]") -> None:
+        if not self._model.at(self._clock.real_s()).covers:
+            return
+        if event.keysym in ("Return", "KP_Enter"):
+            if self._code:
+                self._say(CodeTyped(self._code))
+            self._code = ""
+        elif event.keysym in ("Escape", "BackSpace"):
+            self._code = "" if event.keysym == "Escape" else self._code[:-1]
+        elif event.char.isalnum() and len(self._code) < MAX_CODE_LENGTH:
+            self._code += event.char
 
-
-def _label(window: tk.Toplevel, size: int) -> tk.Label:
-    label = tk.Label(
-        window, background=_BACKGROUND, foreground=_FOREGROUND, font=("sans-serif", size)
-    )
-    label.pack(expand=True)
-    return label
-
-
-def _place(window: tk.Toplevel, *, shown: bool, height: int) -> None:
-    if not shown:
-        window.withdraw()
-        return
-    left, top = window.winfo_vrootx(), window.winfo_vrooty()
-    window.geometry(f"{window.winfo_vrootwidth()}x{height}{left:+d}{top:+d}")
-    window.deiconify()
-    # Something else may have come on top since the last refresh.
-    window.lift()
+    def _say(self, word: Word) -> None:
+        # Nobody listens once the agent is gone; the screen goes on alone.
+        with contextlib.suppress(OSError):
+            os.write(sys.stdout.fileno(), to_line(word))
 
 
 def main() -> None:
     """Run the screen of this PC."""
-    parser = argparse.ArgumentParser(description="The lock screen of a club PC")
-    parser.add_argument("--state-dir", type=Path, required=True)
+    parser = argparse.ArgumentParser(description="The screen of a club PC")
+    parser.add_argument("--language", type=Language, default=Language.ENGLISH)
+    parser.add_argument("--monitors", type=layout_of, default=())
     parser.add_argument("--keyboard-hook", action="store_true")
     arguments = parser.parse_args()
-    owner = ScreenOwner(arguments.state_dir)
-    owner.claim()
     hook = KeyboardHook() if arguments.keyboard_hook else None
     if hook is not None:
         hook.start()
-    ScreenProcess(owner, SystemClock(), hook).run()
+    ScreenProcess(
+        clock=SystemClock(), language=arguments.language, layout=arguments.monitors, hook=hook
+    ).run()
 
 
 if __name__ == "__main__":

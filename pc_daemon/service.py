@@ -5,6 +5,7 @@ actions of one are carried out before the next is looked at.
 """
 
 import asyncio
+import contextlib
 import logging
 import subprocess
 from collections import deque
@@ -40,7 +41,7 @@ from pc_daemon.agent_state import (
 from pc_daemon.answers import presence
 from pc_daemon.clock import PcClock
 from pc_daemon.journal import Journal
-from pc_daemon.lockers import LockerError, ScreenLocker
+from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenLocker, ScreenNews
 from schemas.codec import LEAF_OF_MESSAGE, MalformedMessage, UpMessage, decode, encode
 from schemas.device import (
     DesiredDocument,
@@ -128,6 +129,8 @@ class AgentService:
 
     def start(self, *, online: bool = True) -> None:
         """Show what the journal allows, then connect unless not ``online``. Needs a loop."""
+        loop = asyncio.get_running_loop()
+        self._around.locker.attach(lambda heard: _call_in(loop, lambda: self._hear_screen(heard)))
         self._state = replace(self._state, screen=None)
         self._take(Tick())
         self._schedule_tick()
@@ -230,15 +233,21 @@ class AgentService:
             self._timers.pending.append(JournalChecked(ok))
 
     def _show(self, action: Show) -> None:
-        left_ms = action.lock_after_ms
-        real_ms = None if left_ms is None else int(left_ms / self._around.clock.speed)
+        clock = self._around.clock
+        ends_at_ms = action.screen.ends_at_ms
+        told_ms = None if ends_at_ms is None else ends_at_ms - clock.now().wall_ms
         try:
-            self._around.locker.show(action.screen, real_ms)
+            self._around.locker.show(
+                action.screen,
+                Deadlines(
+                    lock_after_ms=_real_ms(action.lock_after_ms, clock.speed),
+                    ends_in_ms=_real_ms(told_ms, clock.speed),
+                ),
+            )
         except LockerError as error:
             self._note_screen_failed(error)
         else:
-            if not self._state.ui_ok:
-                self._timers.pending.append(ScreenChecked(ok=True))
+            self._check_screen()
 
     def _notify(self, action: Notify) -> None:
         try:
@@ -252,6 +261,15 @@ class AgentService:
             self._around.locker.check()
         except LockerError as error:
             self._note_screen_failed(error)
+        else:
+            if not self._state.ui_ok:
+                self._timers.pending.append(ScreenChecked(ok=True))
+
+    def _hear_screen(self, heard: ScreenHeard) -> None:
+        """A screen that died is looked at now, not with the next tick."""
+        if heard.news is ScreenNews.DIED:
+            self._check_screen()
+            self._take(Tick())
 
     def _note_screen_failed(self, error: LockerError) -> None:
         self.stats.locker_failures += 1
@@ -312,3 +330,13 @@ class AgentService:
             self._take(HeartbeatDue())
         finally:
             self._schedule_heartbeat()
+
+
+def _real_ms(business_ms: int | None, speed: float) -> int | None:
+    return None if business_ms is None else int(business_ms / speed)
+
+
+def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    # The screen may outlive the loop by a moment, and then nobody needs its news.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)

@@ -13,6 +13,8 @@ from pydantic_settings import (
 )
 
 from pc_daemon.lockers import LockerKind
+from pc_daemon.monitors import layout_of
+from pc_daemon.screen_texts import Language
 from schemas.link_port import parse_mqtt_url
 
 CONFIG_VARIABLE = "CLUBCTL_PC_CONFIG"
@@ -34,6 +36,14 @@ class AgentSettings(BaseSettings):
     state_dir: Path = Path(".clubctl/pc")
     locker: LockerKind = LockerKind.NULL
     locker_command: tuple[str, ...] = ()
+    language: Language = Language.ENGLISH
+    session_user: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """Who the screen runs as, where the agent runs as root: somebody the player is not."""
+    display: Annotated[str, Field(pattern=r"^:\d{1,3}(\.\d)?$")] | None = None
+    """The X display of the player's session, where the agent has none of its own."""
+    xauthority: Path | None = None
+    monitors: str = ""
+    """``WIDTHxHEIGHT+LEFT+TOP,...`` where the system does not tell its monitors."""
     heartbeat_s: Annotated[float, Field(ge=0.05, le=300)] = 10.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -42,6 +52,19 @@ class AgentSettings(BaseSettings):
     def _is_a_broker(cls, value: str) -> str:
         parse_mqtt_url(value)
         return value
+
+    @field_validator("monitors")
+    @classmethod
+    def _is_a_layout(cls, value: str) -> str:
+        if value:
+            layout_of(value)
+        return value
+
+    @model_validator(mode="after")
+    def _has_its_command(self) -> Self:
+        if self.locker is LockerKind.EXEC and not self.locker_command:
+            raise ValueError("locker_command: the exec locker needs a command")
+        return self
 
     @model_validator(mode="after")
     def _is_safe_in_production(self) -> Self:

@@ -17,7 +17,7 @@ from schemas.commands import (
     SwitchSessionDevice,
     TopUpWallet,
 )
-from schemas.device import PcMode
+from schemas.device import LockReason, PcMode
 from schemas.views import HallTile
 
 PC = "north-main-0"
@@ -75,7 +75,7 @@ async def test_a_held_pc_says_so_and_why(shard: ShardUnderTest) -> None:
         None,
     )
     assert reply.result["tile"] == shown.model_dump(mode="json")
-    assert "out of use" in shard.documents[PC].message
+    assert shard.documents[PC].reason is LockReason.HELD
 
 
 async def test_a_hold_ends_by_itself_on_time(shard: ShardUnderTest) -> None:

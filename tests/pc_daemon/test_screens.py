@@ -1,29 +1,50 @@
-"""Lockers and the screen process: told what to show, never free because something died."""
+"""Lockers and the screen's process: told what to show, brought back, never free by dying."""
 
+import contextlib
 import json
+import os
+import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from pc_daemon import session_screen
 from pc_daemon.agent_state import Screen
+from pc_daemon.choose_locker import choose_locker
 from pc_daemon.keyboard_hook import KeyboardHook, leaves_the_window
 from pc_daemon.lockers import (
+    Deadlines,
     LockerError,
     LockerKind,
     LoginctlLocker,
     NullLocker,
-    ProcessLocker,
-    make_locker,
+    ScreenHeard,
+    ScreenNews,
 )
-from pc_daemon.screen_model import NOTICE_S, ScreenModel
-from schemas.device import PcMode, WarningLevel
+from pc_daemon.process_note import NotedProcess, keep_note, noted
+from pc_daemon.session_launch import UserSession
+from pc_daemon.session_screen import SessionScreen
+from pc_daemon.settings import AgentSettings
+from schemas.device import LockReason, PcMode
 
-ECHO = "import sys; out = open(sys.argv[1], 'a', buffering=1); [out.write(l) for l in sys.stdin]"
-LOCKED = Screen(PcMode.LOCKED, title="Welcome", message="Ask at the desk")
-UNLOCKED = Screen(PcMode.UNLOCKED, player_label="Ann", lease_seq=1)
+SPEAKER = """
+import sys, threading, time, json
+def speak():
+    while True:
+        print(json.dumps({"alive": {"covers": True, "monitors": 1}}), flush=True)
+        time.sleep(0.1)
+threading.Thread(target=speak, daemon=True).start()
+with open(sys.argv[1], "a", buffering=1) as out:
+    for line in sys.stdin:
+        out.write(line)
+    time.sleep(60)
+"""
+LOCKED = Screen(PcMode.LOCKED, LockReason.FREE, club="North", title="PC 07")
+UNLOCKED = Screen(PcMode.UNLOCKED, title="PC 07", player_label="Ann", lease_seq=1)
+SOON = Deadlines(lock_after_ms=90_000, ends_in_ms=80_000)
 
 
 def soon(condition: Callable[[], object]) -> None:
@@ -33,62 +54,199 @@ def soon(condition: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def order(mode: str, left_ms: int | None = None, **screen: object) -> str:
-    return json.dumps({"screen": {"mode": mode, **screen}, "lock_after_ms": left_ms})
+class Rig:
+    """A locker with a screen that writes down what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.told_file = folder / "told"
+        self.note = folder / "screen.json"
+        self.heard: list[ScreenHeard] = []
+        self.skipped_s = 0.0
+        self.locker = self.make(SPEAKER)
+
+    def make(self, program: str, *, speaks: bool = True) -> SessionScreen:
+        locker = SessionScreen(
+            [sys.executable, "-c", program, str(self.told_file)],
+            UserSession(),
+            real_s=lambda: time.monotonic() + self.skipped_s,
+            note=self.note,
+            speaks=speaks,
+        )
+        locker.attach(self.heard.append)
+        return locker
+
+    def told(self) -> list[dict[str, dict[str, object]]]:
+        if not self.told_file.exists():
+            return []
+        return [json.loads(line) for line in self.told_file.read_text().splitlines()]
+
+    @property
+    def pid(self) -> int:
+        return int(json.loads(self.note.read_text())["pid"])
+
+    def died(self) -> int:
+        return sum(1 for one in self.heard if one.news is ScreenNews.DIED)
 
 
-def test_a_screen_process_is_told_everything_in_order(tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    locker = ProcessLocker([sys.executable, "-c", ECHO, str(told)])
-    locker.show(LOCKED, None)
-    locker.show(UNLOCKED, 90_000)
-    locker.notify("Ünïcode")
-    locker.check()
-    soon(lambda: told.exists() and told.read_text().count("\n") == 3)
-
-    first, second, third = map(json.loads, told.read_text().splitlines())
-    assert first["screen"]["mode"] == "LOCKED"
-    assert first["screen"]["title"] == "Welcome"
-    assert (second["lock_after_ms"], second["screen"]["player_label"]) == (90_000, "Ann")
-    assert third == {"notice": "Ünïcode"}
-    locker.close()
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    yield rig
+    rig.locker.close()
+    found = noted(rig.note, besides=0)
+    if found is not None:
+        found.end()
 
 
-def test_a_screen_process_that_died_is_noticed_and_started_again(tmp_path: Path) -> None:
-    told = tmp_path / "told"
-    once = f"open({str(told)!r}, 'a').write(input() + chr(10))"
-    locker = ProcessLocker([sys.executable, "-c", once])
-    locker.show(LOCKED, None)
+def test_a_screen_is_told_everything_in_order(rig: Rig) -> None:
+    rig.locker.show(LOCKED, Deadlines())
+    rig.locker.show(UNLOCKED, SOON)
+    rig.locker.notify("Ünïcode")
+    rig.locker.identify(10_000)
+    rig.locker.check()
+    soon(lambda: len(rig.told()) == 4)
 
-    def is_dead() -> bool:
-        try:
-            locker.check()
-        except LockerError:
-            return True
+    first, second, third, fourth = rig.told()
+    assert (first["show"]["mode"], first["show"]["pc"]) == ("LOCKED", "PC 07")
+    assert (first["show"]["club"], first["show"]["reason"]) == ("North", "FREE")
+    assert (second["show"]["lock_after_ms"], second["show"]["ends_in_ms"]) == (90_000, 80_000)
+    assert third == {"notice": {"text": "Ünïcode"}}
+    assert fourth == {"identify": {"for_ms": 10_000}}
+
+
+def test_a_killed_screen_is_noticed_and_comes_back_as_it_was_told(rig: Rig) -> None:
+    rig.locker.show(LOCKED, Deadlines())
+    soon(rig.told)
+    first = rig.pid
+    time.sleep(session_screen.LEAST_LIFE_S)
+
+    os.kill(first, signal.SIGKILL)
+    soon(rig.died)
+    with pytest.raises(LockerError, match="ended with -9"):
+        rig.locker.check()
+    rig.locker.show(LOCKED, Deadlines())
+
+    assert rig.pid != first
+    soon(lambda: len(rig.told()) == 2)
+    with pytest.raises(LockerError, match="just started again"):
+        rig.locker.check()
+    rig.skipped_s += session_screen.STEADY_AFTER_S
+    soon(lambda: is_sound(rig.locker))
+
+
+def is_sound(locker: SessionScreen) -> bool:
+    try:
+        locker.check()
+    except LockerError:
         return False
+    return True
 
-    soon(is_dead)
-    locker.show(LOCKED, None)
-    soon(lambda: told.read_text().count("\n") == 2)
-    soon(is_dead)
+
+def test_a_frozen_screen_is_replaced(rig: Rig) -> None:
+    rig.locker.show(UNLOCKED, SOON)
+    soon(rig.told)
+    frozen = rig.pid
+    os.kill(frozen, signal.SIGSTOP)
+    rig.skipped_s += session_screen.STARTUP_S + session_screen.SILENT_AFTER_S
+
+    with pytest.raises(LockerError, match="does not answer"):
+        rig.locker.check()
+    rig.locker.show(LOCKED, Deadlines())
+
+    assert rig.pid != frozen
+    soon(lambda: len(rig.told()) == 2)
+    assert rig.told()[1]["show"]["mode"] == "LOCKED"
+
+
+def test_three_deaths_within_five_minutes_are_tampering(rig: Rig) -> None:
+    rig.locker.show(LOCKED, Deadlines())
+    for death in range(1, session_screen.TAMPER_DEATHS + 1):
+        time.sleep(session_screen.LEAST_LIFE_S)
+        os.kill(rig.pid, signal.SIGKILL)
+        soon(lambda death=death: rig.died() == death)
+        rig.locker.show(LOCKED, Deadlines())
+    assert [one.news for one in rig.heard].count(ScreenNews.TAMPERED) == 1
+
+
+def test_deaths_far_apart_are_not_tampering(rig: Rig) -> None:
+    rig.locker.show(LOCKED, Deadlines())
+    for death in range(1, session_screen.TAMPER_DEATHS + 1):
+        rig.skipped_s += session_screen.TAMPER_WINDOW_S
+        os.kill(rig.pid, signal.SIGKILL)
+        soon(lambda death=death: rig.died() == death)
+        rig.locker.show(LOCKED, Deadlines())
+    assert ScreenNews.TAMPERED not in [one.news for one in rig.heard]
+
+
+def test_a_screen_that_ends_at_once_is_not_started_in_a_loop(rig: Rig) -> None:
+    locker = rig.make("pass")
+    deadline = time.monotonic() + 3 * session_screen.LEAST_LIFE_S
+    while time.monotonic() < deadline:
+        with contextlib.suppress(LockerError):
+            locker.show(LOCKED, Deadlines())
+        time.sleep(0.01)
     locker.close()
+    assert 1 <= rig.died() <= 4
 
 
-def test_a_screen_process_that_does_not_read_is_replaced() -> None:
-    locker = ProcessLocker([sys.executable, "-c", "import time; time.sleep(60)"])
+def test_a_screen_that_does_not_read_is_given_up(rig: Rig) -> None:
+    locker = rig.make("import time; time.sleep(60)", speaks=False)
 
     def tell_on() -> None:
         for _ in range(5_000):
-            locker.show(LOCKED, None)
+            locker.show(LOCKED, Deadlines())
 
-    with pytest.raises(LockerError, match=r"does not read|temporarily unavailable"):
+    with pytest.raises(LockerError, match=r"does not read|cannot be told"):
         tell_on()
     locker.close()
 
 
-def test_a_missing_screen_program_is_a_locker_error() -> None:
+def test_a_missing_screen_program_is_a_locker_error(tmp_path: Path) -> None:
+    locker = SessionScreen(
+        ["/nowhere/screen"], UserSession(), real_s=time.monotonic, note=tmp_path / "note"
+    )
     with pytest.raises(LockerError, match="No such file"):
-        ProcessLocker(["/nowhere/screen"]).show(LOCKED, None)
+        locker.show(LOCKED, Deadlines())
+
+
+def test_a_technicians_code_reaches_the_agent(rig: Rig) -> None:
+    word = json.dumps({"code": {"code": "4711"}})
+    locker = rig.make(f"print({word!r}, flush=True); import time; time.sleep(60)")
+    locker.show(LOCKED, Deadlines())
+    soon(lambda: ScreenHeard(code="4711") in rig.heard)
+    locker.close()
+
+
+def test_the_screen_outlives_its_agent_until_the_next_one_covers(rig: Rig) -> None:
+    rig.locker.show(LOCKED, Deadlines())
+    soon(rig.told)
+    older = NotedProcess(rig.pid, noted(rig.note, besides=0).began_s)  # type: ignore[union-attr]
+    rig.locker.close()
+    assert is_running(older.pid)
+
+    rig.locker = rig.make(SPEAKER)
+    rig.locker.show(LOCKED, Deadlines())
+
+    soon(lambda: not is_running(older.pid))
+    assert is_running(rig.pid)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def test_a_note_never_ends_a_process_that_took_over_the_number(tmp_path: Path) -> None:
+    keep_note(tmp_path / "note", os.getpid())
+    found = noted(tmp_path / "note", besides=0)
+    assert found is not None
+    NotedProcess(found.pid, found.began_s - 100).end()
+    assert noted(tmp_path / "note", besides=os.getpid()) is None
+    (tmp_path / "note").write_text("{}")
+    assert noted(tmp_path / "note", besides=0) is None
 
 
 def test_loginctl_is_asked_and_its_refusal_noticed(tmp_path: Path) -> None:
@@ -98,9 +256,9 @@ def test_loginctl_is_asked_and_its_refusal_noticed(tmp_path: Path) -> None:
     fake.chmod(0o755)
     locker = LoginctlLocker("7", command=str(fake))
 
-    locker.show(LOCKED, None)
+    locker.show(LOCKED, Deadlines())
     soon(lambda: asked.exists() and asked.read_text() == "lock-session 7\n")
-    locker.show(UNLOCKED, 1_000)
+    locker.show(UNLOCKED, SOON)
     soon(lambda: asked.read_text().endswith("unlock-session 7\n"))
 
     def refused() -> bool:
@@ -118,55 +276,17 @@ def test_loginctl_is_asked_and_its_refusal_noticed(tmp_path: Path) -> None:
     ("kind", "made"),
     [
         (LockerKind.NULL, NullLocker),
-        (LockerKind.TK, ProcessLocker),
-        (LockerKind.WIN32, ProcessLocker),
+        (LockerKind.TK, SessionScreen),
+        (LockerKind.WIN32, SessionScreen),
         (LockerKind.LOGINCTL, LoginctlLocker),
-        (LockerKind.EXEC, ProcessLocker),
+        (LockerKind.EXEC, SessionScreen),
     ],
 )
 def test_every_kind_has_a_locker(kind: LockerKind, made: type, tmp_path: Path) -> None:
-    assert type(make_locker(kind, command=("screen",), state_dir=tmp_path)) is made
-
-
-def test_the_exec_locker_needs_a_command(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="locker_command"):
-        make_locker(LockerKind.EXEC, command=(), state_dir=tmp_path)
-
-
-def test_a_screen_is_locked_until_told_otherwise() -> None:
-    assert ScreenModel().at(0.0).covers
-    assert not ScreenModel().told(order("UNLOCKED", 60_000), 0.0).at(0.0).covers
-
-
-def test_an_abandoned_screen_locks_when_the_lease_it_knows_is_over() -> None:
-    model = ScreenModel().told(order("UNLOCKED", 60_000), 100.0)
-    assert not model.at(1_000.0).covers
-
-    orphan = model.abandoned()
-
-    assert not orphan.at(159.9).covers
-    assert orphan.at(160.0).covers
-    assert ScreenModel().told(order("UNLOCKED"), 0.0).abandoned().at(0.0).covers
-
-
-def test_a_renewed_lease_moves_the_deadline_of_the_screen() -> None:
-    model = ScreenModel().told(order("UNLOCKED", 60_000), 0.0)
-    model = model.told(order("UNLOCKED", 60_000), 30.0).abandoned()
-    assert not model.at(89.0).covers
-    assert model.at(90.0).covers
-
-
-def test_a_notice_goes_away_and_a_warning_names_the_minutes() -> None:
-    model = ScreenModel().told(order("UNLOCKED", 180_000, warning=WarningLevel.ENDING_SOON), 0.0)
-    assert model.at(0.0).notice == "3 min"
-    assert model.at(NOTICE_S).notice == ""
-    assert ScreenModel().told('{"notice": "hi"}', 0.0).at(1.0).notice == "hi"
-
-
-@pytest.mark.parametrize("line", ["", "{", "[]", "{}", '{"screen": {"mode": "OPEN"}}', "null"])
-def test_a_bad_order_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match=r"order|screen|value|delimiter|Expecting"):
-        ScreenModel().told(line, 0.0)
+    settings = AgentSettings(
+        club_id="north", pc_id="pc1", locker=kind, locker_command=("x",), state_dir=tmp_path
+    )
+    assert type(choose_locker(settings, time.monotonic)) is made
 
 
 @pytest.mark.parametrize(

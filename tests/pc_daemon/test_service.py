@@ -13,7 +13,7 @@ from brokers_under_test import Listener, eventually
 from pc_daemon.agent_state import Identity, JournalImage, Screen
 from pc_daemon.clock import ClockAnchor, PcClock, ScaledClock, SystemClock
 from pc_daemon.journal import MemoryJournal
-from pc_daemon.lockers import LockerError, NullLocker
+from pc_daemon.lockers import Deadlines, LockerError, NullLocker
 from pc_daemon.service import AgentService, Surroundings
 from schemas.codec import DeviceMessage, decode, encode
 from schemas.device import (
@@ -41,9 +41,9 @@ IDENTITY = Identity(club_id="club", pc_id="pc1", boot_id="boot-1", agent_version
 class FlakyLocker(NullLocker):
     broken = False
 
-    def show(self, screen: Screen, lock_after_ms: int | None) -> None:
+    def show(self, screen: Screen, deadlines: Deadlines) -> None:
         self.check()
-        super().show(screen, lock_after_ms)
+        super().show(screen, deadlines)
 
     def check(self) -> None:
         if self.broken:
@@ -160,8 +160,8 @@ async def test_it_introduces_itself_before_it_reports_and_then_beats(club: Club)
 async def test_it_unlocks_on_a_lease_and_locks_when_the_document_says_so(club: Club) -> None:
     club.desire(1, minutes=30)
     await eventually(lambda: club.mode is PcMode.UNLOCKED)
-    assert club.locker.lock_after_ms is not None
-    assert 29 * 60_000 < club.locker.lock_after_ms <= 30 * 60_000
+    assert club.locker.deadlines.lock_after_ms is not None
+    assert 29 * 60_000 < club.locker.deadlines.lock_after_ms <= 30 * 60_000
 
     club.desire(2, minutes=None)
     await eventually(lambda: club.mode is PcMode.LOCKED)
@@ -204,8 +204,8 @@ async def test_business_time_locks_and_real_time_beats_in_a_fast_simulation() ->
 
     club.desire(1, minutes=10)
     await eventually(lambda: club.mode is PcMode.UNLOCKED)
-    assert club.locker.lock_after_ms is not None
-    assert club.locker.lock_after_ms <= 10 * 60_000 / speed
+    assert club.locker.deadlines.lock_after_ms is not None
+    assert club.locker.deadlines.lock_after_ms <= 10 * 60_000 / speed
     started = time.monotonic()
     await eventually(lambda: club.mode is PcMode.LOCKED)
 

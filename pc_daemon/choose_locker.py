@@ -1,0 +1,53 @@
+"""The locker an operator chose, ready to be told what to show."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from pc_daemon.lockers import LockerKind, LoginctlLocker, NullLocker, ScreenLocker
+from pc_daemon.session_launch import Launcher, UserSession
+from pc_daemon.session_screen import SessionScreen
+from pc_daemon.settings import AgentSettings
+
+_NOTE: Final = "screen.json"
+
+
+def choose_locker(settings: AgentSettings, real_s: Callable[[], float]) -> ScreenLocker:
+    """The locker of ``settings``. Raises ``ValueError`` naming the setting that is missing."""
+    match settings.locker:
+        case LockerKind.NULL:
+            return NullLocker()
+        case LockerKind.LOGINCTL:
+            return LoginctlLocker(*settings.locker_command[:1])
+        case LockerKind.TK | LockerKind.WIN32 | LockerKind.EXEC:
+            return SessionScreen(
+                _command(settings),
+                _launcher(settings),
+                real_s=real_s,
+                note=settings.state_dir / _NOTE,
+                speaks=settings.locker is not LockerKind.EXEC,
+            )
+
+
+def _command(settings: AgentSettings) -> tuple[str, ...]:
+    if settings.locker is LockerKind.EXEC:
+        return settings.locker_command
+    own = [sys.executable, "-m", "pc_daemon.screen", "--language", settings.language.value]
+    if settings.monitors:
+        own += ["--monitors", settings.monitors]
+    if settings.locker is LockerKind.WIN32:
+        own.append("--keyboard-hook")
+    return tuple(own)
+
+
+def _launcher(settings: AgentSettings) -> Launcher:
+    if sys.platform == "win32":
+        from pc_daemon.windows_session import ConsoleSession, runs_as_service
+
+        if runs_as_service():
+            return ConsoleSession()
+    environment = {"DISPLAY": settings.display} if settings.display else {}
+    if settings.xauthority is not None:
+        environment["XAUTHORITY"] = os.fspath(settings.xauthority)
+    return UserSession(settings.session_user, environment)

@@ -1,0 +1,143 @@
+"""What the agent tells its screen and what the screen answers: JSON lines over one pipe.
+
+The pipe is inherited, not named, so nobody else can hold its other end. Durations are real
+milliseconds: a screen knows nothing of business time.
+"""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+from pc_daemon.agent_state import Screen
+from schemas.device import LockReason, PcMode
+
+MAX_LINE_BYTES: Final = 8_192
+MAX_CODE_LENGTH: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ShowOrder:
+    """Look like this. ``lock_after_ms``: cover by yourself after that, should the agent be gone.
+
+    ``ends_in_ms`` is what the player is told; None when nobody can tell.
+    """
+
+    mode: PcMode
+    reason: LockReason | None = None
+    """Why it is locked; None: this PC has not heard of its club yet."""
+    club: str = ""
+    pc: str = ""
+    message: str = ""
+    player: str = ""
+    lock_after_ms: int | None = None
+    ends_in_ms: int | None = None
+    maintenance: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeOrder:
+    """Show a message of the club's staff for a while."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifyOrder:
+    """Show the PC's number, large, over everything, for ``for_ms``."""
+
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The screen's own loop turns; ``covers`` is what it shows now."""
+
+    covers: bool
+    monitors: int
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTyped:
+    """A technician typed a code on the locked screen."""
+
+    code: str
+
+
+Order = ShowOrder | NoticeOrder | IdentifyOrder
+Word = Alive | CodeTyped
+
+_KINDS: Final[dict[str, type[Order | Word]]] = {
+    "show": ShowOrder,
+    "notice": NoticeOrder,
+    "identify": IdentifyOrder,
+    "alive": Alive,
+    "code": CodeTyped,
+}
+_NAMES: Final = {kind: name for name, kind in _KINDS.items()}
+
+
+def show_order(screen: Screen, lock_after_ms: int | None, ends_in_ms: int | None) -> ShowOrder:
+    """The order that makes a screen process show ``screen``."""
+    return ShowOrder(
+        mode=screen.mode,
+        reason=screen.reason,
+        club=screen.club,
+        pc=screen.title,
+        message=screen.message,
+        player=screen.player_label,
+        lock_after_ms=lock_after_ms,
+        ends_in_ms=ends_in_ms,
+        maintenance=screen.maintenance,
+    )
+
+
+def to_line(spoken: Order | Word) -> bytes:
+    """One line, newline included."""
+    return json.dumps({_NAMES[type(spoken)]: asdict(spoken)}).encode() + b"\n"
+
+
+def from_line(line: bytes | str) -> Order | Word:
+    """What a line says. Raises ``ValueError`` for one that says nothing."""
+    if len(line) > MAX_LINE_BYTES:
+        raise ValueError("the line is too long")
+    said = json.loads(line)
+    if not isinstance(said, dict) or len(said) != 1:
+        raise ValueError("a line is an object with one word")
+    name, fields = next(iter(said.items()))
+    kind = _KINDS.get(name)
+    if kind is None or not isinstance(fields, dict):
+        raise ValueError(f"{str(name)[:40]!r} is no word")
+    try:
+        return _checked(kind(**fields))
+    except TypeError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _checked(said: Order | Word) -> Order | Word:
+    match said:
+        case ShowOrder():
+            _whole(said.lock_after_ms, said.ends_in_ms)
+            reason = None if said.reason is None else LockReason(said.reason)
+            return replace(said, mode=PcMode(said.mode), reason=reason)
+        case IdentifyOrder():
+            _whole(said.for_ms)
+        case CodeTyped():
+            if len(_text(said.code)) > MAX_CODE_LENGTH:
+                raise ValueError("code: a short text")
+        case NoticeOrder():
+            _text(said.text)
+        case Alive():
+            _whole(said.monitors)
+    return said
+
+
+def _whole(*numbers: object) -> None:
+    for number in numbers:
+        if number is not None and not isinstance(number, int):
+            raise ValueError("milliseconds are whole numbers")
+
+
+def _text(text: object) -> str:
+    if not isinstance(text, str):
+        raise ValueError("a text is wanted")  # noqa: TRY004 - one error for a bad line
+    return text

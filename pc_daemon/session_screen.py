@@ -1,0 +1,185 @@
+"""The service's end of the screen: starts it, tells it, hears it, and does not let it die.
+
+Every call comes from the agent's own thread; what the screen says is read by a thread of its own
+and handed to ``hear``, which must be safe to call from there.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from pc_daemon.agent_state import Screen
+from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenNews
+from pc_daemon.process_note import NotedProcess, keep_note, noted
+from pc_daemon.screen_orders import (
+    MAX_LINE_BYTES,
+    Alive,
+    CodeTyped,
+    IdentifyOrder,
+    NoticeOrder,
+    Order,
+    from_line,
+    show_order,
+    to_line,
+)
+from pc_daemon.session_launch import Launcher, SessionProcess
+
+SILENT_AFTER_S: Final = 4.0
+"""A screen whose loop has not turned for this long is stopped, not slow."""
+STARTUP_S: Final = 15.0
+"""How long a screen may take to say its first word."""
+STEADY_AFTER_S: Final = 10.0
+"""A screen that was started again is not relied on before it has stood this long."""
+TAMPER_DEATHS: Final = 3
+TAMPER_WINDOW_S: Final = 300.0
+LEAST_LIFE_S: Final = 0.25
+"""A screen that ends sooner is not started again at once: that would be a busy loop."""
+
+
+class SessionScreen:
+    """A locker whose screen is a process of the player's session.
+
+    When the service ends, the screen goes on alone: locked stays locked, unlocked locks at the
+    deadline it was told. ``speaks`` is False for a club's own shell, which need not answer.
+    """
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        launch: Launcher,
+        *,
+        real_s: Callable[[], float],
+        note: Path,
+        speaks: bool = True,
+    ) -> None:
+        self._argv = tuple(argv)
+        self._launch = launch
+        self._real_s = real_s
+        self._note = note
+        self._speaks = speaks
+        self._hear: Callable[[ScreenHeard], None] = _to_nobody
+        self._process: SessionProcess | None = None
+        self._started_s = 0.0
+        self._heard_s = 0.0
+        self._deaths_s: deque[float] = deque(maxlen=TAMPER_DEATHS)
+        self._older: NotedProcess | None = None
+
+    def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
+        """See ``ScreenLocker``."""
+        self._hear = hear
+
+    def show(self, screen: Screen, deadlines: Deadlines) -> None:
+        """See ``ScreenLocker``; starts the screen if there is none."""
+        if self._process is None or self._process.poll() is not None or self._is_silent():
+            self._start()
+        self._tell(show_order(screen, deadlines.lock_after_ms, deadlines.ends_in_ms))
+
+    def notify(self, text: str) -> None:
+        """See ``ScreenLocker``."""
+        self._tell(NoticeOrder(text))
+
+    def identify(self, for_ms: int) -> None:
+        """See ``ScreenLocker``."""
+        self._tell(IdentifyOrder(for_ms))
+
+    def check(self) -> None:
+        """See ``ScreenLocker``."""
+        process = self._process
+        if process is None:
+            return
+        status = process.poll()
+        if status is not None:
+            raise LockerError(f"the screen ended with {status}")
+        if self._is_silent():
+            raise LockerError("the screen does not answer")
+        if self._deaths_s and self._real_s() - self._started_s < STEADY_AFTER_S:
+            raise LockerError("the screen was just started again")
+
+    def close(self) -> None:
+        """See ``ScreenLocker``."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.stdin.close()
+        process.abandon()
+
+    def _start(self) -> None:
+        now_s = self._real_s()
+        if self._process is not None:
+            if now_s - self._started_s < LEAST_LIFE_S:
+                raise LockerError("the screen ends as soon as it starts")
+            self._discard()
+            self._deaths_s.append(now_s)
+        try:
+            self._process = self._launch(self._argv)
+        except (OSError, ValueError) as error:
+            raise LockerError(f"the screen does not start: {error}") from error
+        self._started_s = now_s
+        self._heard_s = now_s + STARTUP_S - SILENT_AFTER_S
+        self._older = noted(self._note, besides=self._process.pid)
+        keep_note(self._note, self._process.pid)
+        threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
+        if self._is_tampered(now_s):
+            self._hear(ScreenHeard(ScreenNews.TAMPERED))
+
+    def _is_tampered(self, now_s: float) -> bool:
+        full = len(self._deaths_s) == TAMPER_DEATHS
+        if not full or now_s - self._deaths_s[0] > TAMPER_WINDOW_S:
+            return False
+        self._deaths_s.clear()
+        self._deaths_s.append(now_s)
+        return True
+
+    def _discard(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.stdin.close()
+
+    def _is_silent(self) -> bool:
+        return self._speaks and self._real_s() - self._heard_s > SILENT_AFTER_S
+
+    def _tell(self, order: Order) -> None:
+        process = self._process
+        if process is None:
+            raise LockerError("there is no screen")
+        line = to_line(order)
+        try:
+            written = os.write(process.stdin.fileno(), line)
+        except (OSError, ValueError) as error:
+            process.kill()
+            raise LockerError(f"the screen cannot be told: {error}") from error
+        if written != len(line):
+            process.kill()
+            raise LockerError("the screen does not read")
+
+    def _read(self, process: SessionProcess) -> None:
+        while line := process.stdout.readline(MAX_LINE_BYTES):
+            self._take(line)
+        process.stdout.close()
+        self._hear(ScreenHeard(ScreenNews.DIED))
+
+    def _take(self, line: bytes) -> None:
+        try:
+            word = from_line(line)
+        except ValueError:
+            # A club's own shell may print what it likes.
+            return
+        if isinstance(word, Alive):
+            self._heard_s = self._real_s()
+            self._end_older()
+        elif isinstance(word, CodeTyped):
+            self._hear(ScreenHeard(code=word.code))
+
+    def _end_older(self) -> None:
+        """End the screen that an earlier service left standing: ours covers by now."""
+        older, self._older = self._older, None
+        if older is not None:
+            older.end()
+
+
+def _to_nobody(_heard: ScreenHeard) -> None:
+    """Nobody is attached yet."""
