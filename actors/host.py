@@ -8,6 +8,7 @@ import asyncio
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -39,6 +40,7 @@ METRICS_EVERY_S: Final = 2.0
 METRICS_TTL_MS: Final = 15_000
 RETRY_S: Final = 0.5
 STRANDED_EVERY_S: Final = 0.25
+HANDOVER_LOOK_S: Final = 0.05
 HANDOVER_MAX_MS: Final = 5_000
 """A live host that does not give an assigned shard up within this time is fenced out of it."""
 
@@ -95,6 +97,8 @@ class Host:
         self._has_begun = self._has_name = False
         self._draining = False
         self._wanted_since_ms: dict[ShardId, int] = {}
+        self._new_map = asyncio.Event()
+        self._new_map.set()
         self._ports = ShardPorts(
             store=store,
             clock=clock,
@@ -113,7 +117,7 @@ class Host:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._every(BEAT_EVERY_S, self._beat))
-                group.create_task(self._every(ASSIGNMENTS_EVERY_S, self._follow_assignments))
+                group.create_task(self._every(0, self._follow_map))
                 group.create_task(self._every(STRANDED_EVERY_S, self._answer_stranded))
                 group.create_task(self._every(METRICS_EVERY_S, self._publish_metrics))
                 group.create_task(self._every(RETRY_S, self._news.follow_wallets))
@@ -147,6 +151,10 @@ class Host:
     def drain(self) -> None:
         """Ask the coordinator to move everything away; until then it is served as ever."""
         self._draining = True
+
+    def look(self) -> None:
+        """Look at the coordinator's map now: it has changed."""
+        self._new_map.set()
 
     @property
     def owned(self) -> tuple[ShardId, ...]:
@@ -263,6 +271,14 @@ class Host:
             self.telemetry.names_lost.inc()
             for loop in self._loops.values():
                 loop.stop()
+
+    async def _follow_map(self) -> None:
+        """When told to look, soon if a shard is being handed over, or after a while."""
+        wait_s = HANDOVER_LOOK_S if self._wanted_since_ms else ASSIGNMENTS_EVERY_S
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._new_map.wait(), wait_s)
+        self._new_map.clear()
+        await self._follow_assignments()
 
     async def _follow_assignments(self) -> None:
         self._forget_finished()

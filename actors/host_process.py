@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from actors.clock import ClockAnchor, SteadyClock, ThisMachine, clock_for
+from actors.heartline import Heartline
 from actors.host import Host, HostIdentity
 from actors.store_redis import RedisStore
 from actors.timekeeping import Timekeeper, boot_id
@@ -96,11 +97,13 @@ async def _serve(values: HostValues, ready: Future[RunningHost]) -> None:
             random=SystemRandom(),
         ),
     )
+    line = Heartline(store, name=identity.name, incarnation=identity.incarnation, look=host.look)
     ready.set_result(RunningHost(identity, host, asyncio.get_running_loop()))
     try:
         await keeper.begin(steady)
         async with asyncio.TaskGroup() as group:
             group.create_task(keeper.run(steady, host.telemetry))
+            group.create_task(line.run())
             group.create_task(host.run())
     finally:
         await store.close()

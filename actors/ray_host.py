@@ -155,6 +155,14 @@ def remove_host(release: str, name: str) -> None:
 
 
 @_ray_failures()
+def node_address() -> str:
+    """Where the hosts of all machines of this Ray reach this process."""
+    here = ray.get_runtime_context().get_node_id()
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return next(str(node["NodeManagerAddress"]) for node in nodes if node["NodeID"] == here)
+
+
+@_ray_failures()
 def has_nodes() -> bool:
     """Whether Ray has a machine that actors could be placed on."""
     nodes = ray.nodes()  # type: ignore[no-untyped-call]

@@ -20,6 +20,7 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 
+from actors.heartline import DeathWatch
 from actors.host_process import HostValues
 from actors.local_host import shards_with_clubs
 from actors.ray_host import (
@@ -31,6 +32,7 @@ from actors.ray_host import (
     drain_host,
     ensure_host,
     has_nodes,
+    node_address,
     remove_host,
 )
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
@@ -121,8 +123,13 @@ class NoRoomError(Exception):
 class Supervisor:
     """One step at a time: make sure of the hosts, read who lives, store the changed map."""
 
-    def __init__(self, store: Store, fleet: HostFleet) -> None:
+    def __init__(
+        self, store: Store, fleet: HostFleet, changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """``changed`` is called when there is a new map."""
         self._store = store
+        self._changed = changed
+        self._mapping = asyncio.Lock()
         self._fleet = fleet
         self._steps = 0
         self._ensure_at_step = 0
@@ -139,13 +146,29 @@ class Supervisor:
         """Bring hosts and map up to date; returns what changed in the map. Raises NoRoomError."""
         if await release_in_charge(self._store) not in (None, self._fleet.release):
             return {}
+        # First what the store alone can do: Ray may take its time.
+        live, current, changes = await self._map_anew()
         await self._keep_hosts()
-        live = await self._store.hosts()
         if not live and not await self._has_room():
             raise NoRoomError("no host lives and Ray has no node left to start one on")
-        current = await self._store.assignments()
         await self._part(live, current)
-        return await self._assign(live, current)
+        return changes
+
+    async def host_gone(self, name: str, incarnation: str) -> None:
+        """Take a dead host's shards away without waiting for its record to run out."""
+        await self._store.retire(name, incarnation)
+        if await release_in_charge(self._store) in (None, self._fleet.release):
+            await self._map_anew()
+
+    async def _map_anew(
+        self,
+    ) -> tuple[Sequence[HostRecord], Mapping[ShardId, str], dict[ShardId, str]]:
+        """Who lives, the map before, and what changed in it; one at a time, so that no decision
+        rests on a host that another has just seen die."""
+        async with self._mapping:
+            live = await self._store.hosts()
+            current = await self._store.assignments()
+            return live, current, await self._assign(live, current)
 
     async def _keep_hosts(self) -> None:
         drained = await drained_hosts(self._store)
@@ -204,6 +227,7 @@ class Supervisor:
         gone = [shard for shard in current if shard not in wanted]
         if changes or gone:
             await self._store.assign(changes, gone)
+            self._changed()
             log.info("shards_assigned", changed=len(changes), gone=len(gone), hosts=len(hosts))
         return changes
 
@@ -221,14 +245,27 @@ class Supervisor:
         return self._shards
 
 
-async def supervise(store: Store, fleet: HostFleet, *, stop: asyncio.Event) -> None:
-    """Run until ``stop``; an unreachable store is waited out. Raises NoRoomError."""
-    supervisor = Supervisor(store, fleet)
+async def supervise(
+    store: Store, fleet: HostFleet, *, stop: asyncio.Event, address: str | None = None
+) -> None:
+    """Run until ``stop``; an unreachable store is waited out. Raises NoRoomError.
+
+    Hosts that can reach ``address`` are found dead at once, the others when their records run out.
+    """
+
+    async def gone(name: str, incarnation: str) -> None:
+        await supervisor.host_gone(name, incarnation)
+
+    watch = DeathWatch(gone)
+    supervisor = Supervisor(store, fleet, watch.tell_to_look)
     following = asyncio.create_task(_follow_catalogue(store, supervisor))
     try:
+        if address is not None:
+            await watch.open(address, store)
         await _supervise(supervisor, stop)
     finally:
         following.cancel()
+        await watch.close()
 
 
 async def _follow_catalogue(store: Store, supervisor: Supervisor) -> None:
@@ -299,7 +336,7 @@ async def _controller(settings: Settings, temp_dir: str | None) -> None:
 
         await take_charge(store, settings.release)
         fleet = RayHosts(settings.hosts, settings.release, host_values)
-        await supervise(store, fleet, stop=stop)
+        await supervise(store, fleet, stop=stop, address=node_address())
     finally:
         await asyncio.to_thread(disconnect)
         await store.close()

@@ -1,9 +1,13 @@
-"""A random host killed again and again: ``FAULTS_KILLS`` times (100)."""
+"""A random host killed again and again: ``FAULTS_KILLS`` times (100).
+
+With ``FAULTS_SESSIONS`` of 2000 this is the row that says how soon ticks go on.
+"""
 
 import asyncio
 import os
 import signal
 from random import Random
+from statistics import median
 
 import pytest
 from faulted_house import FaultedHouse, FaultReport, machine_ms
@@ -18,6 +22,8 @@ pytestmark = [
 ]
 KILLS = int(os.environ.get("FAULTS_KILLS", "100"))
 PAUSE_S = (1.0, 3.0)
+MEDIAN_MAX_S = 3.0
+WORST_MAX_S = 8.0
 CHECK_EVERY = 10
 
 
@@ -33,10 +39,14 @@ async def test_hosts_are_killed_over_and_over(house: FaultedHouse, report: Fault
             # It is the last one's record: its process died already.
             continue
         seconds.append(await house.ticks_go_on(killed_at_ms, after=place, clubs=clubs))
-        report.note("random host killed", seconds)
+        ordered = sorted(seconds)
+        ninety = ordered[len(ordered) * 9 // 10]
+        report.note("random host killed", seconds, ninety_of_hundred_s=round(ninety, 2))
         await asyncio.sleep(luck.uniform(*PAUSE_S))
         if number % CHECK_EVERY == 0:
             await house.books_are_whole()
     await house.books_are_whole()
     await house.archive_is_the_ledger()
     assert len(seconds) > KILLS // 2
+    assert median(seconds) < MEDIAN_MAX_S
+    assert max(seconds) < WORST_MAX_S
