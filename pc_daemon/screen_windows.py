@@ -13,11 +13,11 @@ from pc_daemon.monitors import Monitor
 from pc_daemon.screen_model import Remaining, ScreenKind, ScreenView, Urgency
 from pc_daemon.screen_texts import Language, Phrase, say
 
-_NIGHT: Final = "#0c1118"
-_CARD: Final = "#18212d"
+NIGHT: Final = "#0c1118"
+CARD: Final = "#18212d"
 _LIGHT: Final = "#f2f5f9"
 _MUTED: Final = "#93a1b3"
-_ACCENTS: Final = {
+ACCENTS: Final = {
     ScreenKind.CONNECTING: "#8796a9",
     ScreenKind.FREE: "#3ecf8e",
     ScreenKind.RESERVED: "#5b9dff",
@@ -35,7 +35,7 @@ _SAID: Final = {
     ScreenKind.TIME_OVER: (Phrase.TIME_OVER, Phrase.TIME_OVER_HINT),
     ScreenKind.ENDED: (Phrase.ENDED, Phrase.ENDED_HINT),
 }
-_URGENT: Final = {
+URGENT: Final = {
     Urgency.NONE: "#3ecf8e",
     Urgency.SOON: "#f5b942",
     Urgency.VERY_SOON: "#ff8a4c",
@@ -97,7 +97,7 @@ class CoverWindow:
     """What hides one monitor of a locked PC."""
 
     def __init__(self, root: tk.Tk, area: Monitor, type_: Typography, language: Language) -> None:
-        self._window = _Window(root, _NIGHT)
+        self._window = _Window(root, NIGHT)
         self._area = area
         self._type = type_
         self._language = language
@@ -126,7 +126,7 @@ class CoverWindow:
             return
         width, height, canvas = self._area.width, self._area.height, self._window.canvas
         left = width * 0.075
-        accent = _ACCENTS[view.kind]
+        accent = ACCENTS[view.kind]
         headline, hint = (say(self._language, phrase) for phrase in _SAID[view.kind])
         canvas.create_rectangle(0, 0, width * 0.014, height, fill=accent, width=0)
         self._text(left, height * 0.09, view.club, 0.032, _MUTED)
@@ -144,7 +144,7 @@ class CoverWindow:
     def _draw_notice(self, text: str) -> None:
         width, height, canvas = self._area.width, self._area.height, self._window.canvas
         left, top = width * 0.075, height * 0.78
-        canvas.create_rectangle(left, top, width * 0.7, height * 0.92, fill=_CARD, width=0)
+        canvas.create_rectangle(left, top, width * 0.7, height * 0.92, fill=CARD, width=0)
         canvas.create_rectangle(left, top, left + 6, height * 0.92, fill=_LIGHT, width=0)
         inner = left + width * 0.02
         label = say(self._language, Phrase.MESSAGE_FROM_CLUB)
@@ -180,7 +180,7 @@ class OverlayWindow:
     """What a player sees over a game: the time that is left, and messages."""
 
     def __init__(self, root: tk.Tk, area: Monitor, type_: Typography, language: Language) -> None:
-        self._window = _Window(root, _CARD)
+        self._window = _Window(root, CARD)
         self._window.top.attributes("-alpha", _OVERLAY_ALPHA)
         self._area = area
         self._type = type_
@@ -201,7 +201,7 @@ class OverlayWindow:
 
     def _draw(self, view: ScreenView, place: Monitor, unit: float) -> None:
         canvas = self._window.canvas
-        accent = _LIGHT if view.remaining is None else _URGENT[view.remaining.urgency]
+        accent = _LIGHT if view.remaining is None else URGENT[view.remaining.urgency]
         canvas.create_rectangle(0, 0, unit * 0.7, place.height, fill=accent, width=0)
         if view.notice:
             label = say(self._language, Phrase.MESSAGE_FROM_CLUB)
