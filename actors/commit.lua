@@ -14,7 +14,8 @@
 
 local ENTITY, DOCUMENT, READ, EXPECT, RELEASE, CLAIM, DELTA = 1, 2, 3, 4, 5, 6, 7
 local IDEMPOTENCY, TRANSACTIONS, EVENTS, CLOSE, INDEX, HALL, AUDIT = 8, 9, 10, 11, 12, 13, 14
-local WIDTH = {3, 3, 2, 2, 2, 2, 2, 3, 2, 2, 2, 2, 3, 2}
+local SEEN = 15
+local WIDTH = {3, 3, 2, 2, 2, 2, 2, 3, 2, 2, 2, 2, 3, 2, 2}
 local AMOUNT_LIMIT = 9007199254740992
 local CHUNK = 2000
 local FIXED_KEYS = 10
@@ -99,6 +100,7 @@ local check = {}
 check[ENTITY] = stale_check(entities, plan[1])
 check[DOCUMENT] = stale_check(documents, plan[2])
 check[READ] = check[DOCUMENT]
+check[SEEN] = check[ENTITY]
 
 check[IDEMPOTENCY] = function(first)
   local stored = answers[units[first]]

@@ -58,6 +58,7 @@ class Drafting:
     wallets_read: dict[WalletKey, Wallet] = field(default_factory=dict)
     wallets_after: dict[WalletKey, Wallet] = field(default_factory=dict)
     documents_read: dict[str, int] = field(default_factory=dict)
+    entities_seen: dict[str, int] = field(default_factory=dict)
     bought_after: dict[str, tuple[PlayerTariff, ...]] = field(default_factory=dict)
     orders_after: dict[str, tuple[Order, int]] = field(default_factory=dict)
     transactions: list[Transaction] = field(default_factory=list)
@@ -76,6 +77,7 @@ class Drafting:
     def session(self, session_id: str) -> SessionState | None:
         """The session as this draft leaves it."""
         key = session_key(session_id)
+        self._see(key)
         if key in self.entities:
             state = self.entities[key]
             return state if isinstance(state, SessionState) else None
@@ -83,6 +85,7 @@ class Drafting:
 
     def pc(self, pc_id: str) -> PcState | None:
         """The PC as this draft leaves it."""
+        self._see(pc_key(pc_id))
         state = self.entities.get(pc_key(pc_id))
         return state if isinstance(state, PcState) else self.workspace.pc(pc_id)
 
@@ -96,7 +99,13 @@ class Drafting:
         for state in self.entities.values():
             if isinstance(state, SessionState) and state.pc_id == pc_id:
                 here[state.session_id] = state
+        for session_id in here:
+            self._see(session_key(session_id))
         return list(here.values())
+
+    def _see(self, key: str) -> None:
+        """What a command's answer says of an entity must be true of the store."""
+        self.entities_seen.setdefault(key, self.workspace.version(key))
 
     def player(self, player_id: str | None) -> PlayerDocument | None:
         """A player's document; reading it makes the unit depend on it."""
@@ -192,6 +201,7 @@ class Drafting:
             self.epoch,
             wallets_read=self.wallets_read,
             documents_read=self.documents_read,
+            entities_seen=self.entities_seen,
         )
 
     def version_after(self, session_id: str) -> int:
@@ -229,6 +239,7 @@ class Drafting:
             ),
             expects=expected_balances(self.wallets_read),
             reads=tuple(self.documents_read.items()),
+            seen=self._seen() if isinstance(cause, CommandInput) else (),
             deltas=_deltas(self.transactions),
             transactions=tuple(orjson.dumps(transaction) for transaction in self.transactions),
             events=tuple(map(self._event_blob, (*self.events, *self.club_events))),
@@ -250,6 +261,9 @@ class Drafting:
             effects=effects,
             tick=tick,
         )
+
+    def _seen(self) -> tuple[tuple[str, int], ...]:
+        return tuple(pair for pair in self.entities_seen.items() if pair[0] not in self.entities)
 
     def _installs(self) -> dict[str, Versioned]:
         version = self.workspace.version

@@ -114,6 +114,7 @@ class MemoryChain:
         writes = sorted(unit.entities, key=lambda write: write.scope is Scope.CHAIN)
         wanted = [(self._of(w, shard), w.key, w.expected_version) for w in writes]
         wanted += [(self.documents, key, version) for key, version in unit.reads]
+        wanted += [(shard, key, version) for key, version in unit.seen]
         for stored, key, version in wanted:
             found = stored.get(key)
             if (0 if found is None else found.version) != version:

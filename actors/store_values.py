@@ -138,13 +138,15 @@ class Unit:
 
     ``expects`` are the balances the decision was made on: any other balance refuses the unit
     and returns the real ones. ``deltas`` sum to zero per currency (the script checks the sum).
-    ``reads`` are chain documents the decision depended on, by key and version (0 = absent).
+    ``reads`` are chain documents the decision depended on, by key and version (0 = absent);
+    ``seen`` are entities of the shard, in the same form, that it looked at and does not write.
     ``indexes`` are (session id, club id) pairs. ``audit`` are entries of the chain's audit.
     """
 
     entities: tuple[EntityWrite, ...] = ()
     expects: tuple[tuple[str, int], ...] = ()
     reads: tuple[tuple[str, int], ...] = ()
+    seen: tuple[tuple[str, int], ...] = ()
     deltas: tuple[tuple[str, int], ...] = ()
     transactions: tuple[bytes, ...] = ()
     events: tuple[bytes, ...] = ()

@@ -29,7 +29,7 @@ from actors.store_values import (
 )
 
 _ENTITY, _DOCUMENT, _READ, _EXPECT, _RELEASE, _CLAIM, _DELTA = range(1, 8)
-_IDEMPOTENCY, _TRANSACTIONS, _EVENTS, _CLOSE, _INDEX, _HALL, _AUDIT = range(8, 15)
+_IDEMPOTENCY, _TRANSACTIONS, _EVENTS, _CLOSE, _INDEX, _HALL, _AUDIT, _SEEN = range(8, 16)
 _FIRST_BLOB = 9
 _FENCED = b"F"
 _STATUS_OF_LETTER = {
@@ -113,6 +113,7 @@ class _Plan:
             self._add_entities(unit.entities, sections)
         for tag, index, pairs in (
             (_READ, self.document_fields, unit.reads),
+            (_SEEN, self.shard_fields, unit.seen),
             (_EXPECT, self.accounts, unit.expects),
         ):
             if pairs:

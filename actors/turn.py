@@ -13,8 +13,11 @@ from schemas.commands import (
     ConvertGuest,
     CreateOrder,
     CreateSession,
+    HoldPc,
     PayOrder,
     RefundOrder,
+    SessionCommand,
+    SwitchSessionDevice,
     TopUpWallet,
 )
 from schemas.device import DesiredDocument, UsageAck, UsageRecord
@@ -44,6 +47,20 @@ class CommandInput:
         command = self.envelope.command
         if isinstance(command, CreateSession | ConvertGuest | CreateOrder | TopUpWallet):
             return command.player_id
+        return None
+
+    @property
+    def session_id(self) -> str | None:
+        """The session the command is about, if it is about one that exists."""
+        command = self.envelope.command
+        return command.session_id if isinstance(command, SessionCommand) else None
+
+    @property
+    def pc_id(self) -> str | None:
+        """The PC the command names, if its kind names one."""
+        command = self.envelope.command
+        if isinstance(command, CreateSession | SwitchSessionDevice | HoldPc):
+            return command.pc_id
         return None
 
     @property

@@ -156,8 +156,18 @@ class TurnSteps:
             reply = CommandReply(status=ReplyStatus.NOT_OWNER)
             self.turn.immediate.append(Answer(cause.ticket, reply))
             return
+        self._bring_up_to_now(cause)
         drafting, _ = self._drafting(club.club_id)
         self._add(decide_command(cause, club, drafting, now=self.now))
+
+    def _bring_up_to_now(self, cause: CommandInput) -> None:
+        """Whatever time has done to what a command is about is written before its answer: who
+        is told that a session is over finds its PC free."""
+        if cause.session_id is not None:
+            self.advance(cause.session_id)
+        if cause.pc_id is not None:
+            for state in self.workspace.sessions_on(cause.pc_id):
+                self.advance(state.session_id)
 
     def _hear(self, heard: PcInput) -> None:
         club = self.clubs.get(heard.club_id)

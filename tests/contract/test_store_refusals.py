@@ -54,6 +54,14 @@ REFUSED = {
         Unit(reads=(("player:p1", 2),)),
         UnitOutcome(UnitStatus.STALE, name="player:p1"),
     ),
+    "seen entity changed": (
+        Unit(seen=(("session:s9", 0), ("session:s1", 2))),
+        UnitOutcome(UnitStatus.STALE, name="session:s1"),
+    ),
+    "seen entity is gone": (
+        Unit(seen=(("session:s9", 1),)),
+        UnitOutcome(UnitStatus.STALE, name="session:s9"),
+    ),
     "read document appeared": (
         Unit(reads=(("player:p2", 0), ("player:p1", 0))),
         UnitOutcome(UnitStatus.STALE, name="player:p1"),
@@ -84,6 +92,7 @@ async def test_a_refused_unit_writes_nothing_and_fails_alone(
     unit = Unit(
         entities=(*guard.entities, EntityWrite("pc:extra", 0, b"{}")),
         reads=guard.reads,
+        seen=guard.seen,
         expects=guard.expects,
         deltas=((wallet("p1"), -1), ("EUR:revenue:c1", 1)),
         transactions=(b"refused",),
