@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.commands import EntityId
+from schemas.trust import KeysDocument
 
 ENROLMENT_PATH: Final = "/api/v1/enrolments"
 REFRESH_PATH: Final = "/api/v1/enrolments/refresh"
@@ -35,7 +36,7 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class MachineFacts(_Wire):
+class EnrolmentFacts(_Wire):
     """What a machine says of itself, for staff to know it by. Proves nothing."""
 
     hostname: Fact = ""
@@ -52,7 +53,7 @@ class EnrolmentRequest(_Wire):
     code: Annotated[str, Field(min_length=1, max_length=CODE_MAX_CHARS)] = Field(repr=False)
     secret: Secret = Field(repr=False)
     pc_id: EntityId | None = None
-    facts: MachineFacts = MachineFacts()
+    facts: EnrolmentFacts = EnrolmentFacts()
 
 
 class RefreshRequest(_Wire):
@@ -62,7 +63,7 @@ class RefreshRequest(_Wire):
     pc_id: EntityId
     secret: Secret = Field(repr=False)
     new_secret: Secret | None = Field(default=None, repr=False)
-    facts: MachineFacts = MachineFacts()
+    facts: EnrolmentFacts = EnrolmentFacts()
 
 
 class EnrolmentStatus(StrEnum):
@@ -84,8 +85,8 @@ class Standing(_Wire):
     username: str
     ca_pem: str = ""
     """Whom to trust as the broker; empty: the authorities of the system."""
-    lease_keys: str = ""
-    """The public keys that leases are signed with, as their file holds them."""
+    keys: KeysDocument | None = None
+    """Whose signatures to believe; pinned by this answer."""
     renew_wanted: bool = False
     """Staff want the secret replaced."""
 
@@ -152,7 +153,7 @@ class WaitingRequest(_Stored):
     secret_digest: Sha256
     broker_hash: str = Field(repr=False)
     reason: WaitingReason
-    facts: MachineFacts = MachineFacts()
+    facts: EnrolmentFacts = EnrolmentFacts()
     origin: str = ""
     pc_id: EntityId | None = None
     """The PC it would be."""
@@ -182,7 +183,7 @@ class PcCredential(_Stored):
     secret_digest: Sha256
     broker_hash: str = Field(repr=False)
     state: CredentialState = CredentialState.ACTIVE
-    facts: MachineFacts = MachineFacts()
+    facts: EnrolmentFacts = EnrolmentFacts()
     enrolled_at_ms: InstantMs
     renewed_at_ms: InstantMs | None = None
     renew_wanted: bool = False

@@ -20,7 +20,7 @@ from actors.store_values import Listening
 from controller.broker.access import KnownPc
 from controller.broker.config import write_rules
 from controller.enrolment.book import parsed
-from schemas.catalogue import PcDocument
+from controller.enrolment.halls import halls_of
 
 GATHER_S: Final = 0.05
 """Changes that come together are written together."""
@@ -89,26 +89,17 @@ class RulesKeeper:
 
 
 async def known_pcs(store: RulesStore) -> tuple[KnownPc, ...]:
-    """Every PC of the catalogue whose credentials are in force."""
+    """Every PC in service whose credentials are in force."""
     found: list[KnownPc] = []
     for chain_id in await store.chains():
-        for club_id, pc_ids in (await _pcs_by_club(store, chain_id)).items():
+        for club_id, hall in halls_of(await store.catalogue(chain_id)).items():
             book = parsed(await store.enrolment(chain_id, club_id))
             found += (
                 KnownPc(club_id, one.pc_id, one.broker_hash)
                 for one in book.credentials.values()
-                if one.is_active and one.pc_id in pc_ids
+                if one.is_active and one.pc_id in hall
             )
     return tuple(found)
-
-
-async def _pcs_by_club(store: RulesStore, chain_id: str) -> dict[str, set[str]]:
-    by_club: dict[str, set[str]] = {}
-    for name, document in (await store.catalogue(chain_id)).items():
-        if name.startswith("pc:"):
-            pc = PcDocument.model_validate_json(document)
-            by_club.setdefault(pc.club_id, set()).add(pc.pc_id)
-    return by_club
 
 
 def reload_of(pid_file: Path) -> Callable[[], None]:
