@@ -173,11 +173,11 @@ def _usage_ack(state: AgentState, happening: UsageAcknowledged, _now: Instant) -
     return replace(state, usage=usage, usage_sent_beat=None), ()
 
 
-def _heartbeat(state: AgentState, _happening: HeartbeatDue, now: Instant) -> Outcome:
+def _heartbeat(state: AgentState, happening: HeartbeatDue, now: Instant) -> Outcome:
     if not state.connected:
         return state, ()
     state = replace(state, heartbeat_seq=state.heartbeat_seq + 1)
-    return state, (Send(answers.heartbeat(state, now)),)
+    return state, (Send(answers.heartbeat(state, happening.hardware, now)),)
 
 
 def _tick(state: AgentState, _happening: Tick, _now: Instant) -> Outcome:

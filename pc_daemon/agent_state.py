@@ -19,6 +19,7 @@ from schemas.device import (
     UsageAck,
     WarningLevel,
 )
+from schemas.machine_facts import HardwareFacts, MachineFacts
 
 MAX_REMEMBERED_COMMANDS = 256
 FROZEN_AFTER_MS = 10_000
@@ -73,6 +74,7 @@ class Identity:
     boot_id: str
     agent_version: str
     capabilities: tuple[str, ...] = ()
+    machine: MachineFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ class UsageAcknowledged:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatDue:
-    """Time to say that we are here."""
+    """Time to say that we are here, and now and then how the machine is doing."""
+
+    hardware: HardwareFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from schemas.device import (
     Serving,
     UsageBatch,
 )
+from schemas.machine_facts import HardwareFacts
 
 
 def birth(state: AgentState, now: Instant) -> Birth:
@@ -35,6 +36,7 @@ def birth(state: AgentState, now: Instant) -> Birth:
         session_id=_session_id(verdict),
         lease_remaining_ms=_left_ms(verdict, now),
         unsent_usage_count=len(state.usage.records),
+        machine=state.identity.machine,
         serving=serving(state, now),
     )
 
@@ -59,7 +61,7 @@ def presence(
     return Presence(state=link, reason=reason, connection_epoch=state.connection_epoch)
 
 
-def heartbeat(state: AgentState, now: Instant) -> Heartbeat:
+def heartbeat(state: AgentState, hardware: HardwareFacts | None, now: Instant) -> Heartbeat:
     """Here, and showing this."""
     verdict = judge(state, now)
     return Heartbeat(
@@ -68,6 +70,7 @@ def heartbeat(state: AgentState, now: Instant) -> Heartbeat:
         applied=state.applied,
         mode=verdict.mode,
         ui_ok=state.ui_ok,
+        hardware=hardware,
         lease_remaining_ms=_left_ms(verdict, now),
         serving=serving(state, now),
     )

@@ -36,6 +36,8 @@ def _command(settings: AgentSettings) -> tuple[str, ...]:
     own = [sys.executable, "-m", "pc_daemon.screen", "--language", settings.language.value]
     if settings.monitors:
         own += ["--monitors", settings.monitors]
+    if settings.tell_foreground:
+        own.append("--foreground")
     if settings.locker is LockerKind.WIN32:
         own.append("--keyboard-hook")
     return tuple(own)

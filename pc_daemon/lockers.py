@@ -69,6 +69,9 @@ class ScreenLocker(Protocol):
     def check(self) -> None:
         """Raise ``LockerError`` when what was shown cannot be relied on any more."""
 
+    def foreground(self) -> str | None:
+        """The player's program, as the session told it last; None where it does not tell."""
+
     def close(self) -> None:
         """Let go of the screen as it is."""
 
@@ -98,6 +101,10 @@ class NullLocker:
 
     def check(self) -> None:
         """See ``ScreenLocker``."""
+
+    def foreground(self) -> str | None:
+        """See ``ScreenLocker``: nobody is there to tell."""
+        return None
 
     def close(self) -> None:
         """See ``ScreenLocker``."""
@@ -147,6 +154,10 @@ class LoginctlLocker:
         for process in ended:
             if process.returncode != 0:
                 raise LockerError(f"{self._command} ended with {process.returncode}")
+
+    def foreground(self) -> str | None:
+        """See ``ScreenLocker``: nobody is there to tell."""
+        return None
 
     def close(self) -> None:
         """See ``ScreenLocker``."""

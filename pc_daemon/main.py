@@ -11,6 +11,7 @@ from random import Random
 from pc_daemon.agent_state import Identity
 from pc_daemon.choose_locker import choose_locker
 from pc_daemon.clock import PcClock, SystemClock
+from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import FileJournal
 from pc_daemon.machine import boot_id, reboot
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
@@ -57,21 +58,25 @@ def link_maker(settings: LinkSettings, clock: PcClock, random: Random) -> LinkMa
 def make_service(settings: AgentSettings) -> AgentService:
     """The agent of this PC on its real journal, screen and link."""
     clock, random = SystemClock(), Random()  # noqa: S311 - jitter, not a secret
+    locker = choose_locker(settings, clock.real_s)
+    gauge = MachineGauge(foreground=locker.foreground)
     identity = Identity(
         club_id=settings.club_id,
         pc_id=settings.pc_id,
         boot_id=boot_id(),
         agent_version=version("clubctl"),
         capabilities=CAPABILITIES,
+        machine=gauge.facts(),
     )
     around = Surroundings(
         clock=clock,
         random=random,
         journal=FileJournal(settings.state_dir / "journal.json"),
-        locker=choose_locker(settings, clock.real_s),
+        locker=locker,
         make_link=link_maker(link_settings(settings), clock, random),
         reboot=reboot,
         heartbeat_s=settings.heartbeat_s,
+        gauge=gauge,
     )
     return AgentService(identity, around)
 

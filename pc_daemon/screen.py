@@ -11,9 +11,11 @@ import queue
 import sys
 import threading
 import tkinter as tk
+from collections.abc import Callable
 from typing import Final
 
 from pc_daemon.clock import PcClock, SystemClock, time_of_day
+from pc_daemon.foreground import foreground_program
 from pc_daemon.keyboard_hook import KeyboardHook
 from pc_daemon.monitors import Monitor, layout_of, monitors
 from pc_daemon.screen_model import ScreenModel, ScreenView
@@ -37,6 +39,10 @@ _ALIVE_EVERY_REFRESHES: Final = 3
 _LAYOUT_EVERY_REFRESHES: Final = 10
 
 
+def _untold() -> str | None:
+    return None
+
+
 class ScreenProcess:
     """Ties the model to its windows and to the agent's pipe."""
 
@@ -47,11 +53,13 @@ class ScreenProcess:
         language: Language,
         layout: tuple[Monitor, ...] = (),
         hook: KeyboardHook | None = None,
+        foreground: Callable[[], str | None] = _untold,
     ) -> None:
         self._clock = clock
         self._language = language
         self._fixed_layout = layout
         self._hook = hook
+        self._foreground = foreground
         self._orders: queue.Queue[str | None] = queue.Queue(maxsize=MAX_PENDING_ORDERS)
         self._model = ScreenModel()
         self._root = tk.Tk()
@@ -93,7 +101,8 @@ class ScreenProcess:
         view = self._model.at(now_s)
         self._draw(view)
         if self._refreshes % _ALIVE_EVERY_REFRESHES == 0:
-            self._say(Alive(covers=view.covers, monitors=len(self._layout)))
+            foreground = None if view.covers else self._foreground()
+            self._say(Alive(view.covers, len(self._layout), foreground))
 
     def _take(self, line: str | None, now_s: float) -> None:
         if line is None:
@@ -174,12 +183,17 @@ def main() -> None:
     parser.add_argument("--language", type=Language, default=Language.ENGLISH)
     parser.add_argument("--monitors", type=layout_of, default=())
     parser.add_argument("--keyboard-hook", action="store_true")
+    parser.add_argument("--foreground", action="store_true", help="tell which program is in front")
     arguments = parser.parse_args()
     hook = KeyboardHook() if arguments.keyboard_hook else None
     if hook is not None:
         hook.start()
     ScreenProcess(
-        clock=SystemClock(), language=arguments.language, layout=arguments.monitors, hook=hook
+        clock=SystemClock(),
+        language=arguments.language,
+        layout=arguments.monitors,
+        hook=hook,
+        foreground=foreground_program if arguments.foreground else _untold,
     ).run()
 
 

@@ -50,10 +50,14 @@ class IdentifyOrder:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The screen's own loop turns; ``covers`` is what it shows now."""
+    """The screen's own loop turns; ``covers`` is what it shows now.
+
+    ``foreground`` is the player's program, only where the club has turned that on.
+    """
 
     covers: bool
     monitors: int
+    foreground: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,7 @@ def _checked(said: Order | Word) -> Order | Word:
             _text(said.text)
         case Alive():
             _whole(said.monitors)
+            _text(said.foreground or "")
     return said
 
 

@@ -22,7 +22,7 @@ ACCENTS: Final = {
     ScreenKind.FREE: "#3ecf8e",
     ScreenKind.RESERVED: "#5b9dff",
     ScreenKind.MOVING: "#5b9dff",
-    ScreenKind.HELD: "#8796a9",
+    ScreenKind.HELD: "#a48cf2",
     ScreenKind.TIME_OVER: "#f5b942",
     ScreenKind.ENDED: "#5b9dff",
 }

@@ -40,6 +40,7 @@ from pc_daemon.agent_state import (
 )
 from pc_daemon.answers import presence
 from pc_daemon.clock import PcClock
+from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import Journal
 from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenLocker, ScreenNews
 from schemas.codec import LEAF_OF_MESSAGE, MalformedMessage, UpMessage, decode, encode
@@ -51,6 +52,7 @@ from schemas.device import (
     UsageAck,
 )
 from schemas.link_port import LinkHost, MqttLink, Outgoing, Will
+from schemas.machine_facts import HardwareFacts
 from schemas.topics import (
     DELIVERIES,
     DownLeaf,
@@ -66,6 +68,7 @@ _logger = logging.getLogger("clubctl.pc")
 WILL_DELAY_S: Final = 10
 HEARTBEAT_JITTER: Final = 0.2
 FAREWELL_S: Final = 2.0
+HARDWARE_EVERY_S: Final = 30.0
 MAX_PENDING_HAPPENINGS: Final = 64
 _SHORTEST_TICK_S: Final = 0.01
 
@@ -96,12 +99,15 @@ class Surroundings:
     make_link: LinkMaker
     reboot: Callable[[], None]
     heartbeat_s: float = 10.0
+    gauge: MachineGauge | None = None
+    """Reads how the machine is doing; simulated PCs have none."""
 
 
 @dataclass(slots=True)
 class _Timers:
     tick: asyncio.TimerHandle | None = None
     heartbeat: asyncio.TimerHandle | None = None
+    hardware_due_s: float = 0.0
     pending: deque[Happening] = field(default_factory=lambda: deque(maxlen=MAX_PENDING_HAPPENINGS))
     busy: bool = False
 
@@ -319,6 +325,14 @@ class AgentService:
         finally:
             self._schedule_tick()
 
+    def _read_hardware(self) -> HardwareFacts | None:
+        """How the machine is doing, not with every beat."""
+        gauge, now_s = self._around.gauge, self._around.clock.real_s()
+        if gauge is None or now_s < self._timers.hardware_due_s:
+            return None
+        self._timers.hardware_due_s = now_s + HARDWARE_EVERY_S
+        return gauge.reading()
+
     def _schedule_heartbeat(self) -> None:
         spread = 1 + HEARTBEAT_JITTER * (2 * self._around.random.random() - 1)
         delay_s = self._around.heartbeat_s * spread
@@ -327,7 +341,7 @@ class AgentService:
 
     def _on_heartbeat(self) -> None:
         try:
-            self._take(HeartbeatDue())
+            self._take(HeartbeatDue(self._read_hardware()))
         finally:
             self._schedule_heartbeat()
 

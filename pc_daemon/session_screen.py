@@ -66,6 +66,7 @@ class SessionScreen:
         self._heard_s = 0.0
         self._deaths_s: deque[float] = deque(maxlen=TAMPER_DEATHS)
         self._older: NotedProcess | None = None
+        self._foreground: str | None = None
 
     def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
         """See ``ScreenLocker``."""
@@ -97,6 +98,10 @@ class SessionScreen:
             raise LockerError("the screen does not answer")
         if self._deaths_s and self._real_s() - self._started_s < STEADY_AFTER_S:
             raise LockerError("the screen was just started again")
+
+    def foreground(self) -> str | None:
+        """See ``ScreenLocker``."""
+        return self._foreground
 
     def close(self) -> None:
         """See ``ScreenLocker``."""
@@ -170,6 +175,7 @@ class SessionScreen:
             return
         if isinstance(word, Alive):
             self._heard_s = self._real_s()
+            self._foreground = word.foreground
             self._end_older()
         elif isinstance(word, CodeTyped):
             self._hear(ScreenHeard(code=word.code))

@@ -44,6 +44,8 @@ class AgentSettings(BaseSettings):
     xauthority: Path | None = None
     monitors: str = ""
     """``WIDTHxHEIGHT+LEFT+TOP,...`` where the system does not tell its monitors."""
+    tell_foreground: bool = False
+    """Tell the club which program a player uses: off unless the club turns it on (privacy)."""
     heartbeat_s: Annotated[float, Field(ge=0.05, le=300)] = 10.0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

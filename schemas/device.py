@@ -314,7 +314,8 @@ class UsageBatch(WireMessage):
     @property
     def newest(self) -> tuple[str, int]:
         """(``boot_id``, ``seq``) of the youngest: acknowledging it acknowledges all."""
-        last = max((*self.records, *self.events), key=lambda entry: entry.seq)
+        entries: tuple[UsageRecord | JournalEvent, ...] = (*self.records, *self.events)
+        last = max(entries, key=lambda entry: entry.seq)
         return last.boot_id, last.seq
 
     @model_validator(mode="after")

@@ -1,0 +1,127 @@
+"""Facts about the machine: what the platform tells, within bounds, and nothing it does not."""
+
+import socket
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+import psutil
+import pytest
+from displays_under_test import a_display
+
+from pc_daemon import hardware
+from pc_daemon.hardware import MachineGauge, NoGpu, cpu_celsius, find_gpu, mac_address
+from schemas.machine_facts import HardwareFacts, MachineFacts
+
+
+class Heat(NamedTuple):
+    label: str
+    current: float
+    high: float | None
+    critical: float | None
+
+
+class Address(NamedTuple):
+    family: int
+    address: str
+
+
+class Card(NamedTuple):
+    isup: bool
+
+
+def test_what_is_read_fits_the_wire() -> None:
+    gauge = MachineGauge(gpu=NoGpu())
+    gauge.reading()
+    reading, facts = gauge.reading(), gauge.facts()
+    assert HardwareFacts.model_validate_json(reading.model_dump_json()) == reading
+    assert MachineFacts.model_validate_json(facts.model_dump_json()) == facts
+    assert reading.memory_percent is not None
+    assert facts.memory_total_mb == psutil.virtual_memory().total // 2**20
+    assert reading.gpu_percent is None
+
+
+def test_no_program_is_named_unless_somebody_was_asked_to_name_it() -> None:
+    assert MachineGauge(gpu=NoGpu()).reading().foreground is None
+    named = MachineGauge(gpu=NoGpu(), foreground=lambda: "dota2\n" + "x" * 200).reading()
+    assert named.foreground == ("dota2" + "x" * 200)[: hardware.MAX_NAME]
+
+
+def test_a_machine_without_the_cards_package_has_no_card() -> None:
+    assert find_gpu()() == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("sensors", "celsius"),
+    [
+        ({}, None),
+        ({"nvme": [Heat("", 40.0, None, None)]}, None),
+        ({"coretemp": [Heat("", 51.2, None, None), Heat("", 63.7, None, None)]}, 64),
+        ({"k10temp": [Heat("", 4_000.0, None, None)]}, None),
+    ],
+)
+def test_the_hottest_part_of_the_processor_counts(
+    monkeypatch: pytest.MonkeyPatch, sensors: dict[str, list[Heat]], celsius: int | None
+) -> None:
+    monkeypatch.setattr(psutil, "sensors_temperatures", lambda: sensors, raising=False)
+    assert cpu_celsius() == celsius
+
+
+def test_the_card_that_wakes_the_pc_is_up_and_has_an_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def card(ip: str, mac: str) -> list[Address]:
+        return [
+            Address(socket.AF_INET, ip),
+            Address(psutil.AF_LINK, mac),
+        ]
+
+    cards = {
+        "lo": card("127.0.0.1", "00:00:00:00:00:00"),
+        "down": card("10.0.0.9", "02:00:00:00:00:09"),
+        "eth0": card("10.0.0.7", "02-00-00-AA-BB-07"),
+    }
+    up = {name: Card(name != "down") for name in cards}
+    monkeypatch.setattr(psutil, "net_if_addrs", lambda: cards)
+    monkeypatch.setattr(psutil, "net_if_stats", lambda: up)
+    assert mac_address() == "02:00:00:aa:bb:07"
+
+
+def test_the_program_in_front_is_found_on_a_real_display() -> None:
+    window = (
+        "import tkinter as tk; r = tk.Tk(); r.update();"
+        "print(int(r.wm_frame(), 16), r.winfo_id(), flush=True); r.mainloop()"
+    )
+    with a_display(640, 480) as display:
+        environment = {"DISPLAY": display.name, "PATH": "/usr/bin:/bin"}
+        child = subprocess.Popen(
+            [sys.executable, "-c", window], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        try:
+            assert child.stdout is not None
+            window_id = child.stdout.readline().split()[1]
+            name_it(environment, ["-id", window_id], "_NET_WM_PID", str(child.pid))
+            name_it(environment, ["-root"], "_NET_ACTIVE_WINDOW", window_id)
+            asked = "from pc_daemon.foreground import foreground_program as f; print(f())"
+            told = subprocess.run(
+                [sys.executable, "-c", asked],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            assert told.stdout.strip() == psutil.Process(child.pid).name()
+        finally:
+            child.kill()
+            child.wait()
+            assert child.stdout is not None
+            child.stdout.close()
+
+
+def name_it(environment: dict[str, str], target: list[str], name: str, value: str) -> None:
+    argv = ["xprop", *target, "-f", name, "32c", "-set", name, value]
+    deadline = time.monotonic() + 10
+    while subprocess.run(argv, check=False, env=environment, capture_output=True).returncode != 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
