@@ -107,6 +107,10 @@ class Settings(BaseSettings):
     mqtt_url: MqttUrl | None = None
     mqtt_username: str | None = None
     mqtt_password: SecretStr | None = None
+    mqtt_ca_file: Path | None = None
+    """Whom to trust as the broker, PEM; handed to PCs too. Without one, the system's authorities."""
+    pc_mqtt_url: MqttUrl | None = None
+    """The broker as PCs reach it; without one they cannot enrol."""
     archive_url: SecretStr | None = None
     """An SQLAlchemy URL; without one, a SQLite file in the state folder."""
     state_dir: Path = Path(".clubctl")

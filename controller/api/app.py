@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from controller.api import health_routes, pages
+from controller.api import health_routes, pages, pc_entrance
 from controller.api.commands import CommandDesk
 from controller.api.dependencies import ApiDependencies, Rooms
 from controller.api.directory import Directory
@@ -45,6 +45,7 @@ def create_app(given: ApiDependencies) -> FastAPI:
     install_problems(app)
     for router in API_ROUTERS:
         app.include_router(router)
+    app.include_router(pc_entrance.router)
     app.include_router(health_routes.router)
     app.include_router(pages.router)
     app.mount("/static", static_files(), name="static")

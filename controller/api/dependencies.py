@@ -16,10 +16,13 @@ from controller.api.live import LiveHall
 from controller.api.players import Players
 from controller.api.principal import Principal
 from controller.api.tokens import TokenReader
+from controller.enrolment.guesses import GuessLimit
+from controller.enrolment.office import EnrolmentStore
+from controller.enrolment.terms import PcTerms
 from controller.metrics import HttpMetrics
 
 
-class QueryStore(Catalogue, ReadModels, Snapshots, Protocol):
+class QueryStore(EnrolmentStore, Catalogue, ReadModels, Snapshots, Protocol):
     """The part of the store an edge may touch: nothing that writes a session or money."""
 
 
@@ -37,6 +40,7 @@ class ApiDependencies:
     ``clock`` tells business time (and its speed), ``real_clock`` the machine's; cookies expire by
     the latter. ``draw_id`` gives a fresh session id, ``draw_secret`` the bytes of a webhook's
     secret; with ``webhooks_private`` webhooks may lead to this machine and its network.
+    ``pc_terms`` is what enrolled PCs are told; None: PCs cannot enrol here.
     """
 
     store: QueryStore
@@ -49,6 +53,8 @@ class ApiDependencies:
     archived: ArchivedSessions | None = None
     webhooks_private: bool = False
     tokens: TokenReader | None = None
+    pc_terms: PcTerms | None = None
+    guesses: GuessLimit = field(default_factory=GuessLimit)
     metrics: HttpMetrics = field(default_factory=HttpMetrics)
     secure_cookies: bool = False
     serves_metrics: bool = True

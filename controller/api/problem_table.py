@@ -3,6 +3,7 @@
 from typing import Final
 
 from controller.api.catalogue_problems import CATALOGUE_PROBLEMS
+from controller.api.enrolment_problems import ENROLMENT_PROBLEMS
 from controller.api.problem_kind import ProblemKind
 
 __all__ = ["PROBLEMS", "ProblemKind"]
@@ -372,5 +373,8 @@ _DOMAIN: Final = (
     ),
 )
 
-PROBLEMS: Final = {kind.code: kind for kind in (*_EDGE, *_DOMAIN, *CATALOGUE_PROBLEMS)}
+PROBLEMS: Final = {
+    kind.code: kind
+    for kind in (*_EDGE, *_DOMAIN, *CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS)
+}
 """The registry, by code."""

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from controller.api import (
     audit_routes,
     command_routes,
+    enrolment_routes,
     order_routes,
     pc_routes,
     query_routes,
@@ -16,6 +17,7 @@ from controller.api import (
 API_ROUTERS: Final[tuple[APIRouter, ...]] = (
     command_routes.router,
     pc_routes.router,
+    enrolment_routes.router,
     order_routes.router,
     audit_routes.router,
     query_routes.router,

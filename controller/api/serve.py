@@ -24,6 +24,7 @@ from controller.api.tokens import Issuer, TokenReader, keys_at
 from controller.archive import open_archive
 from controller.archive.database import Archive
 from controller.business_time import read_anchor
+from controller.enrolment.told import terms_of
 from controller.settings import PREFIX, ApiKeySettings, Environment, Settings, SettingsError
 from controller.webhooks.signing import SECRET_BYTES
 
@@ -95,6 +96,7 @@ async def dependencies_of(settings: Settings, store: Store, real: Clock) -> ApiD
         secure_cookies=settings.env is Environment.PRODUCTION,
         serves_metrics=settings.metrics,
         archived=LazyArchive(settings.sql_url),
+        pc_terms=terms_of(settings),
     )
 
 

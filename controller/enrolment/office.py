@@ -88,7 +88,11 @@ class EnrolmentOffice:
 
     async def book(self, place: Place) -> Book:
         """The club's book as it is."""
-        return parsed(await self._store.enrolment(place.chain_id, place.club_id))
+        return await self.book_of(place.chain_id, place.club_id)
+
+    async def book_of(self, chain_id: str, club_id: str) -> Book:
+        """The same, for whoever acts for nobody."""
+        return parsed(await self._store.enrolment(chain_id, club_id))
 
     async def issue(self, place: Place, wish: CodeWish) -> IssuedCode | StaffRefusal:
         """Make a code. The same ``code_id`` again replaces the code made before."""

@@ -42,6 +42,7 @@ IN_THE_PATH: Final = {
     "sessionId": "no-such",
     "orderId": "no-such",
     "webhookId": "no-such",
+    "requestId": "no-such",
 }
 
 

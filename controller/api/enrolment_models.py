@@ -1,0 +1,89 @@
+"""Enrolment as staff see it over HTTP: codes, machines that wait, PCs and their credentials."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StrictBool, StrictInt
+
+from controller.api.instants import Instant
+from controller.api.models import Request, Wire
+from controller.enrolment.office import DEFAULT_MINUTES, MINUTES_MAX, USES_MAX
+from schemas.commands import EntityId
+
+
+class CreateEnrolmentCodeRequest(Request):
+    """What a one-time code is good for. With `pcId` it replaces that PC's credentials."""
+
+    uses: Annotated[StrictInt, Field(ge=1, le=USES_MAX)] = 1
+    minutes: Annotated[StrictInt, Field(ge=1, le=MINUTES_MAX)] = DEFAULT_MINUTES
+    needs_approval: StrictBool = False
+    pc_id: EntityId | None = None
+
+
+class NewEnrolmentCode(Wire):
+    """A code, shown once. It is not kept: the same request again replaces it by a new one."""
+
+    code: str
+    uses: int
+    expires_at: Instant
+    needs_approval: bool
+    pc_id: str | None
+
+
+class ApproveEnrolmentRequest(Request):
+    """Which PC the machine is; may be left out when the machine's own word is right."""
+
+    pc_id: EntityId | None = None
+
+
+class Machine(Wire):
+    """What a machine said of itself."""
+
+    hostname: str
+    mac: str
+    board: str
+    system: str
+
+
+class WaitingMachine(Wire):
+    """A machine that asked to be let in and waits for staff."""
+
+    request_id: str
+    reason: Literal["APPROVAL", "NO_SUCH_PC", "PC_TAKEN"]
+    pc_id: str | None
+    machine: Machine
+    origin: str
+    asked_at: Instant
+
+
+class StrangeDevice(Wire):
+    """A name that speaks on the broker and is no PC of this club. What it says is dropped."""
+
+    pc_id: str
+    messages: int
+    last_seen_at: Instant
+
+
+class PcCredentials(Wire):
+    """Whether the broker lets a PC in. `clones` are the boots that took turns under its name."""
+
+    pc_id: str
+    state: Literal["ACTIVE", "REVOKED", "QUARANTINED"]
+    machine: Machine
+    enrolled_at: Instant
+    renewed_at: Instant | None
+    renew_wanted: bool
+    clones: list[str]
+
+
+class QuarantineView(Wire):
+    """Whatever of a club's devices is not what it should be."""
+
+    waiting: list[WaitingMachine]
+    strangers: list[StrangeDevice]
+    shut_out: list[PcCredentials]
+
+
+class CredentialsView(Wire):
+    """Every PC of a club that was ever enrolled, by id."""
+
+    credentials: list[PcCredentials]
