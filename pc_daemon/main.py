@@ -1,10 +1,13 @@
 """Puts an agent together from its settings and runs it until it is told to end."""
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import ssl
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from random import Random
 
@@ -16,6 +19,7 @@ from pc_daemon.journal import FileJournal
 from pc_daemon.machine import boot_id, reboot
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
 from pc_daemon.settings import AgentSettings
+from pc_daemon.watchdog import ALIVE, READY, STOPPING, service_manager
 from schemas.device import PresenceReason
 from schemas.link import GmqttLink
 from schemas.link_port import Credentials, LinkSettings, parse_mqtt_url
@@ -25,10 +29,15 @@ CAPABILITIES = ("lock", "message", "reboot", "usage")
 
 def run_agent(settings: AgentSettings) -> None:
     """Run the agent of this PC until SIGTERM or Ctrl-C. Blocks."""
+    configure_logging(settings)
+    asyncio.run(_until_signalled(settings))
+
+
+def configure_logging(settings: AgentSettings) -> None:
+    """One line per event on standard error; never a secret."""
     logging.basicConfig(
         level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
-    asyncio.run(_serve(settings))
 
 
 def link_settings(settings: AgentSettings) -> LinkSettings:
@@ -81,13 +90,28 @@ def make_service(settings: AgentSettings) -> AgentService:
     return AgentService(identity, around)
 
 
-async def _serve(settings: AgentSettings) -> None:
+async def serve(
+    settings: AgentSettings, ended: asyncio.Event, reason: Callable[[], PresenceReason]
+) -> None:
+    """Be the agent of this PC until ``ended``; ``reason`` is then what the club is told."""
+    manager = service_manager(os.environ)
+    service = make_service(settings)
+    service.start()
+    manager.say(READY)
+    try:
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), manager.word_every_s)
+            manager.say(ALIVE)
+    finally:
+        manager.say(STOPPING)
+        await service.stop(reason())
+
+
+async def _until_signalled(settings: AgentSettings) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     if sys.platform != "win32":
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
-    service = make_service(settings)
-    service.start()
-    await ended.wait()
-    await service.stop(PresenceReason.AGENT_STOPPED)
+    await serve(settings, ended, lambda: PresenceReason.AGENT_STOPPED)
