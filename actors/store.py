@@ -44,6 +44,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from actors.store_editing import CatalogueEdit, CatalogueEditing, CatalogueImage
+from actors.store_enrolment import EnrolmentBooks, FieldChange
 from actors.store_values import (
     IDEMPOTENCY_RETENTION_MS,
     LIVE_STREAM_MAX_ENTRIES,
@@ -98,6 +99,8 @@ __all__ = [
     "EntityWrite",
     "HallWrite",
     "HostRecord",
+    "EnrolmentBooks",
+    "FieldChange",
     "Idempotency",
     "Listening",
     "LiveEntry",
@@ -318,6 +321,7 @@ class Store(
     HostRegistry,
     Catalogue,
     CatalogueEditing,
+    EnrolmentBooks,
     ReadModels,
     Snapshots,
     Inspection,

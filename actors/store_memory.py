@@ -8,10 +8,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from actors.store_enrolment import MemoryEnrolment
 from actors.store_keys import clubs_among
 from actors.store_memory_chain import MemoryChain, MemoryLease
 from actors.store_memory_edits import CATALOGUE, MemoryEdits
+from actors.store_memory_enrolment import MemoryEnrolment
 from actors.store_memory_server import MemoryServer
 from actors.store_values import (
     CommitResult,
@@ -201,7 +201,5 @@ class MemoryStore(MemoryEdits, MemoryEnrolment):
 
 if TYPE_CHECKING:
     from actors.store import Store
-    from actors.store_enrolment import EnrolmentBooks
 
     _PORT: Store = MemoryStore()
-    _BOOKS: EnrolmentBooks = MemoryStore()

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Self
 import orjson
 
 from actors.redis_link import RedisLink, Script
-from actors.store_enrolment import RedisEnrolment
 from actors.store_keys import (
     ASSIGNMENTS,
     CATALOGUE_CHANNEL,
@@ -23,6 +22,7 @@ from actors.store_keys import (
     snapshot_key,
 )
 from actors.store_redis_edits import RedisEdits
+from actors.store_redis_enrolment import RedisEnrolment
 from actors.store_values import (
     CommitResult,
     HostRecord,
@@ -244,7 +244,5 @@ class RedisStore(RedisEdits, RedisEnrolment):
 
 if TYPE_CHECKING:
     from actors.store import Store
-    from actors.store_enrolment import EnrolmentBooks
 
     _PORT: Store = RedisStore.open("")
-    _BOOKS: EnrolmentBooks = RedisStore.open("")

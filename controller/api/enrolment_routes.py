@@ -2,7 +2,7 @@
 
 import secrets
 from hashlib import sha256
-from typing import Annotated, TypeVar, cast
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Path
 
@@ -43,7 +43,7 @@ async def create_enrolment_code(
     idempotency_key: IdempotencyKey = None,
 ) -> wire.NewEnrolmentCode:
     """Make a one-time code that lets PCs of the club in. It is shown once."""
-    place = await _place(rooms, principal, club_id, idempotency_key)
+    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
     fingerprint = f"{place.principal}\n{place.idempotency_key}"
     code_id = sha256(fingerprint.encode()).hexdigest()[:CODE_ID_CHARACTERS]
     wish = CodeWish(code_id, asked.uses, asked.minutes, asked.needs_approval, asked.pc_id)
@@ -94,7 +94,7 @@ async def approve_enrolment(
     idempotency_key: IdempotencyKey = None,
 ) -> wire.PcCredentials:
     """Let a waiting machine in, as the PC it is. What that PC was known by before is void."""
-    place = await _place(rooms, principal, club_id, idempotency_key)
+    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
     done = await office_of(rooms).approve(place, request_id, asked.pc_id)
     return _shown(_accepted(done))
 
@@ -109,7 +109,7 @@ async def reject_enrolment(
     idempotency_key: IdempotencyKey = None,
 ) -> wire.WaitingMachine:
     """Turn a waiting machine away."""
-    place = await _place(rooms, principal, club_id, idempotency_key)
+    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
     return _waiting(_accepted(await office_of(rooms).reject(place, request_id)))
 
 
@@ -123,7 +123,7 @@ async def revoke_pc(
     idempotency_key: IdempotencyKey = None,
 ) -> wire.PcCredentials:
     """Shut a PC out at once, until it is enrolled anew. What it holds it plays to the end."""
-    place = await _place(rooms, principal, club_id, idempotency_key)
+    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
     return _shown(_accepted(await office_of(rooms).revoke(place, pc_id)))
 
 
@@ -137,7 +137,7 @@ async def rotate_pc_secret(
     idempotency_key: IdempotencyKey = None,
 ) -> wire.PcCredentials:
     """Have a PC draw a new secret by itself; the old one is void from that moment."""
-    place = await _place(rooms, principal, club_id, idempotency_key)
+    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
     return _shown(_accepted(await office_of(rooms).rotate(place, pc_id)))
 
 
@@ -146,7 +146,7 @@ def office_of(rooms: Rooms) -> EnrolmentOffice:
     return EnrolmentOffice(rooms.given.store, rooms.given.real_clock, secrets.token_bytes)
 
 
-async def _place(rooms: Rooms, principal: Principal, club_id: str, key: str | None) -> Place:
+async def _place(rooms: Rooms, principal: Principal, *, club_id: str, key: str | None) -> Place:
     checked = checked_key(key)
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
     return Place(
@@ -162,7 +162,7 @@ async def _place(rooms: Rooms, principal: Principal, club_id: str, key: str | No
 def _accepted(done: T | StaffRefusal) -> T:
     if isinstance(done, StaffRefusal):
         raise ProblemError(done.value)
-    return cast("T", done)
+    return done
 
 
 def _machine(facts: EnrolmentFacts) -> wire.Machine:

@@ -37,7 +37,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.post(ENROLMENT_PATH)
 async def enrol(
-    request: Request, response: Response, rooms: InRooms, asked: EnrolmentRequest
+    *, request: Request, response: Response, rooms: InRooms, asked: EnrolmentRequest
 ) -> EnrolmentAnswer:
     """Let a machine in by a code: 200 with how things stand, or 202 while staff decide."""
     terms = _terms(rooms)
@@ -47,7 +47,7 @@ async def enrol(
     chain_id, club_id, admission = await office_of(rooms).admit(asked, _origin(request))
     match admission.code:
         case AdmissionCode.ENROLLED:
-            standing = await _standing(rooms, terms, (chain_id, club_id), admission.pc_id)
+            standing = await _standing(rooms, terms, (chain_id, club_id), pc_id=admission.pc_id)
             return EnrolmentAnswer(
                 status=EnrolmentStatus.ENROLLED,
                 request_id=admission.request_id,
@@ -77,21 +77,21 @@ async def refresh(request: Request, rooms: InRooms, asked: RefreshRequest) -> St
         _count_wrong(request, rooms, asked.club_id)
         raise ProblemError("credentials-refused")
     chain_id, credential = found
-    return await _described(rooms, terms, (chain_id, asked.club_id), credential)
+    return await _described(rooms, terms, (chain_id, asked.club_id), credential=credential)
 
 
 async def _standing(
-    rooms: Rooms, terms: PcTerms, club: tuple[str, str], pc_id: str | None
+    rooms: Rooms, terms: PcTerms, club: tuple[str, str], *, pc_id: str | None
 ) -> Standing:
     book = await office_of(rooms).book_of(*club)
     credential = None if pc_id is None else book.credentials.get(pc_id)
     if credential is None:
         raise ProblemError(AdmissionCode.REVOKED.value)
-    return await _described(rooms, terms, club, credential)
+    return await _described(rooms, terms, club, credential=credential)
 
 
 async def _described(
-    rooms: Rooms, terms: PcTerms, club: tuple[str, str], credential: PcCredential
+    rooms: Rooms, terms: PcTerms, club: tuple[str, str], *, credential: PcCredential
 ) -> Standing:
     chain_id, club_id = club
     catalogue = await rooms.given.store.catalogue(chain_id)

@@ -2,6 +2,7 @@
 
 from controller.client.audit_calls import AuditCalls
 from controller.client.clubs_calls import ClubsCalls
+from controller.client.enrolment_calls import EnrolmentCalls
 from controller.client.hall_calls import HallCalls
 from controller.client.orders_calls import OrdersCalls
 from controller.client.players_calls import PlayersCalls
@@ -14,6 +15,7 @@ from controller.client.webhooks_calls import WebhooksCalls
 class ClubctlClient(
     AuditCalls,
     ClubsCalls,
+    EnrolmentCalls,
     HallCalls,
     OrdersCalls,
     PlayersCalls,

@@ -115,7 +115,7 @@ class EnrolmentOffice:
         )
         kept = await self._decide(place, lambda book: issue_code(book, document))
         asked = {"uses": wish.uses, "minutes": wish.minutes, "pc_id": wish.pc_id}
-        await self._audit(place, "create_enrolment_code", asked, kept)
+        await self._audit(place, "create_enrolment_code", asked, done=kept)
         return kept if isinstance(kept, StaffRefusal) else IssuedCode(text, document)
 
     async def admit(self, request: EnrolmentRequest, origin: str) -> tuple[str, str, Admission]:
@@ -155,7 +155,7 @@ class EnrolmentOffice:
             place, lambda book: approve(book, request_id, pc_id, hall=hall, by=by)
         )
         await self._audit(
-            place, "approve_enrolment", {"request_id": request_id, "pc_id": pc_id}, done
+            place, "approve_enrolment", {"request_id": request_id, "pc_id": pc_id}, done=done
         )
         return done
 
@@ -163,7 +163,7 @@ class EnrolmentOffice:
         """Turn a waiting machine away."""
         by = self._by(place)
         done = await self._decide(place, lambda book: reject(book, request_id, by))
-        await self._audit(place, "reject_enrolment", {"request_id": request_id}, done)
+        await self._audit(place, "reject_enrolment", {"request_id": request_id}, done=done)
         return done
 
     async def revoke(self, place: Place, pc_id: str) -> PcCredential | StaffRefusal:
@@ -180,7 +180,7 @@ class EnrolmentOffice:
         """Have a PC draw a new secret."""
         by = self._by(place)
         done = await self._decide(place, lambda book: want_renewal(book, pc_id, by))
-        await self._audit(place, "rotate_pc_secret", {"pc_id": pc_id}, done)
+        await self._audit(place, "rotate_pc_secret", {"pc_id": pc_id}, done=done)
         return done
 
     async def _set_state(
@@ -190,7 +190,7 @@ class EnrolmentOffice:
         done = await self._decide(
             place, lambda book: set_state(book, pc_id, state, by=by, clones=clones)
         )
-        await self._audit(place, f"{state.value.lower()}_pc", {"pc_id": pc_id}, done)
+        await self._audit(place, f"{state.value.lower()}_pc", {"pc_id": pc_id}, done=done)
         return done
 
     async def _asking(
@@ -215,7 +215,7 @@ class EnrolmentOffice:
         return By(place.principal, self._clock.wall_ms())
 
     async def _audit(
-        self, place: Place, operation: str, asked: Mapping[str, object], done: object = None
+        self, place: Place, operation: str, asked: Mapping[str, object], *, done: object = None
     ) -> None:
         refusal = done.value if isinstance(done, StaffRefusal) else None
         entry = AuditEntryView(

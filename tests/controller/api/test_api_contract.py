@@ -17,6 +17,13 @@ from schemas.views import LinkState, UseState
 
 ROOT = Path(__file__).parents[3]
 OPERATIONS = {
+    "approveEnrolment",
+    "createEnrolmentCode",
+    "getQuarantine",
+    "listPcCredentials",
+    "rejectEnrolment",
+    "revokePc",
+    "rotatePcSecret",
     "cancelSession",
     "convertGuest",
     "createOrder",
