@@ -48,7 +48,7 @@ class ClubRoutes(Generic[_Owner]):
         """These are the clubs of a shard now; a shard that has lost its loop has none."""
         wanted = frozenset(club_ids)
         before = {club for club, (holder, _) in self._routes.items() if holder == shard}
-        for club_id in before - wanted:
+        for club_id in sorted(before - wanted):
             del self._routes[club_id]
             self._closed(club_id)
         refused = {club for holder, club in self._refused if holder == shard}
@@ -56,7 +56,7 @@ class ClubRoutes(Generic[_Owner]):
             self._refused.discard((shard, club_id))
         for club_id in before & wanted:
             self._routes[club_id] = (shard, owner)
-        for club_id in wanted - before - refused:
+        for club_id in sorted(wanted - before - refused):
             self._claim(shard, owner, club_id)
 
     def _claim(self, shard: ShardId, owner: _Owner, club_id: str) -> None:

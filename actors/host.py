@@ -217,7 +217,7 @@ class Host:
 
         Whether the command was done shows when the caller asks again, with the same key.
         """
-        for loop in {loop for loop, _ in self._waiting.values()}:
+        for loop in dict.fromkeys(loop for loop, _ in self._waiting.values()):
             if self._loops.get(loop.shard) is not loop:
                 self._give_up(loop, ReplyStatus.NOT_OWNER)
             elif not loop.ready:
@@ -284,7 +284,7 @@ class Host:
         self._forget_finished()
         assignments = await self._store.assignments()
         mine = {shard for shard, name in assignments.items() if name == self.identity.name}
-        for shard in set(self._loops) - mine:
+        for shard in sorted(set(self._loops) - mine):
             self._loops[shard].stop()
         missing = mine - set(self._loops)
         if missing:
@@ -292,7 +292,7 @@ class Host:
             await self._beat()
         for shard in set(self._wanted_since_ms) - missing:
             del self._wanted_since_ms[shard]
-        for shard in missing:
+        for shard in sorted(missing):
             if self._has_name and await self._may_take(shard):
                 self._wanted_since_ms.pop(shard, None)
                 self._open(shard)

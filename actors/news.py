@@ -80,7 +80,7 @@ class News:
         for shard, loop in list(self._loops.items()):
             if loop.runtime is None:
                 continue
-            wanted = loop.runtime.open_wallets()
+            wanted = sorted(loop.runtime.open_wallets())
             for key, wallet in (await read_wallets(self._store, shard.chain_id, wanted)).items():
                 loop.inbox.put_wallet(WalletInput(key, wallet))
             loop.wake()
@@ -89,7 +89,7 @@ class News:
         for loop in self._loops.values():
             if loop.runtime is None:
                 continue
-            for key in loop.runtime.open_wallets():
+            for key in sorted(loop.runtime.open_wallets()):
                 loop.inbox.put_player(PlayerInput(key.holder_id))
             loop.wake()
 

@@ -24,7 +24,7 @@ class MemoryServer:
         self.assignments: dict[ShardId, str] = {}
         self.snapshots: dict[str, tuple[int | None, bytes]] = {}
         self._chains: dict[str, MemoryChain] = {}
-        self._listeners: dict[str, set[asyncio.Queue[str]]] = {}
+        self._listeners: dict[str, dict[asyncio.Queue[str], None]] = {}
         self._changed = asyncio.Condition()
 
     def chain(self, chain_id: str) -> MemoryChain:
@@ -42,14 +42,14 @@ class MemoryServer:
     ) -> AsyncGenerator[str, None]:
         """Messages from now on; ``listening`` is awaited first."""
         queue: asyncio.Queue[str] = asyncio.Queue(CHANNEL_BACKLOG_MAX)
-        listeners = self._listeners.setdefault(channel, set())
-        listeners.add(queue)
+        listeners = self._listeners.setdefault(channel, {})
+        listeners[queue] = None
         try:
             await listening()
             while True:
                 yield await queue.get()
         finally:
-            listeners.discard(queue)
+            del listeners[queue]
 
     async def wake(self) -> None:
         """A commit happened: whoever waits for a live stream looks again."""

@@ -120,9 +120,9 @@ class Memory:
         """Open sessions that name this PC."""
         return frozenset(self._sessions_by_pc.get(pc_id, ()))
 
-    def sessions_of_holder(self, holder_id: str) -> frozenset[str]:
-        """Open sessions paid from this holder's wallet."""
-        return frozenset(self._sessions_by_holder.get(holder_id, ()))
+    def sessions_of_holder(self, holder_id: str) -> tuple[str, ...]:
+        """Open sessions paid from this holder's wallet, in the same order everywhere."""
+        return tuple(sorted(self._sessions_by_holder.get(holder_id, ())))
 
 
 def _drop(index: dict[str, set[str]], key: str, member: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from billing_core.session import SessionState, SessionStatus
 from controller.verify.books import Books, Document, Row
 
-_CHARGES = frozenset({"step", "settle"})
+_CHARGES = frozenset({"step", "settle", "void"})
 
 
 def steps_are_complete(books: Books) -> Iterator[Row]:
