@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,8 @@ from schemas.catalogue import PcDocument
 sim_app = typer.Typer(help="Simulated PCs, and whole simulated chains.", no_args_is_help=True)
 
 PC_FIELD = "pc:"
+SOAK_REPORT_EVERY = 500
+"""Seeds between two lines of a soak that no terminal shows."""
 
 
 @sim_app.callback()
@@ -65,37 +68,56 @@ def fleet_command(
 @sim_app.command("soak")
 def soak_command(
     *,
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds to play.")] = 1_000,
-    first: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
+    seeds: Annotated[str, typer.Option(help="How many, or which: FIRST:END.")] = "1000",
     seed: Annotated[int | None, typer.Option(help="Play this one again, and no other.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes; one per core.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; one per core.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Live random days of a chain under random faults; exit 1 if a promise is broken."""
+    from controller.simulation.simulation import Result
     from controller.simulation.soak import Soak, soak
 
-    played = range(first, first + seeds) if seed is None else range(seed, seed + 1)
-    with Progress(console=Console(stderr=True)) as progress:
+    played = _seeds(seeds) if seed is None else range(seed, seed + 1)
+    console = Console(stderr=True)
+    with Progress(console=console) as progress:
         bar = progress.add_task("seeds", total=len(played))
 
-        def each(so_far: Soak) -> None:
+        def each(so_far: Soak, result: Result) -> None:
             progress.update(bar, completed=so_far.seeds)
+            if not console.is_terminal and so_far.seeds % SOAK_REPORT_EVERY == 0:
+                console.print(f"{so_far.seeds:,} of {len(played):,}, {len(so_far.failed)} failed")
+            if result.violations:
+                _show_failure(console, result.seed, result.violations)
 
-        total = soak(played, workers=min(workers or os.cpu_count() or 1, len(played)), each=each)
+        total = soak(played, jobs=min(jobs or os.cpu_count() or 1, len(played)), each=each)
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(asdict(total)) + b"\n")
     else:
-        console = Console()
-        for result in total.failed:
-            console.print(f"clubctl sim soak --seed {result.seed}", style="bold red")
-            for violation in result.violations:
-                console.print(f"  {violation}", markup=False)
-        console.print(
+        Console().print(
             f"{total.seeds:,} seeds, {total.club_hours:,.0f} club-hours, {total.sessions:,} "
-            f"sessions, {total.transactions:,} transactions, {len(total.failed)} failed"
+            f"sessions, {sum(total.done.values()):,} commands done, "
+            f"{sum(total.refused.values()):,} refused, {total.transactions:,} transactions, "
+            f"{len(total.failed)} failed"
         )
     if total.failed:
         raise typer.Exit(1)
+
+
+def _seeds(asked: str) -> range:
+    """``10000`` or ``500:600``."""
+    first, colon, end = asked.rpartition(":")
+    if end.isdecimal() and (first.isdecimal() or not colon):
+        found = range(int(first or 0), int(end))
+        if found:
+            return found
+    raise typer.BadParameter("a number of seeds, or FIRST:END", param_hint="--seeds")
+
+
+def _show_failure(console: Console, seed: int, violations: Sequence[str]) -> None:
+    """At once: whoever soaks for hours wants to begin looking."""
+    console.print(f"clubctl sim soak --seed {seed}", style="bold red", soft_wrap=True)
+    for violation in violations:
+        console.print(f"  {violation}", markup=False, soft_wrap=True)
 
 
 async def _club_of(redis_url: str) -> tuple[ClockAnchor | None, list[tuple[str, str]]]:

@@ -11,16 +11,24 @@ START_AT_MS: Final = 1_800_000_000_000
 class BusinessTime:
     """True business time (UTC ms): ``speed`` times real time, or stepped by hand."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, speed: float, stepped: bool) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        speed: float,
+        stepped: bool,
+        start_at_ms: int = START_AT_MS,
+    ) -> None:
         self.speed = speed
+        self._start_at_ms = start_at_ms
         self._loop = loop
         self._stepped_ms: int | None = 0 if stepped else None
 
     def now_ms(self) -> int:
         """Now."""
         if self._stepped_ms is not None:
-            return START_AT_MS + self._stepped_ms
-        return START_AT_MS + int(self._loop.time() * 1_000 * self.speed)
+            return self._start_at_ms + self._stepped_ms
+        return self._start_at_ms + int(self._loop.time() * 1_000 * self.speed)
 
     def real_ms(self) -> int:
         """Simulated real milliseconds since the simulation began."""

@@ -1,7 +1,7 @@
 """What must be true when everything has come to rest, and what must be true at any instant."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import orjson
@@ -9,17 +9,21 @@ import orjson
 from actors.pc import PcState
 from actors.placement import shard_of_club
 from actors.shard_contents import decode_shard
-from actors.wallets import WalletKey
 from billing_core.session import SessionState, SessionStatus
 from controller.archive import ArchiveError
-from controller.simulation import town
+from controller.simulation.accounts import (
+    account_violations,
+    history_of,
+    pack_violations,
+    void_violations,
+)
+from controller.simulation.desk import Desk
 from controller.simulation.machines import PcMachine
-from controller.simulation.players import Desk
-from controller.simulation.reckoning import bill, is_simple, unpaid_ms
+from controller.simulation.reckoning import bill, free_minutes, from_wallet_minor, unpaid_ms
 from controller.simulation.virtual_loop import at_once
 from controller.simulation.world import World
 from controller.verify.report import verify_chain
-from schemas.commands import CreateSession, ReplyStatus, TopUpWallet
+from schemas.commands import CreateSession
 from schemas.device import PcMode
 
 TICK_SLACK_S: Final = 1.6
@@ -107,81 +111,105 @@ async def final_violations(world: World, desk: Desk) -> list[str]:
             found.append(f"the archive refuses what it is given: {error}")
     report = await verify_chain(world.store, world.chain_id, world.archive)
     found += [f"{row.check} {row.subject}: {row.expected} / {row.found}" for row in report.rows]
-    sessions = await _sessions(world)
+    sessions = {name: orjson.loads(blob) for name, blob in world.witness.sessions.items()}
     found += _bill_violations(world, sessions)
+    found += _place_violations(world, sessions)
+    found += void_violations(sessions)
     if not world.restored:
-        found += _answer_violations(desk)
-        found += _promise_violations(world, desk, sessions)
+        found += _promise_violations(desk, sessions)
+        found += _account_violations(world, desk)
     if world.archive is not None:
         found += await _archive_violations(world)
     return found
 
 
-async def _sessions(world: World) -> dict[str, dict[str, Any]]:
-    """Every session's state as stored, open or closed, trimmed or not."""
-    archive = world.archive
-    archived = [] if archive is None else await archive.sessions(world.chain_id)
-    closed = [*archived, *await world.store.closed_sessions(world.chain_id)]
-    found = {one.key: orjson.loads(one.blob)["state"] for one in closed}
-    for entity in await world.store.all_entities(world.chain_id):
-        kind, _, name = entity.key.partition(":")
-        if kind == "session":
-            found[name] = orjson.loads(entity.blob)
-    return found
-
-
-def _answer_violations(desk: Desk) -> Iterator[str]:
-    for request in desk.requests:
-        key = request.envelope.idempotency_key
-        if any(reply != request.replies[0] for reply in request.replies):
-            yield f"{key} got different answers: {[r.code or r.status for r in request.replies]}"
-
-
 def _bill_violations(world: World, sessions: dict[str, dict[str, Any]]) -> Iterator[str]:
+    grace_ms = world.customs.grace_seconds * 1_000
     for name, session in sessions.items():
-        if not is_simple(session):
-            continue
-        charged_minor = sum(segment["amount_minor"] for segment in session["segments"])
-        wanted = bill(session)
+        charged_minor, wanted = from_wallet_minor(session), bill(session)
         if not wanted.least_minor <= charged_minor <= wanted.most_minor:
             yield f"{name} was charged {charged_minor}, must be {wanted}"
-        late_ms = unpaid_ms(session, world.business.now_ms())
+        late_ms = unpaid_ms(session, world.business.now_ms(), grace_ms)
         if late_ms > _lateness_ms(world):
             yield f"{name} was not charged for the last {late_ms} ms"
+        yield from free_minutes(session, grace_ms)
 
 
 def _lateness_ms(world: World) -> int:
     return int(2_500 * world.business.speed)
 
 
-def _promise_violations(
-    world: World, desk: Desk, sessions: dict[str, dict[str, Any]]
-) -> Iterator[str]:
-    """What was answered OK is there; what was paid in is there, but for what was charged."""
-    paid: Counter[str] = Counter()
+def _place_violations(world: World, sessions: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A PC is nobody's twice, is played on no longer than until its next booking (but for the
+    minute that was paid before it), and is shown with a session only while that is open; whoever
+    plays has the right to."""
+    chain = world.server.chain(world.chain_id)
+    started = [one for one in sessions.values() if one["status"] == "STARTED"]
+    waiting = [one for one in sessions.values() if one["status"] in ("PENDING", "ACTIVE")]
+    for one in started:
+        for other in waiting:
+            from_ms, until_ms = other["planned_start_at_ms"], one["coverage"]["until_ms"]
+            free_ms = max(from_ms, one["segments"][-1]["paid_until_ms"])
+            if one["pc_id"] == other["pc_id"] and (until_ms is None or until_ms > free_ms):
+                yield f"{one['session_id']} is covered {until_ms} past a booking at {from_ms}"
+        claim = f"playing/{one['player_id']}"
+        claimed = chain.claims.get(claim) == one["session_id"]
+        if one["player_id"] and not world.customs.parallel_sessions and not claimed:
+            yield f"{one['session_id']} plays without {claim}"
+    for tiles in chain.halls.values():
+        for pc_id, blob in tiles.items():
+            shown = orjson.loads(blob)["session_id"]
+            if shown is not None and sessions[shown]["status"] in ("ENDED", "CANCELLED"):
+                yield f"{pc_id} is shown with {shown}, which is over"
+    yield from _stays_apart(sessions)
+
+
+def _stays_apart(sessions: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Sessions followed each other on every PC; none began while another was there."""
+    stays = [
+        (link["pc_id"], link["start_at_ms"], link["end_at_ms"], name)
+        for name, session in sessions.items()
+        for link in session["device_links"]
+    ]
+    stays.sort(key=lambda stay: stay[:2])
+    for (pc_id, start_ms, end_ms, name), (next_pc, next_ms, _, next_name) in pairwise(stays):
+        if pc_id == next_pc and (end_ms is None or end_ms > next_ms) and next_ms > start_ms:
+            yield f"{next_name} began on {pc_id} at {next_ms}, {name} was there until {end_ms}"
+
+
+def _promise_violations(desk: Desk, sessions: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """Whoever asked was answered, with one answer; what was answered OK is there."""
     for request in desk.requests:
-        command = request.envelope.command
+        key, command = request.envelope.idempotency_key, request.envelope.command
         if not request.replies:
-            yield f"{request.envelope.idempotency_key} was never answered"
-        elif request.replies[0].status is not ReplyStatus.OK:
+            yield f"{key} was never answered"
+        if any(reply != request.replies[0] for reply in request.replies):
+            yield f"{key} got different answers: {[r.code or r.status for r in request.replies]}"
+        if not request.ok or not isinstance(command, CreateSession):
             continue
-        elif isinstance(command, TopUpWallet):
-            paid[command.player_id] += command.amount_minor + command.bonus_minor
-        elif isinstance(command, CreateSession) and command.session_id not in sessions:
+        if command.session_id not in sessions:
             yield f"{command.session_id} was promised and is gone"
-    for player_id in town.PLAYERS:
-        own = [one for one in sessions.values() if one["player_id"] == player_id]
-        if not all(is_simple(one) for one in own):
-            continue
-        spent = sum(segment["amount_minor"] for one in own for segment in one["segments"])
-        accounts = WalletKey(town.CURRENCY, player_id).accounts
-        balance = sum(world.witness.balances.get(account, 0) for account in accounts)
-        stored = sum(at_once(world.store.balances(world.chain_id, accounts)).values())
-        if not balance == stored == paid[player_id] - spent:
-            yield f"{player_id} paid {paid[player_id]}, spent {spent}, has {balance} ({stored})"
 
 
-async def _archive_violations(world: World) -> Iterator[str]:
+def _account_violations(world: World, desk: Desk) -> Iterator[str]:
+    """Every account holds what it must, by the ledger as it was told and by the store."""
+    witness = world.witness
+    done = [request for request in desk.requests if request.ok]
+    try:
+        history = history_of(witness.sessions, witness.packs, orders=witness.orders, done=done)
+        yield from account_violations(history, witness.balances)
+    except KeyError as error:
+        yield f"{error} was promised and is gone"
+        return
+    yield from pack_violations(history)
+    stored = at_once(world.store.all_balances(world.chain_id))
+    for account in sorted(stored.keys() | witness.balances.keys()):
+        told_minor = witness.balances.get(account, 0)
+        if stored.get(account, 0) != told_minor:
+            yield f"{account} is stored as {stored.get(account)}, was told {told_minor}"
+
+
+async def _archive_violations(world: World) -> list[str]:
     assert world.archive is not None
     archived = [one.payload for one in await world.archive.transactions(world.chain_id)]
     events = [one.payload for one in await world.archive.events(world.chain_id)]
@@ -191,4 +219,8 @@ async def _archive_violations(world: World) -> Iterator[str]:
         found.append(f"archive: {len(archived)} transactions, {len(witness.transactions)} posted")
     if events != witness.events:
         found.append(f"archive: {len(events)} events, {len(witness.events)} happened")
-    return iter(found)
+    for one in await world.archive.sessions(world.chain_id):
+        state = orjson.loads(one.blob)["state"]
+        if state != orjson.loads(witness.sessions[one.key]):
+            found.append(f"archive: {one.key} is not as it was closed")
+    return found

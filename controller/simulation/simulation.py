@@ -4,9 +4,10 @@ import asyncio
 import hashlib
 import itertools
 import traceback
-from collections.abc import Callable, Coroutine, Iterator
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final, TypeVar
 
@@ -16,14 +17,18 @@ from structlog.typing import EventDict
 from controller.archive import Archive, open_archive
 from controller.simulation import town
 from controller.simulation.chaos import Chaos
+from controller.simulation.desk import Desk, Request
 from controller.simulation.invariants import final_violations, pc_violations, unrest
-from controller.simulation.players import Desk, Player
+from controller.simulation.last_guests import last_guests
+from controller.simulation.players import Player
+from controller.simulation.staff import Operator
 from controller.simulation.swarm import Swarm, drawn
 from controller.simulation.virtual_loop import DeadlockError, LivelockError, VirtualLoop
 from controller.simulation.world import World
 
 REST_WITHIN_S: Final = 180.0
 LOOK_EVERY_S: Final = 1.0
+CHAIN: Final = "simulated"
 CALLER_LOSS: Final = 0.1
 DEFECT_EVENTS: Final = frozenset({"step_failed", "shard_loop_failed"})
 
@@ -34,7 +39,10 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a seed. ``digest`` is the same whenever the seed is played again."""
+    """What became of a seed. ``digest`` is the same whenever the seed is played again.
+
+    ``done`` counts commands answered OK by kind, ``refused`` those answered with a refusal.
+    """
 
     seed: int
     violations: tuple[str, ...]
@@ -43,6 +51,8 @@ class Result:
     sessions: int = 0
     transactions: int = 0
     batches: int = 0
+    done: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
 
 
 class SeedRunner:
@@ -87,17 +97,18 @@ async def _played(seed: int, archive: Archive, defects: list[str]) -> Result:
     # Each run has a chain of its own in the archive; digests do not see its name.
     world = World(
         seed=seed,
-        chain_id=f"c{next(_RUNS)}",
+        chain_id=f"{CHAIN}-{next(_RUNS)}",
         hosts=swarm.hosts,
         speed=swarm.speed,
         archive=None if swarm.restores else archive,
-        parallel_sessions=swarm.parallel_sessions,
+        start_at_ms=swarm.start_at_ms,
+        customs=swarm.customs,
     )
     world.surrounds.defects = defects
     desk = Desk(world, Random(f"{seed}/desk"))  # noqa: S311
     found = await _lived(world, desk, swarm)
     found += await final_violations(world, desk)
-    result = _result(seed, world, found)
+    result = _result(seed, world, desk, found=found)
     await world.close()
     return result
 
@@ -110,14 +121,26 @@ async def _lived(world: World, desk: Desk, swarm: Swarm) -> list[str]:
         Player(name, desk, Random(f"{world.random.random()}/{name}"))  # noqa: S311
         for name in (*town.PLAYERS, None)
     ]
+    operator = Operator(desk, Random(f"{world.random.random()}/desk"))  # noqa: S311
     playing = [asyncio.create_task(player.play(swarm.think_s)) for player in players]
+    playing.append(asyncio.create_task(operator.work(swarm.think_s)))
     watching = asyncio.create_task(_watch(world, found))
     await Chaos(world, swarm).run()
     desk.loss = 0.0
+    operator.leaving = True
     for player in players:
         player.leaving = True
     await asyncio.wait(playing, timeout=REST_WITHIN_S)
-    found += [f"a player failed: {one.exception()!r}" for one in playing if _failed(one)]
+    found += [f"somebody failed: {one.exception()!r}" for one in playing if _failed(one)]
+    await _rest(world, found)
+    if not found:
+        found += await last_guests(world, desk)
+        await _rest(world, found)
+    watching.cancel()
+    return found
+
+
+async def _rest(world: World, found: list[str]) -> None:
     until_s = world.loop.time() + REST_WITHIN_S
     restless = unrest(world)
     while restless is not None and world.loop.time() < until_s:
@@ -125,8 +148,6 @@ async def _lived(world: World, desk: Desk, swarm: Swarm) -> list[str]:
         restless = unrest(world)
     if restless is not None:
         found.append(f"no rest: {restless}")
-    watching.cancel()
-    return found
 
 
 def _failed(task: "asyncio.Task[None]") -> bool:
@@ -139,7 +160,7 @@ async def _watch(world: World, found: list[str]) -> None:
         found += pc_violations(world)
 
 
-def _result(seed: int, world: World, found: list[str]) -> Result:
+def _result(seed: int, world: World, desk: Desk, *, found: list[str]) -> Result:
     witness = world.witness
     history = hashlib.blake2b(digest_size=8)
     for payload in (*witness.transactions, *witness.events):
@@ -149,13 +170,19 @@ def _result(seed: int, world: World, found: list[str]) -> Result:
     hours = world.loop.time() * world.business.speed / 3_600
     return Result(
         seed=seed,
-        violations=tuple(found),
+        violations=tuple(one.replace(world.chain_id, CHAIN) for one in found),
         digest=history.hexdigest(),
         club_hours=hours * len(town.CLUBS),
         sessions=len(chain.index),
         transactions=len(witness.transactions),
         batches=witness.batches,
+        done=_kinds(request for request in desk.requests if request.ok),
+        refused=_kinds(request for request in desk.requests if not request.ok),
     )
+
+
+def _kinds(requests: Iterable[Request]) -> Mapping[str, int]:
+    return Counter(request.envelope.command.kind for request in requests)
 
 
 @contextmanager

@@ -1,24 +1,30 @@
 """Many seeds on many cores, with what they covered and which of them failed."""
 
 import multiprocessing
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from controller.simulation.simulation import Result, SeedRunner
 
-SEEDS_PER_TASK: Final = 5
+SEEDS_PER_RUNNER: Final = 25
+"""So many seeds share an archive in memory, then a fresh one is opened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What all seeds together covered; ``failed`` are the results with violations."""
+    """What all seeds together covered; ``failed`` are the results with violations.
+
+    ``done`` and ``refused`` count answers to commands by kind.
+    """
 
     seeds: int = 0
     club_hours: float = 0.0
     sessions: int = 0
     transactions: int = 0
     batches: int = 0
+    done: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
     failed: tuple[Result, ...] = ()
 
     def plus(self, result: Result) -> "Soak":
@@ -29,30 +35,36 @@ class Soak:
             sessions=self.sessions + result.sessions,
             transactions=self.transactions + result.transactions,
             batches=self.batches + result.batches,
+            done=_sum(self.done, result.done),
+            refused=_sum(self.refused, result.refused),
             failed=(*self.failed, result) if result.violations else self.failed,
         )
 
 
+def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in sorted({*one, *other})}
+
+
 def soak(
-    seeds: Sequence[int], *, workers: int, each: Callable[[Soak], None] = lambda _soak: None
+    seeds: Sequence[int],
+    *,
+    jobs: int,
+    each: Callable[[Soak, Result], None] = lambda _soak, _result: None,
 ) -> Soak:
-    """Play seeds; ``each`` hears after every one of them."""
+    """Play seeds on ``jobs`` cores; ``each`` hears of every one of them, in order."""
+    parts = [seeds[at : at + SEEDS_PER_RUNNER] for at in range(0, len(seeds), SEEDS_PER_RUNNER)]
+    if jobs == 1:
+        return _added(map(_played, parts), each)
+    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
+        return _added(pool.imap(_played, parts), each)
+
+
+def _added(parts: Iterable[Sequence[Result]], each: Callable[[Soak, Result], None]) -> Soak:
     total = Soak()
-    if workers == 1:
-        runner = SeedRunner()
-        try:
-            for seed in seeds:
-                total = total.plus(runner.play(seed))
-                each(total)
-        finally:
-            runner.close()
-        return total
-    parts = [seeds[at : at + SEEDS_PER_TASK] for at in range(0, len(seeds), SEEDS_PER_TASK)]
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        for results in pool.imap(_played, parts):
-            for result in results:
-                total = total.plus(result)
-                each(total)
+    for results in parts:
+        for result in results:
+            total = total.plus(result)
+            each(total, result)
     return total
 
 

@@ -9,6 +9,8 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
+from controller.simulation.town import PLAYERS, Customs
+
 
 class CallFate(StrEnum):
     """What becomes of one call to the store."""
@@ -50,6 +52,13 @@ class Mishap(StrEnum):
 
 
 SPEEDS: Final = (10.0, 60.0, 180.0)
+STARTS_AT_MS: Final = (
+    1_800_000_000_000,  # a morning in January: 9:00 in Berlin
+    1_800_046_200_000,  # 21:50, ten minutes before the night begins
+    1_799_994_000_000,  # 7:20, the night is about to be over
+    1_806_194_400_000,  # 1:40, in twenty minutes the clocks go forward
+)
+NO_SHOW_REAL_S: Final = 5
 _FREQUENT: Final = 0.04
 _PRESENT_SHARE: Final = 0.5
 _RESTORE_SHARE: Final = 0.15
@@ -69,7 +78,8 @@ class Swarm:
     message_twice: float
     message_delay_s: float
     store_delay_s: float
-    parallel_sessions: bool
+    start_at_ms: int
+    customs: Customs
     think_s: float
 
     @property
@@ -89,9 +99,10 @@ def drawn(random: Random) -> Swarm:
         for mishap in Mishap
         if random.random() < (_RESTORE_SHARE if mishap is Mishap.RESTORE_STORE else _PRESENT_SHARE)
     ]
+    speed = random.choice(SPEEDS)
     return Swarm(
         hosts=random.choice((2, 2, 3)),
-        speed=random.choice(SPEEDS),
+        speed=speed,
         chaos_s=random.uniform(20.0, 45.0),
         mishap_every_s=random.uniform(1.5, 8.0),
         calls=tuple((fate, maybe(_FREQUENT)) for fate in CallFate if fate is not CallFate.SERVED),
@@ -100,6 +111,22 @@ def drawn(random: Random) -> Swarm:
         message_twice=maybe(0.3),
         message_delay_s=maybe(2.0),
         store_delay_s=maybe(0.2),
-        parallel_sessions=random.random() < _PRESENT_SHARE,
+        start_at_ms=random.choice(STARTS_AT_MS),
+        customs=_customs(random, speed),
         think_s=random.uniform(0.4, 3.0),
+    )
+
+
+def _customs(random: Random, speed: float) -> Customs:
+    def sometimes() -> bool:
+        return random.random() < _PRESENT_SHARE
+
+    no_show_minutes = max(1, int(NO_SHOW_REAL_S * speed / 60)) if sometimes() else None
+    return Customs(
+        parallel_sessions=sometimes(),
+        renews_from_wallet=sometimes(),
+        players_pay_later=sometimes(),
+        grace_seconds=random.choice((0, 0, 30, 120)),
+        no_show_minutes=no_show_minutes,
+        auto_renewal=frozenset(name for name in PLAYERS if sometimes()),
     )

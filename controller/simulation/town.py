@@ -8,7 +8,7 @@ import orjson
 from actors.placement import shard_of_club
 from actors.store import ShardId
 from actors.store_memory import MemoryStore
-from billing_core.tariff import PriceRule, RefundPolicy, Tariff, TariffType, Tier
+from controller.simulation.tariffs import CURRENCY, STANDARD, TARIFFS
 from controller.simulation.virtual_loop import at_once
 from schemas.catalogue import (
     ChainDocument,
@@ -18,42 +18,35 @@ from schemas.catalogue import (
     ZoneDocument,
 )
 
-CURRENCY: Final = "EUR"
 CLUBS: Final = ("north", "south")
 ZONES: Final = {"main": 2, "vip": 1}
 """Zone -> PCs in it, in each club."""
-PRICE_PER_HOUR_MINOR: Final = {"main": 120_00, "vip": 250_00}
-STANDARD: Final = "standard"
-BLOCK: Final = "block"
 PLAYERS: Final = ("ann", "bob", "cat")
 
-_TARIFFS: Final = (
-    Tariff(
-        id=STANDARD,
-        version=1,
-        name="Standard",
-        currency=CURRENCY,
-        type=TariffType.PER_MINUTE,
-        prices=(
-            PriceRule(
-                "VIP",
-                zones=tuple(f"{club}-vip" for club in CLUBS),
-                tiers=(Tier(0, PRICE_PER_HOUR_MINOR["vip"]),),
-            ),
-            PriceRule("day", tiers=(Tier(0, PRICE_PER_HOUR_MINOR["main"]),)),
-        ),
-    ),
-    Tariff(
-        id=BLOCK,
-        version=1,
-        name="Half an hour",
-        currency=CURRENCY,
-        type=TariffType.FIXED,
-        price_minor=50_00,
-        block_minutes=30,
-        refund=RefundPolicy.CASH,
-    ),
-)
+
+@dataclass(frozen=True, slots=True)
+class Customs:
+    """How the clubs do things, and who renews by himself: ``auto_renewal`` names players."""
+
+    parallel_sessions: bool = False
+    renews_from_wallet: bool = False
+    players_pay_later: bool = False
+    grace_seconds: int = 0
+    no_show_minutes: int | None = None
+    auto_renewal: frozenset[str] = frozenset()
+
+    def terms(self) -> dict[str, object]:
+        """As a club's document has them."""
+        return {
+            "allows_parallel_sessions": self.parallel_sessions,
+            "renews_from_wallet": self.renews_from_wallet,
+            "players_pay_later": self.players_pay_later,
+            "grace_seconds": self.grace_seconds,
+            "no_show_minutes": self.no_show_minutes,
+        }
+
+
+PLAIN: Final = Customs()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +65,7 @@ SEATS: Final = tuple(
     for number in range(count)
 )
 ZONE_OF_PC: Final = {seat.pc_id: seat.zone for seat in SEATS}
+CLUB_OF_PC: Final = {seat.pc_id: seat.club_id for seat in SEATS}
 
 
 def shards(chain_id: str) -> tuple[ShardId, ...]:
@@ -79,7 +73,7 @@ def shards(chain_id: str) -> tuple[ShardId, ...]:
     return tuple(sorted({shard_of_club(chain_id, club) for club in CLUBS}))
 
 
-def settle(store: MemoryStore, chain_id: str, *, parallel_sessions: bool) -> None:
+def settle(store: MemoryStore, chain_id: str, customs: Customs) -> None:
     """Put the chain and its players into a store."""
     documents: dict[str, bytes] = {
         "chain": _json(ChainDocument(chain_id=chain_id, name="Orbit")),
@@ -91,26 +85,29 @@ def settle(store: MemoryStore, chain_id: str, *, parallel_sessions: bool) -> Non
                 name=club.title(),
                 timezone="Europe/Berlin",
                 currency=CURRENCY,
-                terms={"allows_parallel_sessions": parallel_sessions},
+                terms=customs.terms(),
             )
         )
         for zone in ZONES:
             zone_id = f"{club}-{zone}"
-            document = ZoneDocument(zone_id=zone_id, club_id=club, name=zone.title())
+            document = ZoneDocument(
+                zone_id=zone_id, club_id=club, name=zone.title(), default_tariff_id=STANDARD
+            )
             documents[f"zone:{zone_id}"] = _json(document)
     for seat in SEATS:
         zone_id = f"{seat.club_id}-{seat.zone}"
         pc = PcDocument(pc_id=seat.pc_id, club_id=seat.club_id, zone_id=zone_id, name=seat.pc_id)
         documents[f"pc:{seat.pc_id}"] = _json(pc)
-    for tariff in _TARIFFS:
+    for tariff in TARIFFS:
         documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff)
     at_once(store.put(chain_id, documents))
-    players = {f"player:{name}": _json(_player(name)) for name in PLAYERS}
+    players = {f"player:{name}": _json(_player(name, customs)) for name in PLAYERS}
     at_once(store.add_documents(chain_id, players))
 
 
-def _player(name: str) -> PlayerDocument:
-    return PlayerDocument(player_id=name, label=name.title())
+def _player(name: str, customs: Customs) -> PlayerDocument:
+    renews = name in customs.auto_renewal
+    return PlayerDocument(player_id=name, label=name.title(), auto_renewal=renews)
 
 
 def _json(

@@ -1,11 +1,13 @@
 """Sees every batch the store's twin judges, and keeps books of its own.
 
 The witness trusts nothing it is told: who owns a shard is who took it last, and a batch counts
-once, in its turn. It also keeps the whole history, whatever is trimmed.
+once, in its turn. It also keeps the whole history, and every document as it was written last,
+whatever is trimmed, archived or dropped.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import orjson
 
@@ -18,11 +20,20 @@ from actors.store import (
 )
 from actors.store_memory import MemoryStore
 from actors.store_memory_server import MemoryServer
+from controller.simulation.seating import Seating
+
+_SESSION: Final = "session:"
+_BOUGHT: Final = "bought:"
+_ORDER: Final = "order:"
 
 
 @dataclass(slots=True)
 class Witness:
-    """``transactions`` and ``events`` are payloads in the order they took effect."""
+    """``transactions`` and ``events`` are payloads in the order they took effect.
+
+    ``sessions``, ``packs`` and ``orders`` are stored documents by id: session states, bought
+    tariffs, orders.
+    """
 
     violations: list[str] = field(default_factory=list)
     transactions: list[bytes] = field(default_factory=list)
@@ -32,6 +43,10 @@ class Witness:
     balances: dict[str, int] = field(default_factory=dict)
     ids: set[str] = field(default_factory=set)
     batches: int = 0
+    sessions: dict[str, bytes] = field(default_factory=dict)
+    packs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    orders: dict[str, bytes] = field(default_factory=dict)
+    seating: Seating = field(default_factory=Seating)
 
     def took(self, ownership: Ownership) -> None:
         """Somebody owns a shard from now on."""
@@ -57,6 +72,23 @@ class Witness:
         self.transactions += unit.transactions
         for payload in unit.transactions:
             self._posted(orjson.loads(payload))
+        for write in unit.entities:
+            if write.blob is not None:
+                self._written(write.key, write.blob)
+        for closed in unit.closes:
+            self._session_written(orjson.loads(closed.document)["state"])
+
+    def _written(self, key: str, blob: bytes) -> None:
+        if key.startswith(_SESSION):
+            self._session_written(orjson.loads(blob))
+        elif key.startswith(_BOUGHT):
+            self.packs.update((one["player_tariff_id"], one) for one in orjson.loads(blob))
+        elif key.startswith(_ORDER):
+            self.orders[key.removeprefix(_ORDER)] = blob
+
+    def _session_written(self, state: dict[str, Any]) -> None:
+        self.sessions[state["session_id"]] = orjson.dumps(state)
+        self.violations += self.seating.saw(state)
 
     def _posted(self, transaction: dict[str, object]) -> None:
         name = str(transaction["id"])

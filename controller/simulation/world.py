@@ -15,11 +15,13 @@ from actors.store_memory_server import MemoryServer
 from controller import coordinator
 from controller.archive import Archive
 from controller.simulation import town
-from controller.simulation.business import BusinessTime
+from controller.simulation.business import START_AT_MS, BusinessTime
 from controller.simulation.faulty_link import Weather
 from controller.simulation.faulty_store import StoreNetwork
 from controller.simulation.machines import ArchiveMachine, HostMachine, PcMachine, Surrounds
+from controller.simulation.seating import Seating
 from controller.simulation.swarm import CallFate
+from controller.simulation.town import PLAIN, Customs
 from controller.simulation.virtual_loop import NOWHERE, Process, VirtualLoop, at_once
 from controller.simulation.witness import Witness, WitnessedStore
 from schemas.link_memory import MemoryBroker
@@ -53,8 +55,9 @@ class World:
         hosts: int,
         speed: float,
         stepped: bool = False,
+        start_at_ms: int = START_AT_MS,
         archive: Archive | None = None,
-        parallel_sessions: bool = False,
+        customs: Customs = PLAIN,
         fate_of: FateOf = lambda _process, _name: CallFate.SERVED,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -62,13 +65,14 @@ class World:
         self.loop = loop
         self.chain_id = chain_id
         self.random = Random(f"{seed}/world")  # noqa: S311 - a simulation's dice
-        self.business = BusinessTime(loop, speed=speed, stepped=stepped)
+        self.business = BusinessTime(loop, speed=speed, stepped=stepped, start_at_ms=start_at_ms)
         self.network = StoreNetwork(fate_of)
         self.network.crashed = self._crashed
         self.weather = Weather()
         self.broker = MemoryBroker(loop.time)
         self.server = _Server()
-        self.witness = Witness()
+        self.customs = customs
+        self.witness = Witness(seating=Seating(customs.parallel_sessions))
         self.restored = False
         self.surrounds = Surrounds(
             loop=loop,
@@ -81,7 +85,7 @@ class World:
             store=self._store_for,
         )
         self.store = self._store_for("")
-        town.settle(self.store, chain_id, parallel_sessions=parallel_sessions)
+        town.settle(self.store, chain_id, customs)
         self.hosts = {f"h{n}": HostMachine(f"h{n}", self.surrounds) for n in range(hosts)}
         self.pcs = {seat.pc_id: PcMachine(seat, self.surrounds) for seat in town.SEATS}
         self.archive = archive

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
+from controller.simulation.desk import Desk
 from controller.simulation.invariants import final_violations, unrest
-from controller.simulation.players import Desk
 from controller.simulation.simulation import heard, in_virtual_time
 from controller.simulation.swarm import CallFate
 from controller.simulation.virtual_loop import Process

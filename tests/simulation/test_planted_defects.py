@@ -1,20 +1,22 @@
 """A simulator that finds nothing proves nothing: each of these defects must be found.
 
-They are planted in the twin of the store, in the archive's worker and in the loop of a shard,
-for the length of one test.
+They are planted in the twin of the store, in the archive's worker, in the loop of a shard and in
+the rules of sessions, for the length of one test.
 """
 
 from collections.abc import Callable, Sequence
 
 import pytest
 
-from actors import host
+from actors import host, session_commands
 from actors.draft import Draft
 from actors.runtime import ShardRuntime
+from actors.session import SessionActor
 from actors.shard_loop import ShardLoop
 from actors.store import ChainStream, CommitResult, Ownership, Unit
 from actors.store_memory import MemoryStore
 from actors.store_memory_chain import MemoryChain, MemoryLease
+from billing_core import order
 from controller.archive import ArchiveConsumer
 from controller.simulation.simulation import SeedRunner
 
@@ -83,13 +85,38 @@ def trim_before_the_archive_has_it(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("controller.simulation.machines.ArchiveConsumer", HastyConsumer)
 
 
+def give_back_without_noting_it(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(order, "_left_of", lambda owned, _part: owned)
+
+
+def overlook_other_bookings(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(session_commands, "booking_refusal", lambda *_args, **_booking: None)
+
+
+def let_bookings_shorten_nobody(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("actors.command_turn._look_at_neighbours", lambda _context: None)
+
+
+def seat_two_at_one_pc(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(SessionActor, "occupant", lambda *_args, **_besides: None)
+
+
+def keep_the_claim_of_whoever_has_left(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(MemoryChain, "_holds", lambda _chain, _claim: False)
+
+
 DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
     (drop_the_epoch_check, ("another host owns",)),
     (skip_the_sequence_check, ("follows",)),
     (forget_idempotency, ("took effect twice", "different answers", "other content")),
-    (ignore_expected_balances, ("fell to", "paid", "balance", "charged")),
-    (let_effects_out_before_the_commit, ("paid", "promised", "different answers", "open")),
-    (trim_before_the_archive_has_it, ("archive",)),
+    (ignore_expected_balances, ("fell to", "must hold", "balance", "charged")),
+    (let_effects_out_before_the_commit, ("must hold", "promised", "different answers", "open")),
+    (trim_before_the_archive_has_it, ("archive", "event sequence")),
+    (give_back_without_noting_it, ("given back", "must hold")),
+    (overlook_other_bookings, ("have both booked",)),
+    (let_bookings_shorten_nobody, ("past a booking",)),
+    (seat_two_at_one_pc, ("both play",)),
+    (keep_the_claim_of_whoever_has_left, ("claim",)),
 )
 
 
