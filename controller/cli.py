@@ -44,7 +44,15 @@ COMMANDS: Final = {
     "webhooks": Deferred(
         "controller.commands_webhooks", "webhooks_app", "Tells subscribers what happened."
     ),
-    "pc": Deferred("controller.commands_serve", "pc_command", "The agent of this gaming PC."),
+    "pc": Deferred(
+        "controller.commands_pc", "pc_app", "The agent of this gaming PC; `pc enrol` makes it known."
+    ),
+    "pcs": Deferred(
+        "controller.commands_pcs", "pcs_app", "Lets PCs in, shuts them out, gives them new secrets."
+    ),
+    "broker": Deferred(
+        "controller.commands_broker", "broker_app", "The broker's certificates, rules and upkeep."
+    ),
     "sim": Deferred("controller.commands_sim", "sim_app", "Simulated PCs on real connections."),
     "doctor": Deferred(
         "controller.commands_check", "doctor_command", "What this machine lacks, and how to get it."

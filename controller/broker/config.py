@@ -24,6 +24,7 @@ from controller.broker.passwords import broker_hash, is_secret_of
 from schemas.codec import MAX_UP_BYTES
 
 CONFIG: Final = "mosquitto.conf"
+PID_FILE: Final = "mosquitto.pid"
 PC_PASSWORDS: Final = "pcs.passwords"
 PC_ACCESS: Final = "pcs.access"
 CONTROLLER_PASSWORDS: Final = "controller.passwords"
@@ -74,7 +75,7 @@ class BrokerPlan:
     @property
     def pid_file(self) -> Path:
         """Where Mosquitto says which process it is."""
-        return self.data_dir / "mosquitto.pid"
+        return self.data_dir / PID_FILE
 
 
 def configuration(plan: BrokerPlan) -> str:
