@@ -1,8 +1,9 @@
 """When staff is told of a PC or of a whole club: once each, and of nothing that is one incident."""
 
 from actors.club import ClubSupervisor
-from actors.club_events import alerted, exposed, link_down, link_restored, used
+from actors.club_events import alerted, described, exposed, link_down, link_restored, used
 from actors.drafting import Drafting
+from actors.outages import OutageDesk
 from actors.pc import PcState
 from actors.turn import AcknowledgeUsage, Now, PcInput
 from billing_core.session import SessionState, SessionStatus
@@ -27,6 +28,8 @@ def tell_of_pc(
     muted = incident or actor.calm_at_ms is not None
     told = alerted(state, session_id, muted=muted, now_ms=now.wall_ms)
     told = exposed(told, state.shown_session_id, now_ms=now.wall_ms)
+    before = drafting.workspace.pc(state.pc_id)
+    told = described(told, before, session_id, now_ms=now.wall_ms)
     return drafting.tell(told)
 
 
@@ -40,8 +43,12 @@ def _calm_at_ms(
     return calm_at_ms if calm_at_ms is not None and calm_at_ms > now.mono_ms else None
 
 
-def take_usage(drafting: Drafting, state: PcState, heard: PcInput, *, now: Now) -> PcState:
+def take_usage(
+    drafting: Drafting, club: ClubSupervisor, state: PcState, *, heard: PcInput, now: Now
+) -> PcState:
     """Write a PC's usage records, and acknowledge them once they are durable."""
+    if heard.usage:
+        state = OutageDesk(drafting, club, now).noted(state, heard.usage)
     told = used(state, heard.usage, now_ms=now.wall_ms)
     if told.events:
         drafting.acks.append(acknowledgement(heard))

@@ -5,11 +5,12 @@ soft and is learned again within a heartbeat.
 """
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from actors.club_setup import ClubSetup
 from actors.pc import PcState, applied, is_behind
+from actors.pc_actor import PcActor
 from actors.presence import (
     OUTAGE_WINDOW_MS,
     Presence,
@@ -21,6 +22,7 @@ from actors.presence import (
     signalled,
 )
 from actors.turn import Now, PcInput
+from billing_core.outage import OutagePolicy
 from schemas.events import LinkDownCause
 from schemas.views import LinkState
 
@@ -30,51 +32,6 @@ UNLOCK_WAIT_MS: Final = 2_000
 """How long a new seat waits for the old one to confirm its lock."""
 BROKER_AWAY_MS: Final = 10_000
 """Without the broker for this long a host says that it knows nothing of a club."""
-RESEND_AFTER_MS: Final = (5_000, 10_000, 20_000, 60_000)
-"""Back-off between repeated desired documents to a PC that obeys another one."""
-
-
-@dataclass(slots=True)
-class PcActor:
-    """The soft side of a PC: presence, and when to act for it. All on the monotonic clock."""
-
-    presence: Presence
-    connection_epoch: int = 0
-    unlock_by_ms: int | None = None
-    resend_at_ms: int = 0
-    resends: int = 0
-    calm_at_ms: int | None = None
-    """When an alert that was muted for flapping is due after all."""
-
-    def hear(self, heard: PcInput) -> None:
-        """Take one fact into account, unless it is the last word of an older connection."""
-        epoch = heard.connection_epoch
-        if heard.signal is not Signal.HEARD and epoch is not None and epoch < self.connection_epoch:
-            return
-        if epoch is not None:
-            self.connection_epoch = max(self.connection_epoch, epoch)
-        before = judged(self.presence, heard.received_mono_ms)
-        self.presence = signalled(before, heard.signal, heard.received_mono_ms)
-
-    def may_resend(self, now_mono_ms: int) -> bool:
-        """Whether the document may be sent again now; counts the sending."""
-        if now_mono_ms < self.resend_at_ms:
-            return False
-        step = RESEND_AFTER_MS[min(self.resends, len(RESEND_AFTER_MS) - 1)]
-        self.resend_at_ms = now_mono_ms + step
-        self.resends += 1
-        return True
-
-    def in_step(self) -> None:
-        """The PC obeys the newest document: the next drift is answered at once."""
-        self.resend_at_ms = 0
-        self.resends = 0
-
-    @property
-    def due_at_ms(self) -> int | None:
-        """When silence, the wait of a transfer or a muted alert should be looked at."""
-        deadlines = (self.presence.judge_at_ms, self.unlock_by_ms, self.calm_at_ms)
-        return min((at for at in deadlines if at is not None), default=None)
 
 
 @dataclass(slots=True)
@@ -93,13 +50,27 @@ class ClubSupervisor:
     blind_since_ms: int | None = None
     """Since when this host has been without the broker."""
 
-    def adopt(self, pc_id: str, state: PcState | None, *, now: Now, known: Presence | None) -> None:
-        """Begin to watch a PC; ``known`` is what this host heard of it a moment ago."""
+    def adopt(
+        self,
+        pc_id: str,
+        state: PcState | None,
+        *,
+        now: Now,
+        known: Presence | None,
+        before: PcActor | None = None,
+        billed_until_ms: int | None = None,
+    ) -> None:
+        """Begin to watch a PC. ``known`` is what this host heard of it a moment ago, ``before``
+        its actor until now; else ``billed_until_ms`` says when somebody last watched over it.
+        """
         stored = LinkState.UNPROVISIONED if state is None else state.link
         presence = known if known is not None else recovered(stored, now.mono_ms)
         waits = state is not None and state.waits_for is not None
-        unlock_by_ms = now.mono_ms + UNLOCK_WAIT_MS if waits else None
-        self.pcs[pc_id] = PcActor(presence, unlock_by_ms=unlock_by_ms)
+        actor = PcActor(presence) if before is None else replace(before, presence=presence)
+        actor.unlock_by_ms = now.mono_ms + UNLOCK_WAIT_MS if waits else None
+        if before is None and billed_until_ms is not None:
+            actor.unwatched_since_ms = min(now.wall_ms, billed_until_ms)
+        self.pcs[pc_id] = actor
 
     def go_on_from(self, before: "ClubSupervisor") -> None:
         """Keep what is known of the link when the club is configured anew."""
@@ -216,7 +187,7 @@ class ClubSupervisor:
         """Take one fact about a PC."""
         actor = self.pcs[heard.pc_id]
         before = actor.presence.link
-        actor.hear(heard)
+        actor.hear(heard, now)
         self._watch_outage(heard.pc_id, before, now)
 
     def wants_resend(self, heard: PcInput, state: PcState, *, epoch: int, now: Now) -> bool:
@@ -229,18 +200,23 @@ class ClubSupervisor:
         if not is_behind(state, heard.applied, epoch):
             actor.in_step()
             return False
+        actor.behind(now.mono_ms)
         return heard.wants_desired or actor.may_resend(now.mono_ms)
 
     def noted(self, state: PcState, heard: PcInput, *, epoch: int, now: Now) -> PcState:
         """The durable side of what was heard: the link's edge, and what the PC says it does."""
         after = self.with_link(state, now)
-        if heard.applied is None:
-            return after
-        return applied(after, heard.applied, epoch=epoch, now_ms=now.wall_ms)
+        if heard.applied is not None:
+            after = applied(after, heard.applied, epoch=epoch, now_ms=now.wall_ms)
+        return self.pcs[state.pc_id].described(state, after, now.mono_ms)
 
     def with_link(self, state: PcState, now: Now) -> PcState:
-        """The PC's durable state under its present link."""
-        return state.linked(self.pcs[state.pc_id].presence.link, now.wall_ms)
+        """The PC's durable state under its present link, with what is to be kept of a silence."""
+        actor = self.pcs[state.pc_id]
+        linked = state.linked(actor.presence.link, now.wall_ms)
+        if self.setup.terms.outages is OutagePolicy.CONTINUE:
+            return linked
+        return actor.witnessed(linked, now)
 
 
 _AUDIBLE: Final = frozenset({LinkState.ONLINE, LinkState.LINK_UNKNOWN})

@@ -149,6 +149,18 @@ def exposed(told: PcTold, session_id: str | None, *, now_ms: int) -> PcTold:
     )
 
 
+def described(
+    told: PcTold, before: PcState | None, session_id: str | None, *, now_ms: int
+) -> PcTold:
+    """Say that a PC which is heard is not whole, or is whole again, when that changes."""
+    reasons = told.state.degraded
+    if reasons == (() if before is None else before.degraded):
+        return told
+    kind = ClubEventKind.PC_DEGRADED if reasons else ClubEventKind.PC_WHOLE
+    payload = {"reasons": ",".join(reasons)} if reasons else {}
+    return told.tell(kind, at_ms=now_ms, session_id=session_id, payload=payload)
+
+
 def used(state: PcState, records: Sequence[UsageRecord], *, now_ms: int) -> PcTold:
     """Take the records that are not durable yet; the same PC when there are none."""
     told, marks = PcTold(state), dict(state.usage_marks)

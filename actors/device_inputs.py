@@ -1,5 +1,6 @@
 """From a PC's decoded message to what it means for a turn."""
 
+from actors.evidence import ClockTie, clock_tie
 from actors.presence import Signal
 from actors.turn import AppliedTarget, PcInput
 from schemas.codec import UpMessage
@@ -17,8 +18,11 @@ from schemas.device import (
 from schemas.topics import PcTopic
 
 
-def pc_input(topic: PcTopic, message: UpMessage, *, retained: bool, mono_ms: int) -> PcInput | None:
-    """What a message says about its PC; None when it says nothing a turn needs.
+def pc_input(
+    topic: PcTopic, message: UpMessage, *, retained: bool, mono_ms: int, wall_ms: int
+) -> PcInput | None:
+    """What a message received at ``mono_ms`` and ``wall_ms`` says about its PC; None when it says
+    nothing a turn needs.
 
     A retained message was kept by the broker and proves no life: only an absence in it counts.
     """
@@ -36,7 +40,16 @@ def pc_input(topic: PcTopic, message: UpMessage, *, retained: bool, mono_ms: int
         wants_desired=isinstance(message, Birth),
         connection_epoch=_connection_epoch(message),
         usage=message.records if isinstance(message, UsageBatch) else (),
+        tie=_tie(message, wall_ms),
+        ui_ok=message.ui_ok if isinstance(message, Heartbeat) else None,
+        faults=message.errors if isinstance(message, Reported) else None,
     )
+
+
+def _tie(message: UpMessage, wall_ms: int) -> ClockTie | None:
+    if not isinstance(message, Birth | Heartbeat) or message.serving is None:
+        return None
+    return clock_tie(message.serving, wall_ms)
 
 
 def _connection_epoch(message: UpMessage) -> int | None:

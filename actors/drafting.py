@@ -12,6 +12,7 @@ import orjson
 from actors.auditing import audit_entry
 from actors.club_events import ClubEvent, ClubState, PcTold, club_key
 from actors.draft import Draft, TickReport
+from actors.ended import EndedSession, ended_key
 from actors.orders import KnownOrder, order_key
 from actors.pc import PcState, desired_document
 from actors.store import Claim, ClosedSession, EntityWrite, HallWrite, Scope, Unit, session_key
@@ -68,6 +69,8 @@ class Drafting:
     claims: list[Claim] = field(default_factory=list)
     releases: list[Claim] = field(default_factory=list)
     closes: list[ClosedSession] = field(default_factory=list)
+    closed: list[SessionState] = field(default_factory=list)
+    """Sessions this draft ends, as they end."""
     indexes: list[tuple[str, str]] = field(default_factory=list)
     hall: list[HallWrite] = field(default_factory=list)
     tiles: dict[str, HallTile] = field(default_factory=dict)
@@ -159,6 +162,24 @@ class Drafting:
         self.entities[club_key(state.club_id)] = state
         self.club_events.append(event)
 
+    def ended(self, session_id: str) -> EndedSession | None:
+        """A session that is over but not settled, as this draft leaves it."""
+        key = ended_key(session_id)
+        if key in self.entities:
+            state = self.entities[key]
+            return state if isinstance(state, EndedSession) else None
+        return self.workspace.ended(session_id)
+
+    def put_ended(self, ended: EndedSession) -> None:
+        """Keep a session that is over for as long as something about it is open."""
+        key = ended_key(ended.session_id)
+        if not ended.is_settled:
+            self.entities[key] = ended
+        elif self.workspace.version(key):
+            self.entities[key] = None
+        else:
+            self.entities.pop(key, None)
+
     def put_tile(self, tile: HallTile) -> None:
         """Show a PC as it is now."""
         self.tiles[tile.pc_id] = tile
@@ -181,6 +202,7 @@ class Drafting:
         else:
             self.entities.pop(key, None)
         self.closes.append(ClosedSession(session_id, document))
+        self.closed.append(state)
 
     def wallet(self, key: WalletKey) -> Wallet:
         """The wallet as this draft leaves it; reading it makes the unit depend on it."""

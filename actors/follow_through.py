@@ -5,6 +5,7 @@ from dataclasses import replace
 from actors.alerts import tell_of_pc
 from actors.club import UNLOCK_WAIT_MS, ClubSupervisor
 from actors.drafting import Drafting
+from actors.outages import OutageDesk
 from actors.pc import PcState, Wish, retargeted
 from actors.rendering import tile_of
 from actors.session import SessionActor
@@ -26,6 +27,7 @@ _WARNINGS = {
 def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
     """Bring every touched PC's target and tile in line with the sessions of this draft."""
     _hold_new_seat(drafting, club, now)
+    OutageDesk(drafting, club, now).keep_unsettled()
     for pc_id in sorted(drafting.touched_pcs):
         if pc_id not in club.setup.pcs:
             continue

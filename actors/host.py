@@ -184,7 +184,8 @@ class Host:
             return
         self.telemetry.device_messages.labels(leaf, "ok").inc()
         assert isinstance(message, UpMessage)
-        heard = pc_input(address, message, retained=retain, mono_ms=self._clock.mono_ms())
+        mono_ms, wall_ms = self._clock.mono_ms(), self._clock.wall_ms()
+        heard = pc_input(address, message, retained=retain, mono_ms=mono_ms, wall_ms=wall_ms)
         if heard is not None:
             self._publisher.heard(heard)
             loop.inbox.put_pc(heard)

@@ -50,6 +50,9 @@ class Inbox:
                 applied=heard.applied or earlier.applied,
                 wants_desired=heard.wants_desired or earlier.wants_desired,
                 usage=heard.usage or earlier.usage,
+                tie=heard.tie or earlier.tie,
+                ui_ok=earlier.ui_ok if heard.ui_ok is None else heard.ui_ok,
+                faults=earlier.faults if heard.faults is None else heard.faults,
             )
         self._pcs[key] = heard
 

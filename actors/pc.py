@@ -7,6 +7,7 @@ owner republishes it under its own epoch; a PC obeys the highest (epoch, rev) it
 from dataclasses import dataclass, replace
 from typing import Final
 
+from actors.evidence import NO_EVIDENCE, ClockTie, Evidence
 from actors.turn import AppliedTarget
 from schemas.device import (
     MAX_TITLE_LENGTH,
@@ -111,6 +112,11 @@ class PcState:
     exposure_told_until_ms: int | None = None
     usage_marks: tuple[tuple[str, int], ...] = ()
     """(boot, number of its newest durable usage record), by when each was last heard of."""
+    tie: ClockTie | None = None
+    """Its clock as known when it was last written down."""
+    evidence: Evidence = NO_EVIDENCE
+    degraded: tuple[str, ...] = ()
+    """Why it is not whole although it is heard; empty when it is."""
     v: int = STATE_VERSION
 
     @property

@@ -15,13 +15,15 @@ from typing import Final
 
 import structlog
 
-from actors.club import ClubSupervisor, PcActor
+from actors.club import ClubSupervisor
 from actors.club_events import CLUB_KEY_PREFIX, club_key
 from actors.club_setup import club_setups
 from actors.deadlines import Deadlines
 from actors.draft import Draft, Turn
+from actors.ended import ENDED_KEY_PREFIX, EndedSession
 from actors.follow_through import shown_session
 from actors.pc import PcState, desired_document
+from actors.pc_actor import PcActor
 from actors.presence import Presence
 from actors.quarantine import Quarantine
 from actors.rendering import use_of
@@ -88,6 +90,7 @@ class ShardRuntime:
         self._pcs_due = Deadlines()
         self._retries_due = Deadlines()
         self._clubs_due = Deadlines()
+        self._ended_due = Deadlines()
         self._recompute: set[str] = set()
         for key, entity in entities.items():
             self.memory.install(key, entity)
@@ -163,7 +166,7 @@ class ShardRuntime:
         """Real ms until something is due; 0 when something is due already."""
         if self._recompute:
             return 0
-        wall = _earliest(self._sessions_due, self._grants_due)
+        wall = _earliest(self._sessions_due, self._grants_due, self._ended_due)
         mono = _earliest(self._pcs_due, self._retries_due, self._clubs_due)
         wall_wait_ms = int((wall - now.wall_ms) / speed) + 1 if wall is not None else NOTHING_DUE_MS
         mono_wait_ms = mono - now.mono_ms if mono is not None else NOTHING_DUE_MS
@@ -215,6 +218,9 @@ class ShardRuntime:
         for club_id in self._clubs_due.due(now.mono_ms):
             if (club := self.clubs.get(club_id)) is not None:
                 self._guarded(steps, club_key(club_id), partial(steps.watch_link, club))
+        for key in self._ended_due.due(now.wall_ms):
+            session_id = key.removeprefix(ENDED_KEY_PREFIX)
+            self._guarded(steps, key, partial(steps.give_up_waiting, session_id))
         for pc_id in steps.restored_pcs:
             self._remind(pc_key(pc_id))
         for session_id in steps.idle_sessions:
@@ -234,6 +240,8 @@ class ShardRuntime:
             if key.startswith(SESSION_KEY_PREFIX):
                 self._recompute.add(key.removeprefix(SESSION_KEY_PREFIX))
                 self._remind(key)
+            elif key.startswith(ENDED_KEY_PREFIX):
+                self._ended_due.remind(key, now.wall_ms)
             elif key.startswith(CLUB_KEY_PREFIX):
                 self._clubs_due.remind(key.removeprefix(CLUB_KEY_PREFIX), now.mono_ms)
             else:
@@ -246,6 +254,9 @@ class ShardRuntime:
             session_id = next(iter(steps.to_recompute))
             del steps.to_recompute[session_id]
             self._guarded(steps, session_key(session_id), partial(steps.recompute, session_id))
+        while steps.to_settle:
+            pc_id, club_id = steps.to_settle.popitem()
+            self._guarded(steps, pc_key(pc_id), partial(steps.settle_outages, club_id, pc_id))
         while steps.to_touch:
             pc_id, club_id = steps.to_touch.popitem()
             self._guarded(steps, pc_key(pc_id), partial(steps.touch_pc, club_id, pc_id))
@@ -304,10 +315,19 @@ class ShardRuntime:
             self.clubs[club_id] = ClubSupervisor(club_id, setup, parked=self.quarantine.parked)
             if club_id in before:
                 self.clubs[club_id].go_on_from(before[club_id])
+        billed_until = self._billed_until()
         for club_id, club in self.clubs.items():
+            actors = before[club_id].pcs if club_id in before else {}
             for pc_id in club.setup.pcs:
                 self._club_of_pc[pc_id] = club_id
-                club.adopt(pc_id, self._pc(pc_id), now=now, known=heard.get(pc_id))
+                club.adopt(
+                    pc_id,
+                    self._pc(pc_id),
+                    now=now,
+                    known=heard.get(pc_id),
+                    before=actors.get(pc_id),
+                    billed_until_ms=billed_until.get(pc_id),
+                )
                 known = pc_id in heard or self._pc(pc_id) is None
                 self._pcs_due.remind(pc_id, now.mono_ms + (0 if known else SETTLE_IN_MS))
 
@@ -319,6 +339,14 @@ class ShardRuntime:
             if isinstance(entity.state, SessionState):
                 yield entity.state
 
+    def _billed_until(self) -> dict[str, int]:
+        """PC -> how far its session is billed: somebody hosted it until about then."""
+        return {
+            state.pc_id: state.open_segment.paid_until_ms
+            for state in self._open_sessions()
+            if state.open_segment is not None
+        }
+
     def _take_recompute(self) -> set[str]:
         taken, self._recompute = self._recompute, set()
         return taken
@@ -329,6 +357,8 @@ class ShardRuntime:
         state = None if entity is None else entity.state
         if isinstance(state, SessionState):
             self._sessions_due.remind(key, state.due_at_ms)
+        elif isinstance(state, EndedSession):
+            self._ended_due.remind(key, state.wait_until_ms)
         elif isinstance(state, PcState):
             self._grants_due.remind(state.pc_id, state.look_at_ms)
         pc_id = key.removeprefix(PC_KEY_PREFIX)

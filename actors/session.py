@@ -11,7 +11,7 @@ import orjson
 
 from actors.club_setup import ClubSetup
 from actors.drafting import Drafting
-from actors.store import Claim
+from actors.store import Claim, ClosedSession
 from actors.turn import Now
 from actors.wallets import WalletKey
 from billing_core.advance import advance
@@ -25,7 +25,8 @@ from billing_core.ledger import (
     top_up,
     wallet_cash,
 )
-from billing_core.receipt import receipt_of
+from billing_core.outage import OutageStatus
+from billing_core.receipt import Receipt, receipt_of
 from billing_core.sale import session_order
 from billing_core.session import SessionMode, SessionState, SessionStatus
 from billing_core.terms import Terms
@@ -38,6 +39,11 @@ def playing_claim(state: SessionState) -> Claim | None:
     if state.player_id is None:
         return None
     return Claim(f"playing/{state.player_id}", state.session_id)
+
+
+def _credits(state: SessionState) -> int:
+    """Outages whose time has come back: numbers what a guest is handed over the desk."""
+    return sum(one.status is OutageStatus.CREDITED for one in state.outages)
 
 
 @dataclass(slots=True)
@@ -109,7 +115,7 @@ class SessionActor:
             drafting.put_bought(state.holder_id, decision.player_tariffs)
         self._claim(before, state)
         if state.status.is_final:
-            self._close(state, terms)
+            self._close(state)
         else:
             drafting.put_session(state)
         return state
@@ -145,6 +151,26 @@ class SessionActor:
                 return state
         return None
 
+    def correct(self, decision: Decision, *, version: int) -> None:
+        """Put what a decision gave back after the end into the draft, with the final document as
+        it then stands."""
+        state, drafting = decision.state, self.drafting
+        drafting.transactions += decision.transactions
+        drafting.events += decision.events
+        key = self.wallet_key(state)
+        if decision.wallet != drafting.wallet(key):
+            drafting.put_wallet(key, decision.wallet)
+        if state.player_id is None:
+            self._give_back_to_guest(state)
+        _, document = self._final_document(state, issued_at_ms=self.now.wall_ms)
+        drafting.closes.append(ClosedSession(state.session_id, document, version))
+        drafting.indexes.append((state.session_id, state.club_id))
+
+    @staticmethod
+    def wallet_key(state: SessionState) -> WalletKey:
+        """The wallet that pays for a session."""
+        return WalletKey(state.currency, state.holder_id)
+
     def _wallet_key(self, holder_id: str) -> WalletKey:
         return WalletKey(self.setup.terms.currency, holder_id)
 
@@ -175,25 +201,30 @@ class SessionActor:
         elif not self.setup.terms.allows_parallel_sessions:
             self.drafting.claims.append(claim)
 
-    def _close(self, state: SessionState, terms: Terms) -> None:
+    def _close(self, state: SessionState) -> None:
         self._give_back_to_guest(state)
+        issued_at_ms = state.actual_end_at_ms or self.now.wall_ms
+        receipt, document = self._final_document(state, issued_at_ms=issued_at_ms)
+        self.drafting.receipts[state.session_id] = receipt
+        self.drafting.close_session(state, document)
+        if state.mode is SessionMode.OPEN_ENDED and state.amount_minor:
+            # Nothing was paid before the end, so the order cannot exist yet.
+            self.drafting.put_order(session_order(state), 0)
+
+    def _final_document(self, state: SessionState, *, issued_at_ms: int) -> tuple[Receipt, bytes]:
         receipt = receipt_of(
             state,
-            terms.tariffs,
-            timezone=terms.club.timezone,
-            issued_at_ms=state.actual_end_at_ms or self.now.wall_ms,
+            self.setup.tariffs,
+            timezone=self.setup.terms.timezone,
+            issued_at_ms=issued_at_ms,
         )
-        self.drafting.receipts[state.session_id] = receipt
         document = {
             "v": DOCUMENT_VERSION,
             "state": state,
             "receipt": receipt,
             "tariff_names": self.setup.names_of(segment.tariff for segment in state.segments),
         }
-        self.drafting.close_session(state, orjson.dumps(document))
-        if state.mode is SessionMode.OPEN_ENDED and state.amount_minor:
-            # Nothing was paid before the end, so the order cannot exist yet.
-            self.drafting.put_order(session_order(state), 0)
+        return receipt, orjson.dumps(document)
 
     def _give_back_to_guest(self, state: SessionState) -> None:
         if state.player_id is not None:
@@ -209,7 +240,7 @@ class SessionActor:
         )
         self.drafting.transactions.append(
             Transaction(
-                id=f"withdrawal/{state.session_id}/0",
+                id=f"withdrawal/{state.session_id}/{_credits(state)}",
                 at_ms=self.now.wall_ms,
                 kind=TransactionKind.WITHDRAWAL,
                 entries=entries,

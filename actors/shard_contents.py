@@ -6,10 +6,12 @@ from typing import Any
 import orjson
 
 from actors.club_events import CLUB_KEY_PREFIX, ClubState
+from actors.ended import ENDED_KEY_PREFIX, EndedSession
+from actors.evidence import ClockTie, Evidence
 from actors.pc import Grant, Hold, PcState, Target
 from actors.store import SESSION_KEY_PREFIX, StoredEntity
 from actors.workspace import Entity, Versioned
-from billing_core.stored import session_from_dict
+from billing_core.stored import from_plain, session_from_dict
 from schemas.device import LockReason, WarningLevel
 from schemas.views import LinkState
 
@@ -31,6 +33,8 @@ def _state(entity: StoredEntity) -> Entity:
         return session_from_dict(raw)
     if entity.key.startswith(CLUB_KEY_PREFIX):
         return ClubState(**raw)
+    if entity.key.startswith(ENDED_KEY_PREFIX):
+        return from_plain(EndedSession, raw)
     return pc_from_dict(raw)
 
 
@@ -47,5 +51,8 @@ def pc_from_dict(raw: dict[str, Any]) -> PcState:
         "target": Target(**target),
         "hold": None if hold is None else Hold(**hold),
         "usage_marks": tuple((boot_id, seq) for boot_id, seq in raw.get("usage_marks", ())),
+        "tie": None if raw.get("tie") is None else ClockTie(**raw["tie"]),
+        "evidence": from_plain(Evidence, raw.get("evidence") or {}),
+        "degraded": tuple(raw.get("degraded", ())),
     }
     return PcState(**{**raw, **read})

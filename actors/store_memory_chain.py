@@ -165,7 +165,7 @@ class MemoryChain:
     def _publish(self, unit: Unit) -> None:
         self.index.update(unit.indexes)
         for close in unit.closes:
-            version = closed_version(unit, close.session_id)
+            version = closed_version(unit, close)
             self.closed[close.session_id] = StoredEntity(close.session_id, version, close.document)
         for write in unit.hall:
             self.halls.setdefault(write.club_id, {})[write.pc_id] = write.tile

@@ -126,10 +126,15 @@ class HallWrite:
 
 @dataclass(frozen=True, slots=True)
 class ClosedSession:
-    """The final document of a session (its state and receipt), kept for the archive."""
+    """The final document of a session (its state and receipt), kept for the archive.
+
+    ``version`` None: one more than the session the same unit deletes. A document that replaces an
+    earlier one says its own.
+    """
 
     session_id: str
     document: bytes
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from actors.store_values import (
     LIVE_STREAM_MAX_ENTRIES,
     MAX_AMOUNT_MINOR,
     MAX_UNITS_PER_COMMIT,
+    ClosedSession,
     CommitResult,
     EntityWrite,
     Idempotency,
@@ -69,9 +70,11 @@ def entity_of(key: str, stored: bytes) -> StoredEntity:
     return StoredEntity(key, int(version), blob)
 
 
-def closed_version(unit: Unit, session_id: str) -> int:
-    """The version of a final document: one more than the entity the same unit deletes."""
-    key = session_key(session_id)
+def closed_version(unit: Unit, close: ClosedSession) -> int:
+    """The version of a final document, see :class:`actors.store_values.ClosedSession`."""
+    if close.version is not None:
+        return close.version
+    key = session_key(close.session_id)
     return next((w.expected_version + 1 for w in unit.entities if w.key == key), 1)
 
 
@@ -167,7 +170,7 @@ class _Plan:
         if unit.closes:
             sections += (_CLOSE, len(unit.closes))
         for close in unit.closes:
-            version = closed_version(unit, close.session_id)
+            version = closed_version(unit, close)
             sections += (close.session_id, self.blob(stored_form(version, close.document)))
         if unit.indexes:
             sections += (_INDEX, len(unit.indexes))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from actors.evidence import ClockTie
 from actors.presence import Signal
 from actors.store import Claim, Idempotency
 from actors.wallets import WalletKey
@@ -20,7 +21,7 @@ from schemas.commands import (
     SwitchSessionDevice,
     TopUpWallet,
 )
-from schemas.device import DesiredDocument, UsageAck, UsageRecord
+from schemas.device import AgentFault, DesiredDocument, UsageAck, UsageRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,12 @@ class PcInput:
     wants_desired: bool = False
     connection_epoch: int | None = None
     usage: tuple[UsageRecord, ...] = ()
+    tie: ClockTie | None = None
+    """The PC's clock against ours, if it told it."""
+    ui_ok: bool | None = None
+    """Whether the PC's screen does what it should, if it said so."""
+    faults: tuple[AgentFault, ...] | None = None
+    """Everything that keeps the PC from what was desired, if it said so."""
 
 
 class LinkEvent(StrEnum):

@@ -10,6 +10,7 @@ from actors.command_turn import decide_command
 from actors.draft import Draft, TickReport, TickResult, Turn
 from actors.drafting import Drafting
 from actors.follow_through import follow_through
+from actors.outages import OutageDesk, may_settle
 from actors.pc import PcState, desired_document
 from actors.session import SessionActor
 from actors.store import Ownership, session_key
@@ -51,6 +52,8 @@ class TurnSteps:
     """Sessions that another step has made look at their coverage, in order."""
     to_touch: dict[str, str] = field(default_factory=dict)
     """PCs (and their club) whose link another step has changed."""
+    to_settle: dict[str, str] = field(default_factory=dict)
+    """PCs (and their club) that are back with their journal."""
     workspace: Workspace = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +151,26 @@ class TurnSteps:
         for pc_id in club.pcs:
             self.touch_pc(club.club_id, pc_id)
 
+    def settle_outages(self, club_id: str, pc_id: str) -> None:
+        """Judge what a PC that is back was silent about, session by session."""
+        state = self.workspace.pc(pc_id)
+        for session_id in () if state is None else state.evidence.session_ids:
+            drafting, club = self._drafting(club_id)
+            OutageDesk(drafting, club, self.now).settle(pc_id, session_id)
+            follow_through(drafting, club, self.now)
+            self._add(drafting.finish(None), besides=session_id)
+
+    def give_up_waiting(self, session_id: str) -> None:
+        """A PC that a session has ended on did not come back in time."""
+        ended = self.workspace.ended(session_id)
+        if ended is None or ended.wait_until_ms is None or ended.state.club_id not in self.clubs:
+            return
+        if ended.wait_until_ms > self.now.wall_ms:
+            return
+        drafting, club = self._drafting(ended.state.club_id)
+        OutageDesk(drafting, club, self.now).give_up_waiting(session_id)
+        self._add(drafting.finish(None))
+
     # ---- inputs ----------------------------------------------------------------------------------
 
     def _command(self, cause: CommandInput) -> None:
@@ -182,11 +205,13 @@ class TurnSteps:
         state = self.workspace.pc(heard.pc_id) or state
         drafting, _ = self._drafting(heard.club_id)
         after = club.noted(state, heard, epoch=drafting.epoch, now=self.now)
-        after = take_usage(drafting, after, heard, now=self.now)
+        after = take_usage(drafting, club, after, heard=heard, now=self.now)
         if after != self.workspace.pc(heard.pc_id):
             drafting.put_pc(after)
             follow_through(drafting, club, self.now)
             self._add(drafting.finish(heard))
+        if may_settle(club, after):
+            self.to_settle[heard.pc_id] = heard.club_id
         if after.locked is True:
             self._release_waiting(club, heard.pc_id)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from actors.club_events import ClubState, club_key
+from actors.ended import EndedSession, ended_key
 from actors.orders import KnownOrder
 from actors.pc import PcState
 from actors.store import session_key
@@ -22,7 +23,7 @@ from schemas.views import HallTile
 EMPTY_WALLET: Final = Wallet()
 PC_KEY_PREFIX: Final = "pc:"
 
-Entity = PcState | SessionState | ClubState
+Entity = PcState | SessionState | ClubState | EndedSession
 
 
 def pc_key(pc_id: str) -> str:
@@ -179,6 +180,11 @@ class Workspace:
         """A PC's state."""
         found = self.get(pc_key(pc_id))
         return found.state if found is not None and isinstance(found.state, PcState) else None
+
+    def ended(self, session_id: str) -> EndedSession | None:
+        """A session that is over, but not settled."""
+        found = self.get(ended_key(session_id))
+        return found.state if found is not None and isinstance(found.state, EndedSession) else None
 
     def club(self, club_id: str) -> ClubState:
         """A club's own state."""

@@ -43,6 +43,7 @@ class Draft:
         "groups",
         "known_wallet",
         "low_balance_warned",
+        "outages",
         "packs",
         "pc_id",
         "player_id",
@@ -70,6 +71,7 @@ class Draft:
         self.segments = state.segments
         self.device_links = state.device_links
         self.extensions = state.extensions
+        self.outages = state.outages
         self.coverage = state.coverage
         self.warned = state.warned
         self.low_balance_warned = state.low_balance_warned
@@ -115,6 +117,11 @@ class Draft:
             )
             self._run = run
         return run
+
+    def replace_segment(self, segment: Segment) -> None:
+        """Replace a segment, the last or an earlier one."""
+        before, after = self.segments[: segment.index], self.segments[segment.index + 1 :]
+        self.segments = (*before, segment, *after)
 
     def forget_run(self) -> None:
         """The open segment runs under another tariff, zone or start from now on."""
@@ -166,12 +173,18 @@ class Draft:
         *,
         segment_index: int,
         step_index: int | None = None,
+        part: int | None = None,
     ) -> None:
-        """Add a transaction named after the session, the segment and, for a step, the step."""
+        """Add a transaction named after the session, the segment and, for a step, the step.
+
+        ``part`` tells transactions of one kind about one step apart.
+        """
         session_id = self.before.session_id
         transaction_id = f"{kind}/{session_id}/{segment_index}"
         if step_index is not None:
             transaction_id = f"{transaction_id}/{step_index}"
+        if part is not None:
+            transaction_id = f"{transaction_id}/{part}"
         self.transactions.append(
             Transaction(
                 transaction_id,
@@ -245,6 +258,7 @@ class Draft:
             due_at_ms,
             self.event_seq,
             before.order_id,
+            self.outages,
         )
         return Decision(
             state,

@@ -28,6 +28,10 @@ class EventKind(StrEnum):
     SESSION_ENDED = "session_ended"
     SESSION_CANCELLED = "session_cancelled"
     REFUND = "refund"
+    SESSION_CREDITED = "session_credited"
+    """Time in which the PC did not serve came back."""
+    CREDIT_PROPOSED = "credit_proposed"
+    CREDIT_REJECTED = "credit_rejected"
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,8 @@ class TransactionKind(StrEnum):
     WITHDRAWAL = "withdrawal"
     PAYMENT = "payment"
     CORRECTION = "correction"
+    CREDIT = "credit"
+    """Time in which the PC did not serve, given back step by step."""
     TRANSFER = "transfer"
     """What a guest has left, to the player the guest has become."""
 
@@ -94,7 +96,8 @@ class Entry:
 class Transaction:
     """Entries that sum to zero. The id is a function of the cause, so a repeat is recognised.
 
-    ``step/<session>/<segment>/<step>`` for a step, ``<kind>/<session>/<segment>`` for what a
+    ``step/<session>/<segment>/<step>`` for a step, ``credit/<session>/<segment>/<step>/<outage>``
+    for what of it came back, ``<kind>/<session>/<segment>`` for what a
     session does once per segment, ``command/<idempotency key>/<n>`` for the rest.
     """
 

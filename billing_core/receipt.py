@@ -4,13 +4,14 @@ Lines are worked out again from the tariff version and the times alone, so a rec
 proof: its lines sum to what was posted.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from billing_core.evidence import ReceiptOutage, receipt_outage
 from billing_core.money import amount_text, minor_from_units
 from billing_core.pricing import Piece, Run, pieces, price_minor, rule_of, step_start_ms
-from billing_core.session import Segment, SessionState
+from billing_core.session import Segment, SessionDevice, SessionState
 from billing_core.tariff import PriceRule, Tariff, TariffRef
 
 
@@ -22,6 +23,8 @@ class LineKind(StrEnum):
     START_FEE = "start_fee"
     MINIMUM_PRICE = "minimum_price"
     MAXIMUM_PRICE = "maximum_price"
+    CREDIT = "credit"
+    """Time in which the PC did not serve, given back."""
     SETTLEMENT = "settlement"
     """What was begun here and not charged: a session of no length, a step moved elsewhere."""
 
@@ -71,6 +74,7 @@ class Receipt:
     bonus_minor: int
     cash_minor: int
     segments: tuple[ReceiptSegment, ...]
+    outages: tuple[ReceiptOutage, ...] = ()
 
 
 def receipt_of(
@@ -100,6 +104,7 @@ def receipt_of(
         bonus_minor=state.bonus_minor,
         cash_minor=state.amount_minor - state.bonus_minor,
         segments=segments,
+        outages=tuple(map(receipt_outage, state.outages)),
     )
 
 
@@ -107,7 +112,7 @@ def _segment(
     segment: Segment, state: SessionState, tariff: Tariff, *, timezone: str
 ) -> ReceiptSegment:
     end_ms = segment.paid_until_ms if segment.end_at_ms is None else segment.end_at_ms
-    zone_id = _zone_at(state, max(segment.start_at_ms, end_ms - 1), segment.zone_id)
+    zone_id = zone_at(state.device_links, max(segment.start_at_ms, end_ms - 1), segment.zone_id)
     run = Run(tariff, timezone, zone_id, state.groups, segment.run_start_at_ms)
     if segment.pack is not None:
         lines: tuple[ReceiptLine, ...] = (_prepaid_line(segment, run, state.currency),)
@@ -129,9 +134,10 @@ def _segment(
     )
 
 
-def _zone_at(state: SessionState, at_ms: int, otherwise: str) -> str:
+def zone_at(links: Iterable[SessionDevice], at_ms: int, otherwise: str) -> str:
+    """The zone of the PC a session was at; ``otherwise`` before its first one."""
     zone_id = otherwise
-    for link in state.device_links:
+    for link in links:
         if link.start_at_ms <= at_ms:
             zone_id = link.zone_id
     return zone_id
@@ -142,14 +148,17 @@ def _prepaid_line(segment: Segment, run: Run, currency: str) -> ReceiptLine:
     assert pack is not None
     minutes = segment.accrued_units / 60_000
     price = amount_text(pack.price_minor, currency)
+    returned = ""
+    if segment.credited_units:
+        returned = f", {segment.credited_units / 60_000:g} min not served came back"
     return ReceiptLine(
         kind=LineKind.PREPAID,
-        explanation=f"{tariff.name}, bought for {price}: {minutes:g} min used",
+        explanation=f"{tariff.name}, bought for {price}: {minutes:g} min used{returned}",
         rule=rule_of(tariff, segment.rule_index).name,
         tariff_version=tariff.version,
         from_at_ms=segment.start_at_ms,
         until_at_ms=segment.paid_until_ms,
-        steps=_steps_before(run, segment, segment.paid_until_ms),
+        steps=steps_before(run, segment, segment.paid_until_ms),
         price_per_hour_minor=0,
         amount_minor=segment.amount_minor,
     )
@@ -174,6 +183,17 @@ def _priced_lines(segment: Segment, run: Run, currency: str) -> Iterator[Receipt
         units += line_units
         total_minor += amount_minor
         yield replace(line, amount_minor=amount_minor)
+    if segment.credited_units:
+        amount_minor = minor_from_units(units - segment.credited_units) - minor_from_units(units)
+        units -= segment.credited_units
+        total_minor += amount_minor
+        yield replace(
+            base,
+            kind=LineKind.CREDIT,
+            explanation="time in which the PC did not serve",
+            until_at_ms=segment.paid_until_ms,
+            amount_minor=amount_minor,
+        )
     bound_minor = price_minor(rule, units, segment.fee_minor) - total_minor
     if bound_minor and segment.amount_minor:
         total_minor += bound_minor
@@ -256,10 +276,10 @@ def _same_price(one: Piece, other: Piece) -> bool:
 
 def _steps_between(run: Run, segment: Segment, from_ms: int, *, until_ms: int) -> int:
     """Steps that begin in ``[from_ms, until_ms)``."""
-    return _steps_before(run, segment, until_ms) - _steps_before(run, segment, from_ms)
+    return steps_before(run, segment, until_ms) - steps_before(run, segment, from_ms)
 
 
-def _steps_before(run: Run, segment: Segment, at_ms: int) -> int:
+def steps_before(run: Run, segment: Segment, at_ms: int) -> int:
     """Steps of the segment that begin before an instant, the one that opens it included."""
     if at_ms <= segment.start_at_ms:
         return 0

@@ -40,6 +40,8 @@ class RejectionCode(StrEnum):
     AMOUNT_INVALID = "amount-invalid"
     NOTHING_TO_REFUND = "nothing-to-refund"
     REFUND_TOO_LARGE = "refund-too-large"
+    OUTAGE_NOT_FOUND = "outage-not-found"
+    OUTAGE_DECIDED = "outage-decided"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from billing_core.coverage import Coverage, CoverageStatus
+from billing_core.outage import Outage
 from billing_core.player_tariff import PlayerTariff
 from billing_core.tariff import TariffRef
 from billing_core.wallet import Wallet
@@ -170,6 +171,8 @@ class Segment:
     amount_minor: int = 0
     bonus_minor: int = 0
     steps: int = 0
+    credited_units: int = 0
+    """What came back for time the PC did not serve; ``accrued_units`` is without it."""
 
     @property
     def cash_minor(self) -> int:
@@ -199,6 +202,7 @@ class Segment:
             amount_minor,
             bonus_minor,
             self.steps + 1,
+            self.credited_units,
         )
 
     @property
@@ -257,6 +261,7 @@ class SessionState:
     event_seq: int = 0
     order_id: str | None = None
     """The purchase it began to draw from; None for a session that is an order of its own."""
+    outages: tuple[Outage, ...] = ()
     v: int = STATE_VERSION
 
     @property

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from billing_core.money import MS_PER_MINUTE
+from billing_core.outage import OutagePolicy
 from billing_core.player_tariff import PlayerTariff
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.wallet import Wallet
@@ -21,6 +22,8 @@ class ClubTerms:
     ``players_pay_later``: a post-pay club, where players start OPEN_ENDED sessions by themselves.
     ``renews_from_wallet``: when no bought tariff fits, renewal goes on with the zone's default
     per-minute tariff.
+    ``outages``: what happens to time in which a PC did not serve. At most
+    ``credit_max_minutes`` of a session come back by themselves; more is proposed to staff.
     """
 
     club_id: str
@@ -36,6 +39,8 @@ class ClubTerms:
     allows_parallel_sessions: bool = False
     renews_from_wallet: bool = False
     players_pay_later: bool = False
+    outages: OutagePolicy = OutagePolicy.CONTINUE
+    credit_max_minutes: int = 180
 
     @property
     def ending_soon_ms(self) -> int:

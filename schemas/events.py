@@ -30,6 +30,8 @@ class ClubEventKind(StrEnum):
     SEAT_EXPOSED = "seat_exposed"
     SEAT_SECURED = "seat_secured"
     PC_USAGE = "pc_usage"
+    PC_DEGRADED = "pc_degraded"
+    PC_WHOLE = "pc_whole"
     CLUB_LINK_DOWN = "club_link_down"
     CLUB_LINK_RESTORED = "club_link_restored"
 
@@ -159,6 +161,35 @@ class Refund(_OfSession):
     bonus_minor: Minor
 
 
+class SessionCredited(_OfSession):
+    """Time in which the PC provably did not serve came back, by itself or by staff's decision.
+
+    ``outage`` numbers the session's outages from 0; the receipt has the evidence.
+    """
+
+    outage: Annotated[int, Field(ge=0)]
+    pc_id: str
+    verdict: str
+    from_at: Instant
+    until_at: Instant
+    minutes: Annotated[int, Field(ge=0)]
+    amount_minor: Minor
+    bonus_minor: Minor
+    currency: str
+    decided_by: str | None
+
+
+class CreditProposed(SessionCredited):
+    """Time in which the PC did not serve waits for staff to give it back."""
+
+
+class CreditRejected(_OfSession):
+    """Staff left the time of an outage charged."""
+
+    outage: Annotated[int, Field(ge=0)]
+    decided_by: str
+
+
 class _OfPc(_Data):
     pc_id: str
     session_id: str | None
@@ -184,6 +215,17 @@ class SeatExposed(_OfPc):
 
 class SeatSecured(_OfPc):
     """A PC that was exposed obeys again."""
+
+
+class PcDegraded(_OfPc):
+    """A PC answers and is not whole: its screen or its journal fails, it refuses or does not apply
+    what it is sent, or two machines speak under its name (``cloned``)."""
+
+    reasons: Annotated[str, Field(description="Stable codes, separated by commas.")]
+
+
+class PcWhole(_OfPc):
+    """A PC that was reported as degraded has nothing wrong with it any more."""
 
 
 class PcUsage(_OfPc):
@@ -231,11 +273,16 @@ EVENT_DATA: Final[Mapping[str, type[_Data]]] = {
     "session_ended": SessionEnded,
     "session_cancelled": SessionCancelled,
     "refund": Refund,
+    "session_credited": SessionCredited,
+    "credit_proposed": CreditProposed,
+    "credit_rejected": CreditRejected,
     ClubEventKind.PC_NOT_RESPONDING.value: PcNotResponding,
     ClubEventKind.PC_RECOVERED.value: PcRecovered,
     ClubEventKind.SEAT_EXPOSED.value: SeatExposed,
     ClubEventKind.SEAT_SECURED.value: SeatSecured,
     ClubEventKind.PC_USAGE.value: PcUsage,
+    ClubEventKind.PC_DEGRADED.value: PcDegraded,
+    ClubEventKind.PC_WHOLE.value: PcWhole,
     ClubEventKind.CLUB_LINK_DOWN.value: ClubLinkDown,
     ClubEventKind.CLUB_LINK_RESTORED.value: ClubLinkRestored,
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from billing_core.session import SessionState, SessionStatus
 from controller.verify.books import Books, Document, Row
 
-_CHARGES = frozenset({"step", "settle", "void"})
+_CHARGES = frozenset({"step", "settle", "void", "credit"})
 
 
 def steps_are_complete(books: Books) -> Iterator[Row]:
@@ -36,7 +36,7 @@ def _summary(found: list[int]) -> str:
 
 
 def segments_are_what_was_posted(books: Books) -> Iterator[Row]:
-    """A segment's amount is the revenue its steps and its settlement posted."""
+    """A segment's amount is the revenue its steps, its settlement and its credits posted."""
     earned: Counter[tuple[str, int]] = Counter()
     for transaction in books.transactions:
         if transaction["kind"] in _CHARGES:
