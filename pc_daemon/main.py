@@ -9,16 +9,19 @@ import ssl
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from random import Random
 
 from pc_daemon.agent_state import Identity
 from pc_daemon.choose_locker import choose_locker
 from pc_daemon.clock import PcClock, SystemClock
+from pc_daemon.enrolment import EnrolmentFiles
 from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import FileJournal
 from pc_daemon.machine import boot_id, reboot
+from pc_daemon.renewal import SecretKeeper
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
-from pc_daemon.settings import AgentSettings
+from pc_daemon.settings import CONFIG_VARIABLE, AgentSettings
 from pc_daemon.watchdog import ALIVE, READY, STOPPING, service_manager
 from schemas.device import PresenceReason
 from schemas.link import GmqttLink
@@ -57,14 +60,32 @@ def link_settings(settings: AgentSettings) -> LinkSettings:
     )
 
 
-def link_maker(settings: LinkSettings, clock: PcClock, random: Random) -> LinkMaker:
-    """Makes real links with these settings."""
+def link_maker(
+    settings: LinkSettings,
+    clock: PcClock,
+    random: Random,
+    *,
+    secret: SecretKeeper | None = None,
+) -> LinkMaker:
+    """Makes real links with these settings; ``secret`` is asked before every connection."""
+    credentials = None if secret is None else secret.credentials
     return lambda host, will: GmqttLink(
-        settings, host, mono_s=clock.real_s, random=random, will=will
+        settings, host, mono_s=clock.real_s, random=random, will=will, credentials=credentials
     )
 
 
-def make_service(settings: AgentSettings) -> AgentService:
+def secret_keeper(settings: AgentSettings) -> SecretKeeper | None:
+    """Who renews this PC's secret; None where it was not enrolled by a code."""
+    config = os.environ.get(CONFIG_VARIABLE)
+    if settings.api_url is None or config is None:
+        return None
+    files = EnrolmentFiles(Path(config))
+    return SecretKeeper(files, Random())  # noqa: S311 - jitter, not a secret
+
+
+def make_service(
+    settings: AgentSettings, secret: SecretKeeper | None = None
+) -> AgentService:
     """The agent of this PC on its real journal, screen and link."""
     clock, random = SystemClock(), Random()  # noqa: S311 - jitter, not a secret
     locker = choose_locker(settings, clock.real_s)
@@ -82,7 +103,7 @@ def make_service(settings: AgentSettings) -> AgentService:
         random=random,
         journal=FileJournal(settings.state_dir / "journal.json"),
         locker=locker,
-        make_link=link_maker(link_settings(settings), clock, random),
+        make_link=link_maker(link_settings(settings), clock, random, secret=secret),
         reboot=reboot,
         heartbeat_s=settings.heartbeat_s,
         gauge=gauge,
@@ -95,8 +116,10 @@ async def serve(
 ) -> None:
     """Be the agent of this PC until ``ended``; ``reason`` is then what the club is told."""
     manager = service_manager(os.environ)
-    service = make_service(settings)
+    secret = secret_keeper(settings)
+    service = make_service(settings, secret)
     service.start()
+    renewing = None if secret is None else asyncio.create_task(secret.run())
     manager.say(READY)
     try:
         while not ended.is_set():
@@ -105,6 +128,8 @@ async def serve(
             manager.say(ALIVE)
     finally:
         manager.say(STOPPING)
+        if renewing is not None:
+            renewing.cancel()
         await service.stop(reason())
 
 

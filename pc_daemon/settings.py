@@ -32,6 +32,9 @@ class AgentSettings(BaseSettings):
     mqtt_username: str | None = None
     mqtt_password: SecretStr = SecretStr("")
     ca_file: Path | None = None
+    api_url: str | None = None
+    """The club's API, where this PC was enrolled and renews its secret."""
+    api_ca_file: Path | None = None
     env: Literal["development", "production"] = "development"
     state_dir: Path = Path(".clubctl/pc")
     locker: LockerKind = LockerKind.NULL

@@ -3,10 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from schemas.link_connection import Connection, RefusedByBroker
-from schemas.link_port import Backoff, Ending, LinkHost, LinkSettings, LinkStats, Outgoing, Will
+from schemas.link_port import (
+    Backoff,
+    Credentials,
+    Ending,
+    LinkHost,
+    LinkSettings,
+    LinkStats,
+    Outgoing,
+    Will,
+)
 from schemas.outbox import Outbox, Queued
 
 _logger = logging.getLogger("clubctl.link")
@@ -16,6 +26,7 @@ class GmqttLink:
     """``MqttLink`` over a real broker. Give ``will`` to be asked for one before every connection.
 
     ``mono_s`` is a steady clock in seconds; it times expiry and the life of connections.
+    ``credentials`` is asked before every connection too, where they may change meanwhile.
     """
 
     def __init__(
@@ -26,8 +37,10 @@ class GmqttLink:
         mono_s: Callable[[], float],
         random: Random,
         will: Callable[[], Will | None] = lambda: None,
+        credentials: Callable[[], Credentials | None] | None = None,
     ) -> None:
         self._settings = settings
+        self._credentials = credentials
         self._host = host
         self._mono_s = mono_s
         self._will = will
@@ -137,7 +150,10 @@ class GmqttLink:
             await asyncio.sleep(delay_s)
 
     async def _one_life(self) -> tuple[Ending, float]:
-        connection = Connection(self, self._settings, self._will())
+        settings = self._settings
+        if self._credentials is not None:
+            settings = replace(settings, credentials=self._credentials())
+        connection = Connection(self, settings, self._will())
         self._connection = connection
         up_at_s: float | None = None
         try:
