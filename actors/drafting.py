@@ -13,6 +13,7 @@ from actors.auditing import audit_entry
 from actors.club_events import ClubEvent, ClubState, PcTold, club_key
 from actors.draft import Draft, TickReport
 from actors.ended import EndedSession, ended_key
+from actors.order_events import OrderEvent
 from actors.orders import KnownOrder, order_key
 from actors.pc import PcState, desired_document
 from actors.store import Claim, ClosedSession, EntityWrite, HallWrite, Scope, Unit, session_key
@@ -65,6 +66,7 @@ class Drafting:
     transactions: list[Transaction] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     club_events: list[ClubEvent] = field(default_factory=list)
+    order_events: list[OrderEvent] = field(default_factory=list)
     acks: list[AcknowledgeUsage] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     releases: list[Claim] = field(default_factory=list)
@@ -264,7 +266,7 @@ class Drafting:
             seen=self._seen() if isinstance(cause, CommandInput) else (),
             deltas=_deltas(self.transactions),
             transactions=tuple(orjson.dumps(transaction) for transaction in self.transactions),
-            events=tuple(map(self._event_blob, (*self.events, *self.club_events))),
+            events=tuple(map(self._event_blob, self._told())),
             claims=tuple(self.claims),
             releases=tuple(self.releases),
             closes=tuple(self.closes),
@@ -324,7 +326,10 @@ class Drafting:
                 document = desired_document(state, self.epoch)
                 yield PublishDesired(self.club_id, state.pc_id, document)
 
-    def _event_blob(self, event: Event | ClubEvent) -> bytes:
+    def _told(self) -> Iterable[Event | ClubEvent | OrderEvent]:
+        return (*self.events, *self.club_events, *self.order_events)
+
+    def _event_blob(self, event: Event | ClubEvent | OrderEvent) -> bytes:
         source = session_key(event.session_id) if isinstance(event, Event) else event.source
         return orjson.dumps(
             {

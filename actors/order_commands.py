@@ -5,15 +5,22 @@ from typing import Final
 
 from actors.club_setup import zone_terms
 from actors.command_context import CommandContext
+from actors.order_events import told_of
 from actors.order_rendering import order_view
 from actors.orders import KnownOrder
 from actors.refusal import Refusal, refused_by_billing
 from actors.wallets import WalletKey
-from billing_core.ledger import Transaction
+from billing_core.ledger import Means, Transaction
 from billing_core.order import OrderContext
 from billing_core.rejection import Rejected
 from billing_core.sale import Order, Paid, Tender, Tendered, open_order, pay
-from billing_core.sale_refund import Refunded, RefundWish, refund_purchase, refund_session
+from billing_core.sale_refund import (
+    Refunded,
+    RefundWish,
+    paid_out,
+    refund_purchase,
+    refund_session,
+)
 from billing_core.tariff import Channel, Tariff
 from billing_core.terms import Terms, ZoneTerms
 from schemas.commands import (
@@ -48,7 +55,7 @@ def create_order(context: CommandContext, command: CreateOrder) -> CommandReply 
     if isinstance(order, Rejected):
         return refused_by_billing(order)
     if not command.payments:
-        return _written(context, order, 0)
+        return _written(context, order, before=None, version=0)
     return _pay(context, KnownOrder(order, 0), command.payments, terms=terms)
 
 
@@ -105,7 +112,8 @@ def _pay(
         return refused_by_billing(paid)
     transaction = asking.transaction(paid.kind, *paid.amounts, session_id=order.session_id)
     _take(context, paid, (transaction,), terms=terms)
-    return _written(context, paid.order, known.version)
+    before = known.order if known.version or order.session_id is not None else None
+    return _written(context, paid.order, before=before, version=known.version)
 
 
 def refund_order(context: CommandContext, command: RefundOrder) -> CommandReply | Refusal:
@@ -128,10 +136,13 @@ def refund_order(context: CommandContext, command: RefundOrder) -> CommandReply 
         return NO_SUCH_ORDER
     else:
         done = refund_session(order, known.session, terms.wallet, context=asking, wish=wish)
+    if command.payout is not None and isinstance(done, Refunded):
+        means = Means(command.payout.value)
+        done = paid_out(done, order, terms.wallet, context=asking, means=means)
     if isinstance(done, Rejected):
         return refused_by_billing(done)
     _take(context, done, done.transactions, terms=terms)
-    return _written(context, done.order, known.version)
+    return _written(context, done.order, before=order, version=known.version)
 
 
 def _take(
@@ -149,8 +160,12 @@ def _take(
         drafting.put_bought(order.holder_id, change.player_tariffs)
 
 
-def _written(context: CommandContext, order: Order, version: int) -> CommandReply:
+def _written(
+    context: CommandContext, after: Order, *, before: Order | None, version: int
+) -> CommandReply:
+    order, events = told_of(before, after, at_ms=context.now.wall_ms)
     context.drafting.put_order(order, version)
+    context.drafting.order_events += events
     names = context.club.setup.names_of(line.tariff for line in order.lines)
     view = order_view(order, names)
     return CommandReply(status=ReplyStatus.OK, result={"order": view.model_dump(mode="json")})

@@ -44,6 +44,8 @@ def order_view(order: Order, tariff_names: Mapping[str, str]) -> OrderView:
                 cash_minor=refund.cash_minor,
                 bonus_minor=refund.bonus_minor,
                 refunded_at_ms=refund.at_ms,
+                paid_out_minor=refund.paid_out_minor,
+                paid_out_by=None if refund.paid_out_by is None else refund.paid_out_by.value,
             )
             for refund in order.refunds
         ),

@@ -1,12 +1,15 @@
 """Taking a PC out of use and putting it back: its administrative state."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from actors.club_events import PcTold, Value
 from actors.command_context import CommandContext
 from actors.pc import Hold, PcState
 from actors.refusal import Refusal
 from actors.seating import seat_refusal, unknown_pc
 from schemas.commands import CommandReply, HoldPc, ReleasePc, ReplyStatus
+from schemas.events import ClubEventKind
 
 
 def hold_pc(context: CommandContext, command: HoldPc) -> CommandReply | Refusal:
@@ -23,8 +26,18 @@ def hold_pc(context: CommandContext, command: HoldPc) -> CommandReply | Refusal:
     if taken is not None:
         return taken
     hold = Hold(command.reason, now_ms, command.until_ms)
-    context.drafting.put_pc(replace(released, hold=hold))
+    payload = {"reason": hold.reason, "until_ms": hold.until_ms}
+    _tell(context, replace(released, hold=hold), ClubEventKind.PC_HELD, payload)
     return _accepted()
+
+
+def _tell(
+    context: CommandContext, state: PcState, kind: ClubEventKind, payload: Mapping[str, Value]
+) -> None:
+    told = PcTold(state).tell(
+        kind, at_ms=context.now.wall_ms, session_id=state.shown_session_id, payload=payload
+    )
+    context.drafting.put_pc(context.drafting.tell(told))
 
 
 def release_pc(context: CommandContext, command: ReleasePc) -> CommandReply | Refusal:
@@ -35,7 +48,7 @@ def release_pc(context: CommandContext, command: ReleasePc) -> CommandReply | Re
     state = _pc(context, command.pc_id)
     if not state.held_at(context.now.wall_ms):
         return Refusal("pc-not-on-hold", f"PC {command.pc_id} is in use", "pc_id")
-    context.drafting.put_pc(replace(state, hold=None))
+    _tell(context, replace(state, hold=None), ClubEventKind.PC_RELEASED, {})
     return _accepted()
 
 

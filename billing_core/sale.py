@@ -62,12 +62,17 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class OrderRefund:
-    """What went back of a line; for an unpaid bill, what it was lowered by."""
+    """What went back of a line; for an unpaid bill, what it was lowered by.
+
+    ``paid_out_minor`` is the part of the cash that left over the desk, ``paid_out_by`` its means.
+    """
 
     line: int
     cash_minor: int
     bonus_minor: int
     at_ms: int
+    paid_out_minor: int = 0
+    paid_out_by: Means | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,10 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A financial document. ``session_id`` is set for the bill of one session."""
+    """A financial document. ``session_id`` is set for the bill of one session.
+
+    ``event_seq`` counts what has been told of it.
+    """
 
     order_id: str
     club_id: str
@@ -94,6 +102,7 @@ class Order:
     session_id: str | None = None
     payments: tuple[Payment, ...] = ()
     refunds: tuple[OrderRefund, ...] = ()
+    event_seq: int = 0
     v: int = ORDER_VERSION
 
     @property

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from billing_core.ledger import Transaction
+from billing_core.ledger import Means, Transaction, TransactionKind, desk, wallet_cash
 from billing_core.order import OrderContext, correct, refund
 from billing_core.player_tariff import PlayerTariff
 from billing_core.rejection import Rejected, RejectionCode
@@ -105,6 +105,42 @@ def _refund_line(
         (*done.transactions, *settled.transactions),
         settled.wallet,
         (*done.player_tariffs, settled.player_tariff),
+    )
+
+
+def paid_out(
+    done: Refunded, before: Order, wallet: Wallet, *, context: OrderContext, means: Means
+) -> Refunded | Rejected:
+    """Hand over the desk what the refunds since ``before`` have put into the wallet as cash.
+
+    ``wallet`` is the wallet as it was before them.
+    """
+    out_minor = done.wallet.cash_minor - wallet.cash_minor
+    if out_minor <= 0:
+        message = "nothing of it went back as cash"
+        return Rejected(RejectionCode.NOTHING_TO_REFUND, message, "payout")
+    if done.wallet.cash_minor < out_minor:
+        message = f"the wallet holds {done.wallet.cash_minor}: the rest pays what it owes"
+        return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message, "payout")
+    order, count = done.order, len(before.refunds)
+    handed = tuple(
+        replace(
+            back, paid_out_minor=back.cash_minor, paid_out_by=means if back.cash_minor else None
+        )
+        for back in order.refunds[count:]
+    )
+    key = f"{context.idempotency_key}/paid-out"
+    withdrawal = replace(context, idempotency_key=key).transaction(
+        TransactionKind.WITHDRAWAL,
+        (wallet_cash(order.currency, order.holder_id), -out_minor),
+        (desk(order.currency, order.club_id, means), out_minor),
+        session_id=order.session_id,
+    )
+    return replace(
+        done,
+        order=replace(order, refunds=(*order.refunds[:count], *handed)),
+        transactions=(*done.transactions, withdrawal),
+        wallet=done.wallet.changed(-out_minor, 0),
     )
 
 

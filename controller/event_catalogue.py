@@ -17,12 +17,12 @@ SCHEMAS: Final = Path("docs/events.json")
 _INTRODUCTION: Final = """\
 # Events
 
-Everything that happens to sessions, PCs and the links of clubs, as webhooks deliver it. Each
-event is written by the same commit that makes it true.
+Everything that happens to sessions, orders, PCs and the links of clubs, as webhooks deliver it.
+Each event is written by the same commit that makes it true.
 
 * `id` is unique. A delivery may come twice; drop what you have seen.
-* `sequence` counts 1, 2, 3 ... without gaps per `source` (`session:<id>`, `pc:<id>` or
-  `club:<id>`); deliveries of one source keep that order.
+* `sequence` counts 1, 2, 3 ... without gaps per `source` (`session:<id>`, `order:<id>`, `pc:<id>`
+  or `club:<id>`); deliveries of one source keep that order.
 * Money is an integer in minor units, instants are RFC 3339 in UTC.
 * New kinds and new fields may appear; ignore what you do not know.
 
@@ -41,11 +41,13 @@ _SAMPLES: Final[dict[str, Any]] = {
     "balanceMinor": 9_000,
     "bonusMinor": 5_000,
     "bootId": "b7f3",
+    "cardMinor": 0,
     "cashMinor": 12_000,
     "cause": "BALANCE",
     "currency": "EUR",
     "decidedBy": "staff:ivan",
     "downSince": "2026-11-22T18:20:00.000Z",
+    "dueMinor": 0,
     "durationMs": 5_400_000,
     "end": "DOCUMENT",
     "endedAt": "2026-11-22T19:30:00.000Z",
@@ -57,6 +59,9 @@ _SAMPLES: Final[dict[str, Any]] = {
     "minutes": 12,
     "notRespondingSince": "2026-11-22T18:20:40.000Z",
     "outage": 0,
+    "line": 0,
+    "means": "cash",
+    "orderId": "ord-77",
     "pcId": "pc-12",
     "pcs": 24,
     "plannedStartAt": "2026-11-22T18:00:00.000Z",
@@ -80,6 +85,7 @@ _SAMPLES: Final[dict[str, Any]] = {
     "zoneId": "vip",
 }
 _OF_LINKS: Final = {"cause": "CLUB"}
+_OF_ORDERS: Final = {"sessionId": None}
 
 
 def sample(kind: str) -> dict[str, Any]:
@@ -87,6 +93,8 @@ def sample(kind: str) -> dict[str, Any]:
     names = [field.alias or name for name, field in EVENT_DATA[kind].model_fields.items()]
     of_club = "sessionId" not in names
     values = _SAMPLES | (_OF_LINKS if of_club else {})
+    if "orderId" in names:
+        values |= _OF_ORDERS
     source = "club:north" if of_club else _source(names)
     return {
         "id": f"{source}:3",
@@ -101,6 +109,8 @@ def sample(kind: str) -> dict[str, Any]:
 
 
 def _source(names: list[str]) -> str:
+    if "orderId" in names:
+        return "order:ord-77"
     return "pc:pc-12" if names[:2] == ["pcId", "sessionId"] else "session:ses-5f1c"
 
 

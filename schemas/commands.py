@@ -195,10 +195,15 @@ class PayOrder(_Frozen):
 
 
 class RefundOrder(_Frozen):
-    """Give back what is left of an order, of one of its lines, or an amount of a line."""
+    """Give back what is left of an order, of one of its lines, or an amount of a line.
+
+    With ``payout`` what goes back as cash leaves over the desk by that means instead of staying
+    in the wallet.
+    """
 
     kind: Literal["refund_order"] = "refund_order"
     order_id: EntityId
+    payout: PaymentMeans | None = None
     line: Annotated[int, Field(ge=0, lt=MAX_ORDER_LINES)] | None = None
     amount_minor: Annotated[int, Field(gt=0, le=10**12)] | None = None
 

@@ -32,8 +32,19 @@ class ClubEventKind(StrEnum):
     PC_USAGE = "pc_usage"
     PC_DEGRADED = "pc_degraded"
     PC_WHOLE = "pc_whole"
+    PC_HELD = "pc_held"
+    PC_RELEASED = "pc_released"
     CLUB_LINK_DOWN = "club_link_down"
     CLUB_LINK_RESTORED = "club_link_restored"
+
+
+class OrderEventKind(StrEnum):
+    """What happens to an order's money."""
+
+    ORDER_CREATED = "order_created"
+    ORDER_PAID = "order_paid"
+    ORDER_REFUNDED = "order_refunded"
+    REFUND_PAID_OUT = "refund_paid_out"
 
 
 class LinkDownCause(StrEnum):
@@ -244,6 +255,55 @@ class PcUsage(_OfPc):
     end: UsageEnd
 
 
+class PcHeld(_OfPc):
+    """Staff took a PC out of use. ``until`` null: until it is released by hand."""
+
+    reason: str
+    until: Instant | None
+
+
+class PcReleased(_OfPc):
+    """Staff put a held PC back into use. A hold that ends by itself says when it begins."""
+
+
+class _OfOrder(_Data):
+    order_id: str
+    session_id: str | None = Field(description="Set for the bill of one session.")
+    player_id: str | None
+    currency: str
+
+
+class OrderCreated(_OfOrder):
+    """Tariffs were ordered at these prices; the bill of a session begins with its payment."""
+
+    amount_minor: Minor
+
+
+class OrderPaid(_OfOrder):
+    """A payment was taken. ``dueMinor`` is what is still to pay."""
+
+    cash_minor: Minor
+    card_minor: Minor
+    balance_minor: Minor
+    bonus_minor: Minor
+    due_minor: Minor
+
+
+class OrderRefunded(_OfOrder):
+    """Something went back to the player's wallet, or an unpaid bill was lowered by it."""
+
+    line: Annotated[int, Field(ge=0)]
+    cash_minor: Minor
+    bonus_minor: Minor
+
+
+class RefundPaidOut(_OfOrder):
+    """What had gone back as cash left the wallet over the desk."""
+
+    amount_minor: Minor
+    means: str
+
+
 class ClubLinkDown(_Data):
     """Nothing is known of the club's PCs: one incident, whatever their number."""
 
@@ -283,6 +343,12 @@ EVENT_DATA: Final[Mapping[str, type[_Data]]] = {
     ClubEventKind.PC_USAGE.value: PcUsage,
     ClubEventKind.PC_DEGRADED.value: PcDegraded,
     ClubEventKind.PC_WHOLE.value: PcWhole,
+    ClubEventKind.PC_HELD.value: PcHeld,
+    ClubEventKind.PC_RELEASED.value: PcReleased,
+    OrderEventKind.ORDER_CREATED.value: OrderCreated,
+    OrderEventKind.ORDER_PAID.value: OrderPaid,
+    OrderEventKind.ORDER_REFUNDED.value: OrderRefunded,
+    OrderEventKind.REFUND_PAID_OUT.value: RefundPaidOut,
     ClubEventKind.CLUB_LINK_DOWN.value: ClubLinkDown,
     ClubEventKind.CLUB_LINK_RESTORED.value: ClubLinkRestored,
 }
@@ -295,7 +361,7 @@ class EventMessage(_Data):
     id: str
     type: str
     timestamp: Instant
-    source: Annotated[str, Field(pattern=r"^(session|pc|club):.+$")]
+    source: Annotated[str, Field(pattern=r"^(session|pc|club|order):.+$")]
     sequence: Positive
     chain_id: str
     club_id: str
@@ -313,7 +379,7 @@ class EventMessage(_Data):
 
 
 def source_of(entry: Mapping[str, Any]) -> str:
-    """What an outbox entry happened to: ``session:<id>``, ``pc:<id>`` or ``club:<id>``.
+    """What an outbox entry happened to: ``session:``, ``order:``, ``pc:`` or ``club:<id>``.
 
     Entries from before sources had names are of sessions.
     """
@@ -327,7 +393,7 @@ def published(entry: Mapping[str, Any]) -> dict[str, Any]:
     It is made by rule and not by model, so that a field a newer host writes is not held back.
     """
     event = entry["event"]
-    of = {name: event[name] for name in ("pc_id", "session_id") if name in event}
+    of = {name: event[name] for name in ("pc_id", "session_id", "order_id") if name in event}
     return {
         "id": entry["id"],
         "type": event["kind"],

@@ -208,6 +208,8 @@ class OrderRefundView(_View):
     cash_minor: int
     bonus_minor: int
     refunded_at_ms: int
+    paid_out_minor: int = 0
+    paid_out_by: str | None = None
 
 
 class OrderView(_View):

@@ -40,6 +40,8 @@ class RefundOrderRequest(Request):
 
     line: Annotated[StrictInt, Field(ge=0, lt=MAX_ORDER_LINES)] | None = None
     amount_minor: PositiveMinor | None = None
+    payout: Literal["cash", "card"] | None = None
+    """Hand what goes back as cash over the desk, instead of leaving it in the wallet."""
 
 
 class OrderLine(Wire):
@@ -62,12 +64,14 @@ class OrderPayment(Wire):
 
 
 class OrderRefund(Wire):
-    """What went back of a line, to the player's wallet."""
+    """What went back of a line to the player's wallet, and what of it left over the desk."""
 
     line: int
     cash: Money
     bonus: Money
     refunded_at: Instant
+    paid_out: Money
+    paid_out_by: Literal["cash", "card"] | None = None
 
 
 class Order(Wire):

@@ -24,6 +24,7 @@ from schemas.commands import (
     CreateOrder,
     OrderMeans,
     OrderPayment,
+    PaymentMeans,
     PayOrder,
     RefundOrder,
 )
@@ -95,9 +96,14 @@ async def refund_order(
     asked: models.RefundOrderRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> models.Order:
-    """Give back what is left, to the player's wallet, as each tariff's refund policy says."""
+    """Give back what is left as each tariff's refund policy says, to the wallet or by hand."""
     wish = asked or models.RefundOrderRequest()
-    command = RefundOrder(order_id=order_id, line=wish.line, amount_minor=wish.amount_minor)
+    command = RefundOrder(
+        order_id=order_id,
+        line=wish.line,
+        amount_minor=wish.amount_minor,
+        payout=None if wish.payout is None else PaymentMeans(wish.payout),
+    )
     return await _on_order(
         rooms, principal, idempotency_key, operation="refundOrder", command=command
     )

@@ -19,6 +19,7 @@ _MONEY = {
     "due_minor",
     "left_minor",
     "paid_minor",
+    "paid_out_minor",
     "price_minor",
     "refunded_minor",
     "total_minor",

@@ -1,6 +1,7 @@
 """The API's calls about orders, written from docs/openapi.json: do not edit by hand."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from controller.api import order_models
 from controller.client.transport import Transport, given, part
@@ -45,15 +46,21 @@ class OrdersCalls(Transport):
         )
 
     async def refund_order(
-        self, order_id: str, *, key: str, amount_minor: int | None = None, line: int | None = None
+        self,
+        order_id: str,
+        *,
+        key: str,
+        amount_minor: int | None = None,
+        line: int | None = None,
+        payout: Literal["cash", "card"] | None = None,
     ) -> order_models.Order:
-        """Give back what is left, to the player's wallet, as each tariff's refund policy says."""
+        """Give back what is left as each tariff's refund policy says, to the wallet or by hand."""
         return await self.send(
             order_models.Order,
             "POST",
             f"/orders/{part(order_id)}/refund",
             key=key,
-            body=given(amountMinor=amount_minor, line=line),
+            body=given(amountMinor=amount_minor, line=line, payout=payout),
         )
 
     async def list_player_tariffs(self, player_id: str) -> order_models.PlayerTariffList:

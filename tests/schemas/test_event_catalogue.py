@@ -8,7 +8,14 @@ from pydantic import ValidationError
 
 from billing_core.events import EventKind
 from controller import event_catalogue
-from schemas.events import EVENT_DATA, ClubEventKind, EventMessage, published, source_of
+from schemas.events import (
+    EVENT_DATA,
+    ClubEventKind,
+    EventMessage,
+    OrderEventKind,
+    published,
+    source_of,
+)
 
 ENTRY = {
     "v": 1,
@@ -28,7 +35,7 @@ ENTRY = {
 
 
 def test_every_kind_that_can_happen_has_a_schema() -> None:
-    assert set(EVENT_DATA) == {*EventKind, *ClubEventKind}
+    assert set(EVENT_DATA) == {*EventKind, *ClubEventKind, *OrderEventKind}
 
 
 def test_the_documents_are_what_the_code_says() -> None:
