@@ -83,9 +83,7 @@ def secret_keeper(settings: AgentSettings) -> SecretKeeper | None:
     return SecretKeeper(files, Random())  # noqa: S311 - jitter, not a secret
 
 
-def make_service(
-    settings: AgentSettings, secret: SecretKeeper | None = None
-) -> AgentService:
+def make_service(settings: AgentSettings, secret: SecretKeeper | None = None) -> AgentService:
     """The agent of this PC on its real journal, screen and link."""
     clock, random = SystemClock(), Random()  # noqa: S311 - jitter, not a secret
     locker = choose_locker(settings, clock.real_s)

@@ -16,6 +16,8 @@ from schemas.link_port import Credentials
 
 LOOK_EVERY_S: Final = 600.0
 LOOK_JITTER: Final = 0.2
+FIRST_LOOK_S: Final = 30.0
+"""A hall that is switched on at once asks spread over this."""
 
 _logger = logging.getLogger("clubctl.pc")
 
@@ -29,17 +31,24 @@ class SecretKeeper:
         self._files = files
         self._random = random
         self._every_s = every_s
+        self._last: Credentials | None = None
 
     def credentials(self) -> Credentials | None:
-        """The user and secret of the next connection; None without any in the configuration."""
-        known = self._files.read()
+        """The user and secret of the next connection; the last ones while the file is unreadable,
+        None without any in it."""
+        try:
+            known = self._files.read()
+        except (OSError, ValueError) as error:
+            _logger.warning("%s: %s", self._files.config, error)
+            return self._last
         username, password = known.get("mqtt_username"), known.get("mqtt_password")
-        if not isinstance(username, str) or not isinstance(password, str):
-            return None
-        return Credentials(username, password)
+        told = isinstance(username, str) and isinstance(password, str)
+        self._last = Credentials(str(username), str(password)) if told else None
+        return self._last
 
     async def run(self, looked: Callable[[], None] = lambda: None) -> None:
         """Ask until cancelled; ``looked`` is called after each time."""
+        await asyncio.sleep(min(FIRST_LOOK_S, self._every_s) * self._random.random())
         while True:
             await self._look()
             looked()

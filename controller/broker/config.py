@@ -70,7 +70,7 @@ class BrokerPlan:
     controller_user: str = CONTROLLER_USER
     run_as: str | None = None
     """The system's user Mosquitto becomes when root starts it."""
-    log_dest: str = "stdout"
+    log_dest: str = "stderr"
 
     @property
     def pid_file(self) -> Path:

@@ -1,0 +1,317 @@
+"""From a one-time code to a PC on the broker: real store, real Mosquitto, HTTPS, real processes."""
+
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tomllib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from api_under_test import ScriptedGateway, dependencies
+from brokers_under_test import eventually, free_port
+from guarded_broker import NOW_MS
+from stores_under_test import running_server
+
+from actors.store_redis import RedisStore
+from controller.api.app import create_app
+from controller.broker.certificates import (
+    Issued,
+    make_authority,
+    make_server_certificate,
+    write_issued,
+)
+from controller.enrolment.terms import PcTerms
+from pc_daemon.club_door import ClubDoor, DoorError
+from pc_daemon.enrolment import EnrolmentFiles, Wish, enrol
+from pc_daemon.renewal import SecretKeeper
+from schemas.catalogue import ClubDocument, PcDocument
+from schemas.trust import KeysDocument, PublicKeyEntry
+
+pytestmark = pytest.mark.integration
+
+CHAIN, CLUB = "chain-a", "arena"
+KEYS = KeysDocument(version=1, keys=(PublicKeyEntry(kid="k1", public="A" * 43 + "="),))
+
+
+@dataclass
+class House:
+    """A club's servers, and the folders of the broker and of one PC."""
+
+    redis_url: str
+    folder: Path
+    port: int
+    controller_port: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "CLUBCTL_REDIS_URL": self.redis_url,
+            "CLUBCTL_MQTT_USERNAME": "controller",
+            "CLUBCTL_MQTT_PASSWORD": "the controller's secret",
+        }
+
+    @property
+    def conf(self) -> Path:
+        return self.folder / "conf"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def pc(self) -> EnrolmentFiles:
+        return EnrolmentFiles(self.folder / "pc" / "pc.toml")
+
+    def argv(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "controller.cli", *words]
+
+    async def said(self, *words: str, code: int = 0) -> str:
+        """What a command prints."""
+        process = await asyncio.create_subprocess_exec(
+            *self.argv(*words),
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode == code, said.decode()
+        return said.decode()
+
+    def started(self, *argv: str, **more: str) -> "subprocess.Popen[bytes]":
+        log = (self.folder / f"{Path(argv[0]).name}-{len(argv)}.log").open("ab")
+        with log:
+            return subprocess.Popen(argv, env={**self.environment, **more}, stdout=log, stderr=log)
+
+
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_server(tmp_path_factory.mktemp("valkey"), "valkey") as server:
+        yield server.url
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[RedisStore]:
+    store = RedisStore.open(redis_url)
+    club = ClubDocument(club_id=CLUB, name="Arena", timezone="UTC", currency="EUR")
+    pcs = [PcDocument(pc_id=f"pc{n}", club_id=CLUB, zone_id="main", name=f"PC {n}") for n in (1, 2)]
+    documents = {f"club:{CLUB}": club, **{f"pc:{pc.pc_id}": pc for pc in pcs}}
+    await store.put(
+        CHAIN, {name: one.model_dump_json().encode() for name, one in documents.items()}
+    )
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def https(app: Any, folder: Path) -> AsyncIterator[str]:
+    """The application over TLS, with a certificate of the club's own."""
+    authority = make_authority("api", NOW_MS)
+    write_issued(authority, folder / "api-ca.crt", folder / "api-ca.key")
+    issued: Issued = make_server_certificate(authority, ["localhost"], NOW_MS)
+    write_issued(issued, folder / "api.crt", folder / "api.key")
+    port = free_port()
+    config = uvicorn.Config(
+        app,
+        port=port,
+        log_level="warning",
+        lifespan="off",
+        ws="none",
+        ssl_certfile=folder / "api.crt",
+        ssl_keyfile=folder / "api.key",
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve())
+    await eventually(lambda: server.started)
+    try:
+        yield f"https://localhost:{port}"
+    finally:
+        app.state.rooms.live.close()
+        server.should_exit = True
+        await running
+
+
+@pytest.fixture
+async def house(redis_url: str, tmp_path: Path, store: RedisStore) -> AsyncIterator[House]:
+    house = House(redis_url, tmp_path, free_port(), free_port())
+    out = ("--out", str(house.conf))
+    await house.said("broker", "ca", *out)
+    await house.said("broker", "cert", *out, "--host", "localhost")
+    user = ("--user", "root") if os.geteuid() == 0 else ()
+    await house.said(
+        "broker",
+        "config",
+        *out,
+        *user,
+        "--data",
+        str(house.data),
+        "--listen",
+        f"127.0.0.1:{house.port}",
+        "--controller",
+        f"127.0.0.1:{house.controller_port}",
+    )
+    broker = house.started("/usr/sbin/mosquitto", "-c", str(house.conf / "mosquitto.conf"))
+    follower = house.started(*house.argv("broker", "follow", *out, "--data", str(house.data)))
+    yield house
+    for process in (follower, broker):
+        process.kill()
+        process.wait()
+
+
+def given(store: RedisStore, house: House) -> Any:
+    terms = PcTerms(
+        f"mqtts://localhost:{house.port}",
+        (house.conf / "ca.crt").read_text(),
+        keys=lambda: KEYS,
+    )
+    return replace(dependencies(store, ScriptedGateway()), pc_terms=terms)
+
+
+async def _agent_speaks(house: House, store: RedisStore) -> "subprocess.Popen[bytes]":
+    """Start the real agent from what enrolment wrote; returns once the broker let it in."""
+    agent = house.started(
+        *house.argv("pc"),
+        CLUBCTL_PC_CONFIG=str(house.pc.config),
+        CLUBCTL_PC_STATE_DIR=str(house.folder / "state"),
+        CLUBCTL_PC_HEARTBEAT_S="0.2",
+    )
+    await eventually(lambda: _connections(house), timeout_s=40)
+    return agent
+
+
+def _log(house: House) -> str:
+    return (house.folder / "mosquitto-3.log").read_text()
+
+
+def _connections(house: House) -> int:
+    return sum(" as arena.pc1 " in line for line in _log(house).splitlines())
+
+
+async def test_a_pc_is_enrolled_renewed_and_shut_out(house: House, store: RedisStore) -> None:
+    agent = None
+    async with https(create_app(given(store, house)), house.folder) as url:
+        try:
+            said = await house.said("pcs", "enrol", "--club", CLUB, "--uses", "2")
+            code = said.splitlines()[0]
+            ca = str(house.folder / "api-ca.crt")
+            pc = ("--config", str(house.pc.config))
+            told = await house.said(
+                "pc", "enrol", "--code", code, "--url", url, "--ca", ca, "--pc", "pc1", *pc
+            )
+            assert "this is PC 1 of Arena" in told
+            known = tomllib.loads(house.pc.config.read_text())
+            assert (known["club_id"], known["pc_id"]) == (CLUB, "pc1")
+            assert known["mqtt_url"] == f"mqtts://localhost:{house.port}"
+            for path in (house.pc.config, house.pc.ca, house.pc.keys):
+                assert path.stat().st_mode & 0o777 == 0o600
+            assert KeysDocument.model_validate_json(house.pc.keys.read_text()) == KEYS
+            assert not house.pc.pending.exists()
+
+            agent = await _agent_speaks(house, store)
+            await _renewed(house, known["mqtt_password"], pc)
+            await _shut_out(house, pc)
+        finally:
+            if agent is not None:
+                agent.kill()
+                agent.wait()
+
+
+async def _renewed(house: House, old_secret: str, pc: tuple[str, ...]) -> None:
+    before = _connections(house)
+    assert "has a new secret" in await house.said("pc", "renew", *pc)
+    fresh = tomllib.loads(house.pc.config.read_text())["mqtt_password"]
+    assert fresh != old_secret
+    # The broker drops the old connection; the agent comes back with the new secret by itself.
+    await eventually(lambda: _connections(house) > before, timeout_s=20)
+
+
+async def _shut_out(house: House, pc: tuple[str, ...]) -> None:
+    before = _connections(house)
+    listed = json.loads(await house.said("pcs", "list", "--club", CLUB, "--json"))
+    assert [(one["pc"], one["state"]) for one in listed["pcs"]] == [("pc1", "ACTIVE")]
+    assert "REVOKED" in await house.said("pcs", "revoke", "pc1", "--club", CLUB)
+    await eventually(lambda: "arena.pc1 disconnected, not authorised" in _log(house))
+    assert _connections(house) == before
+    assert "credentials-refused" in await house.said("pc", "renew", *pc, code=1)
+    refused = await house.said("pcs", "rotate", "pc1", "--club", CLUB, code=1)
+    assert "pc-not-enrolled" in refused
+
+
+async def test_a_pc_waits_for_staff_and_outlives_lost_answers(
+    house: House, store: RedisStore
+) -> None:
+    app = create_app(given(store, house))
+    lost: list[int] = []
+
+    async def loses_answers(scope: Any, receive: Any, send: Any) -> None:
+        """Every first answer to a machine is lost on its way."""
+        if scope["type"] == "http" and "enrolments" in scope["path"] and len(lost) < 1:
+
+            async def swallow(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    lost.append(message["status"])
+
+            await app(scope, receive, swallow)
+            raise ConnectionResetError
+        await app(scope, receive, send)
+
+    loses_answers.state = app.state  # type: ignore[attr-defined]
+    said: list[str] = []
+    async with https(loses_answers, house.folder) as url:
+        code = (await house.said("pcs", "enrol", "--club", CLUB, "--approve")).splitlines()[0]
+        wish = Wish(url, code, pc_id="pc2", ca_file=house.folder / "api-ca.crt")
+
+        async def approve(_pause_s: float) -> None:
+            listed = json.loads(await house.said("pcs", "list", "--club", CLUB, "--json"))
+            waiting = [one for one in listed["pcs"] if one["state"] == "APPROVAL"]
+            if len(said) > 1:
+                request = waiting[0]["request"]
+                await house.said("pcs", "approve", request, "--club", CLUB)
+
+        standing = await enrol(wish, house.pc, mono_s=lambda: 0.0, told=said.append, pause=approve)
+    assert lost == [202]
+    assert (standing.pc_id, standing.pc_name) == ("pc2", "PC 2")
+    assert said[0].startswith("not yet")
+    assert "waiting for staff" in said[-1]
+
+
+async def test_an_api_of_another_authority_is_told_nothing(
+    house: House, store: RedisStore, tmp_path: Path
+) -> None:
+    async with https(create_app(given(store, house)), house.folder) as url:
+        write_issued(make_authority("x", NOW_MS), tmp_path / "x.crt", tmp_path / "x.key")
+        for ca in (None, tmp_path / "x.crt"):
+            wish = Wish(url, "arena.0000-0000-0000", ca_file=ca, wait_s=0)
+            with pytest.raises(DoorError, match="CERTIFICATE_VERIFY_FAILED"):
+                await enrol(wish, house.pc, mono_s=lambda: 1.0, told=lambda _: None)
+    with pytest.raises(ValueError, match="in clear"):
+        ClubDoor("http://club.example")
+    with pytest.raises(ValueError, match="https://"):
+        ClubDoor("ftp://club.example")
+
+
+async def test_the_keeper_renews_what_staff_want_renewed(house: House, store: RedisStore) -> None:
+    async with https(create_app(given(store, house)), house.folder) as url:
+        code = (await house.said("pcs", "enrol", "--club", CLUB, "--pc", "pc1")).splitlines()[0]
+        wish = Wish(url, code, ca_file=house.folder / "api-ca.crt")
+        await enrol(wish, house.pc, mono_s=lambda: 0.0, told=lambda _: None)
+        keeper = SecretKeeper(house.pc, random.Random(1), every_s=0.05)
+        first = keeper.credentials()
+        looks: list[int] = []
+        running = asyncio.create_task(keeper.run(lambda: looks.append(1)))
+        await eventually(lambda: len(looks) > 2)
+        assert keeper.credentials() == first
+        await house.said("pcs", "rotate", "pc1", "--club", CLUB)
+        await eventually(lambda: keeper.credentials() != first)
+        running.cancel()
+        house.pc.config.write_text("not = [toml")
+        assert keeper.credentials() != first
+        assert keeper.credentials() is not None
