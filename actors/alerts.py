@@ -46,18 +46,18 @@ def _calm_at_ms(
 def take_usage(
     drafting: Drafting, club: ClubSupervisor, state: PcState, *, heard: PcInput, now: Now
 ) -> PcState:
-    """Write a PC's usage records, and acknowledge them once they are durable."""
+    """Write what a PC's journal tells, and acknowledge it once it is durable."""
     if heard.usage:
         state = OutageDesk(drafting, club, now).noted(state, heard.usage)
-    told = used(state, heard.usage, now_ms=now.wall_ms)
+    told = used(state, heard.entries, now_ms=now.wall_ms)
     if told.events:
         drafting.acks.append(acknowledgement(heard))
     return drafting.tell(told)
 
 
 def acknowledgement(heard: PcInput) -> AcknowledgeUsage:
-    """The word that all these records are durable."""
-    last = heard.usage[-1]
+    """The word that all these records and events are durable."""
+    last = max(heard.entries, key=lambda entry: entry.seq)
     ack = UsageAck(boot_id=last.boot_id, seq=last.seq)
     return AcknowledgeUsage(heard.club_id, heard.pc_id, ack)
 

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from actors.pc import PcState
 from schemas.device import UsageRecord
 from schemas.events import ClubEventKind, LinkDownCause
+from schemas.journal_events import JournalEvent
 from schemas.views import LinkState
 
 CLUB_KEY_PREFIX: Final = "club:"
@@ -18,6 +19,7 @@ BOOTS_REMEMBERED: Final = 8
 """Runs of a PC whose usage is known to be recorded; a PC keeps records of very few."""
 
 Value: TypeAlias = str | int | None
+JournalEntry: TypeAlias = UsageRecord | JournalEvent
 UsageMark: TypeAlias = tuple[str, int]
 """Records of a boot up to this number are durable."""
 
@@ -161,24 +163,37 @@ def described(
     return told.tell(kind, at_ms=now_ms, session_id=session_id, payload=payload)
 
 
-def used(state: PcState, records: Sequence[UsageRecord], *, now_ms: int) -> PcTold:
-    """Take the records that are not durable yet; the same PC when there are none."""
+def used(state: PcState, entries: Sequence[JournalEntry], *, now_ms: int) -> PcTold:
+    """Take what is not durable yet of a journal; the same PC when there is nothing."""
     told, marks = PcTold(state), dict(state.usage_marks)
-    for record in records:
-        if record.seq <= marks.get(record.boot_id, -1):
+    for entry in sorted(entries, key=lambda one: one.seq):
+        if entry.seq <= marks.get(entry.boot_id, -1):
             continue
-        marks.pop(record.boot_id, None)
-        marks[record.boot_id] = record.seq
+        marks.pop(entry.boot_id, None)
+        marks[entry.boot_id] = entry.seq
+        is_usage = isinstance(entry, UsageRecord)
         told = told.tell(
-            ClubEventKind.PC_USAGE,
+            ClubEventKind.PC_USAGE if is_usage else ClubEventKind.PC_JOURNAL,
             at_ms=now_ms,
-            session_id=record.session_id,
-            payload=_usage(record),
+            session_id=entry.session_id,
+            payload=_usage(entry) if isinstance(entry, UsageRecord) else _journal(entry),
         )
     if not told.events:
         return told
     newest = tuple(marks.items())[-BOOTS_REMEMBERED:]
     return replace(told, state=replace(told.state, usage_marks=newest))
+
+
+def _journal(event: JournalEvent) -> dict[str, Value]:
+    return {
+        "what": event.kind.value,
+        "boot_id": event.boot_id,
+        "record_sequence": event.seq,
+        "started_at_ms": event.started_at_ms,
+        "ended_at_ms": event.ended_at_ms,
+        "duration_ms": max(0, event.ended_boot_ms - event.started_boot_ms),
+        "detail": event.detail,
+    }
 
 
 def _usage(record: UsageRecord) -> dict[str, Value]:

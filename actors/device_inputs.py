@@ -43,6 +43,7 @@ def pc_input(
         tie=_tie(message, wall_ms),
         ui_ok=message.ui_ok if isinstance(message, Heartbeat) else None,
         faults=message.errors if isinstance(message, Reported) else None,
+        journal=message.events if isinstance(message, UsageBatch) else (),
     )
 
 

@@ -18,9 +18,11 @@ import structlog
 from actors.clock import Clock
 from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
+from actors.device_signing import DeviceSigner, Unsigned
 from actors.news import News
 from actors.placement import shard_of_club
 from actors.publisher import DevicePublisher
+from actors.reception import Reception
 from actors.runtime import PcLabels, SessionLabels
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
@@ -39,6 +41,7 @@ ASSIGNMENTS_EVERY_S: Final = 0.5
 METRICS_EVERY_S: Final = 2.0
 METRICS_TTL_MS: Final = 15_000
 RETRY_S: Final = 0.5
+KEYS_EVERY_S: Final = 2.0
 STRANDED_EVERY_S: Final = 0.25
 HANDOVER_LOOK_S: Final = 0.05
 HANDOVER_MAX_MS: Final = 5_000
@@ -76,13 +79,18 @@ class Host:
         store: Store,
         clock: Clock,
         connect: Callable[["Host"], MqttLink],
+        signer: DeviceSigner | None = None,
     ) -> None:
         self.identity = identity
         self.telemetry = Telemetry()
         self._store = store
         self._clock = clock
         self._link = connect(self)
-        self._publisher = DevicePublisher(self._link, clock, self.telemetry)
+        signer = signer or Unsigned()
+        self._publisher = DevicePublisher(
+            self._link, clock=clock, telemetry=self.telemetry, signer=signer
+        )
+        self._reception = Reception(self._link, clock, signer)
         self._loops: dict[ShardId, ShardLoop] = {}
         self._news = News(store, self._loops)
         self._tasks: dict[ShardId, asyncio.Task[None]] = {}
@@ -120,6 +128,7 @@ class Host:
                 group.create_task(self._every(0, self._follow_map))
                 group.create_task(self._every(STRANDED_EVERY_S, self._answer_stranded))
                 group.create_task(self._every(METRICS_EVERY_S, self._publish_metrics))
+                group.create_task(self._every(KEYS_EVERY_S, self._follow_keys))
                 group.create_task(self._every(RETRY_S, self._news.follow_wallets))
                 group.create_task(self._every(RETRY_S, self._news.follow_players))
                 group.create_task(self._every(RETRY_S, self._news.follow_catalogue))
@@ -184,6 +193,9 @@ class Host:
             return
         self.telemetry.device_messages.labels(leaf, "ok").inc()
         assert isinstance(message, UpMessage)
+        if not retain:
+            newest = loop.runtime.newest_version(address.pc_id)
+            self._reception.answer(address, message, newest)
         mono_ms, wall_ms = self._clock.mono_ms(), self._clock.wall_ms()
         heard = pc_input(address, message, retained=retain, mono_ms=mono_ms, wall_ms=wall_ms)
         if heard is not None:
@@ -200,6 +212,9 @@ class Host:
         log.warning("broker_lost", reason=reason)
         self.telemetry.outages.labels("broker").inc()
         self._tell_link(LinkEvent.LOST)
+
+    async def _follow_keys(self) -> None:
+        self._reception.refresh()
 
     def _tell_link(self, event: LinkEvent) -> None:
         for loop in self._loops.values():
@@ -237,7 +252,7 @@ class Host:
 
     def _publish(self, shard: ShardId, effect: DeviceEffect) -> None:
         if self._routes.may_speak(shard, effect.club_id):
-            self._publisher.publish(effect)
+            self._publisher.publish(effect, shard.chain_id)
 
     # ---- the store's side ----------------------------------------------------------------------
 

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from random import SystemRandom
 from typing import Final
 
 import structlog
 
 from actors.clock import ClockAnchor, SteadyClock, ThisMachine, clock_for
+from actors.device_signing import signer_of
 from actors.heartline import Heartline
 from actors.host import Host, HostIdentity
 from actors.store_redis import RedisStore
@@ -37,6 +39,7 @@ class HostValues:
     redis_url: str
     mqtt_url: str
     anchor: ClockAnchor | None = None
+    lease_key_file: str | None = None
 
 
 class RunningHost:
@@ -96,6 +99,7 @@ async def _serve(values: HostValues, ready: Future[RunningHost]) -> None:
             mono_s=lambda: clock.mono_ms() / 1_000,
             random=SystemRandom(),
         ),
+        signer=signer_of(Path(values.lease_key_file) if values.lease_key_file else None),
     )
     line = Heartline(store, name=identity.name, incarnation=identity.incarnation, look=host.look)
     ready.set_result(RunningHost(identity, host, asyncio.get_running_loop()))

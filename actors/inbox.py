@@ -45,11 +45,14 @@ class Inbox:
         key = (heard.club_id, heard.pc_id, heard.signal)
         earlier = self._pcs.pop(key, None)
         if earlier is not None:
+            speaks = bool(heard.entries)
             heard = replace(
                 heard,
                 applied=heard.applied or earlier.applied,
                 wants_desired=heard.wants_desired or earlier.wants_desired,
-                usage=heard.usage or earlier.usage,
+                # A batch is one word: its records and events are acknowledged together.
+                usage=heard.usage if speaks else earlier.usage,
+                journal=heard.journal if speaks else earlier.journal,
                 tie=heard.tie or earlier.tie,
                 ui_ok=earlier.ui_ok if heard.ui_ok is None else heard.ui_ok,
                 faults=earlier.faults if heard.faults is None else heard.faults,

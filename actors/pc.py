@@ -271,6 +271,7 @@ def _lease(state: PcState, epoch: int) -> CoverageLease | None:
         return None
     return CoverageLease(
         lease_id=grant.session_id,
+        club_id=state.club_id,
         pc_id=state.pc_id,
         session_id=grant.session_id,
         seq=grant.seq,
@@ -278,4 +279,5 @@ def _lease(state: PcState, epoch: int) -> CoverageLease | None:
         issued_at_ms=grant.issued_at_ms,
         duration_ms=grant.duration_ms,
         hard_stop_at_ms=grant.until_ms,
+        offline_max_ms=None if state.refresh_at_ms is None else grant.duration_ms,
     )

@@ -3,9 +3,11 @@
 from typing import Final
 
 from actors.clock import Clock
+from actors.device_signing import DeviceSigner
 from actors.telemetry import Telemetry
 from actors.turn import AcknowledgeUsage, DeviceEffect, PcInput, PublishDesired
 from schemas.codec import encode
+from schemas.device import DesiredDocument
 from schemas.link_port import MqttLink, Outgoing
 from schemas.topics import DELIVERIES, DownLeaf, pc_topic
 
@@ -22,18 +24,21 @@ class DevicePublisher:
     obeys another one, and the newest is published again.
     """
 
-    def __init__(self, link: MqttLink, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(
+        self, link: MqttLink, *, clock: Clock, telemetry: Telemetry, signer: DeviceSigner
+    ) -> None:
         self._link = link
+        self._signer = signer
         self._clock = clock
         self._telemetry = telemetry
         self._sent: dict[_PcKey, tuple[tuple[int, int], int]] = {}
 
-    def publish(self, effect: DeviceEffect) -> None:
-        """Send what a turn wants a PC to be told."""
+    def publish(self, effect: DeviceEffect, chain_id: str | None = None) -> None:
+        """Send what a turn wants a PC of this chain to be told."""
         if isinstance(effect, AcknowledgeUsage):
             self._acknowledge(effect)
         else:
-            self._desire(effect)
+            self._desire(effect, chain_id)
 
     def _acknowledge(self, effect: AcknowledgeUsage) -> None:
         """One that is lost is made up for: the PC offers its records again."""
@@ -43,16 +48,23 @@ class DevicePublisher:
         taken = self._link.publish(message)
         self._telemetry.usage_acks.labels("sent" if taken else "refused").inc()
 
-    def _desire(self, effect: PublishDesired) -> None:
-        """Send a document, retained."""
+    def _desire(self, effect: PublishDesired, chain_id: str | None) -> None:
+        """Send a document, retained, with its lease signed."""
         key = (effect.club_id, effect.pc_id)
         version = (effect.document.epoch, effect.document.rev)
         pending = self._sent.get(key)
         if effect.changed and (pending is None or pending[0] != version):
             self._sent[key] = (version, self._clock.mono_ms())
         topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.DESIRED)
-        taken = self._link.publish(Outgoing(topic, encode(effect.document), retain=True))
+        document = self._signed(effect.document, chain_id)
+        taken = self._link.publish(Outgoing(topic, encode(document), retain=True))
         self._telemetry.desired.labels("sent" if taken else "refused").inc()
+
+    def _signed(self, document: DesiredDocument, chain_id: str | None) -> DesiredDocument:
+        if document.lease is None:
+            return document
+        lease = document.lease.model_copy(update={"chain_id": chain_id})
+        return document.model_copy(update={"lease": self._signer.lease(lease)})
 
     def heard(self, heard: PcInput) -> None:
         """A PC says what it obeys: if it is the newest document, that took this long."""

@@ -46,6 +46,7 @@ from actors.workspace import PC_KEY_PREFIX, KnownHolder, Memory, Versioned, Work
 from billing_core.session import SessionState
 from billing_core.wallet import Wallet
 from schemas.commands import CommandReply, ReplyStatus
+from schemas.device import DocumentVersion
 
 NOTHING_DUE_MS: Final = 3_600_000
 SETTLE_IN_MS: Final = 3_000
@@ -119,6 +120,11 @@ class ShardRuntime:
         """Whether a message may speak for this PC."""
         club = self.clubs.get(club_id)
         return club is not None and pc_id in club.pcs
+
+    def newest_version(self, pc_id: str) -> DocumentVersion:
+        """Of the documents of a PC that may have been published, the newest."""
+        state = self._pc(pc_id)
+        return DocumentVersion(self.ownership.epoch, 0 if state is None else state.target.rev)
 
     def cares_for(self, holder_id: str) -> bool:
         """Whether an open session here is this holder's."""

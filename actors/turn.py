@@ -21,7 +21,13 @@ from schemas.commands import (
     SwitchSessionDevice,
     TopUpWallet,
 )
-from schemas.device import AgentFault, DesiredDocument, UsageAck, UsageRecord
+from schemas.device import (
+    AgentFault,
+    DesiredDocument,
+    UsageAck,
+    UsageRecord,
+)
+from schemas.journal_events import JournalEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,13 @@ class PcInput:
     """Whether the PC's screen does what it should, if it said so."""
     faults: tuple[AgentFault, ...] | None = None
     """Everything that keeps the PC from what was desired, if it said so."""
+    journal: tuple[JournalEvent, ...] = ()
+    """What else its journal tells; numbered together with ``usage``."""
+
+    @property
+    def entries(self) -> tuple[UsageRecord | JournalEvent, ...]:
+        """Everything it brought from its journal."""
+        return (*self.usage, *self.journal)
 
 
 class LinkEvent(StrEnum):

@@ -200,7 +200,7 @@ class TurnSteps:
         state = self.workspace.pc(heard.pc_id) or PcState(heard.pc_id, heard.club_id)
         self._resend(club, heard, state)
         self.watch_link(club)
-        if heard.usage and not used(self._committed(state), heard.usage, now_ms=0).events:
+        if heard.entries and not used(self._committed(state), heard.entries, now_ms=0).events:
             self.turn.immediate.append(acknowledgement(heard))
         state = self.workspace.pc(heard.pc_id) or state
         drafting, _ = self._drafting(heard.club_id)

@@ -54,6 +54,9 @@ COMMANDS: Final = {
         "controller.commands_broker", "broker_app", "The broker's certificates, rules and upkeep."
     ),
     "sim": Deferred("controller.commands_sim", "sim_app", "Simulated PCs on real connections."),
+    "keys": Deferred(
+        "controller.commands_keys", "keys_app", "The keys that leases for PCs are signed with."
+    ),
     "doctor": Deferred(
         "controller.commands_check", "doctor_command", "What this machine lacks, and how to get it."
     ),

@@ -2,7 +2,7 @@
 
 from actors.logs import configure_logs
 from controller.command_settings import connected_settings, misconfigured, settings_or_exit
-from controller.settings import load_settings
+from controller.settings import SettingsError, load_settings
 
 
 def run_command() -> None:
@@ -11,7 +11,10 @@ def run_command() -> None:
 
     settings = connected_settings()
     configure_logs(settings.log_level)
-    run_controller(settings)
+    try:
+        run_controller(settings)
+    except SettingsError as error:
+        misconfigured(str(error))
 
 
 def api_command() -> None:

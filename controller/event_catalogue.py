@@ -46,6 +46,7 @@ _SAMPLES: Final[dict[str, Any]] = {
     "cause": "BALANCE",
     "currency": "EUR",
     "decidedBy": "staff:ivan",
+    "detail": "forged lease",
     "downSince": "2026-11-22T18:20:00.000Z",
     "dueMinor": 0,
     "durationMs": 5_400_000,
@@ -82,6 +83,7 @@ _SAMPLES: Final[dict[str, Any]] = {
     "until": "2026-11-22T20:00:00.000Z",
     "untilAt": "2026-11-22T18:33:00.000Z",
     "verdict": "FROZEN",
+    "what": "TAMPER",
     "zoneId": "vip",
 }
 _OF_LINKS: Final = {"cause": "CLUB"}

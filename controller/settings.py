@@ -113,6 +113,9 @@ class Settings(BaseSettings):
     """The broker as PCs reach it; without one they cannot enrol."""
     archive_url: SecretStr | None = None
     """An SQLAlchemy URL; without one, a SQLite file in the state folder."""
+    lease_key_file: Path | None = None
+    """The private keys that leases and orders for PCs are signed with (``clubctl keys``). Without
+    it nothing is signed, and only PCs without pinned keys obey: for development."""
     state_dir: Path = Path(".clubctl")
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
@@ -154,7 +157,7 @@ class Settings(BaseSettings):
     def _production_is_explicit(self) -> Self:
         if self.env is not Environment.PRODUCTION:
             return self
-        for name in ("redis_url", "mqtt_url"):
+        for name in ("redis_url", "mqtt_url", "lease_key_file"):
             if getattr(self, name) is None:
                 raise ValueError(f"{PREFIX}{name.upper()} is required in production")
         if self.webhooks_private:

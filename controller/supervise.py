@@ -35,6 +35,7 @@ from actors.ray_host import (
     node_address,
     remove_host,
 )
+from actors.signing_keys import KeyFileError, load_signing_keys
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
 from actors.store_redis import RedisStore
 from controller.business_time import read_anchor
@@ -305,6 +306,12 @@ def run_controller(settings: Settings) -> None:
     for name in ("redis_url", "mqtt_url"):
         if getattr(settings, name) is None:
             raise SettingsError(f"{PREFIX}{name.upper()}: not set; `clubctl demo` starts its own")
+    key_file = settings.lease_key_file
+    if key_file is not None:
+        try:
+            load_signing_keys(key_file)
+        except KeyFileError as error:
+            raise SettingsError(f"{PREFIX}LEASE_KEY_FILE: {error}") from error
     temp_dir = None
     if settings.ray_address is None:
         temp_dir = tempfile.mkdtemp(prefix="clubctl-ray-")
@@ -331,8 +338,13 @@ async def _controller(settings: Settings, temp_dir: str | None) -> None:
         stop_on_signals(stop)
         await announce_ray(store, address)
 
+        keys = settings.lease_key_file
+        key_file = None if keys is None else str(keys.resolve())
+
         def host_values(name: str) -> HostValues:
-            return HostValues(name, settings.release, redis_url, mqtt_url, anchor)
+            return HostValues(
+                name, settings.release, redis_url, mqtt_url, anchor, lease_key_file=key_file
+            )
 
         await take_charge(store, settings.release)
         fleet = RayHosts(settings.hosts, settings.release, host_values)

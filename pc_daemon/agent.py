@@ -20,81 +20,65 @@ from pc_daemon.agent_state import (
     DocumentReceived,
     Happening,
     HeartbeatDue,
-    Identity,
     JournalChecked,
-    JournalImage,
-    Notify,
-    Persist,
-    Reboot,
-    Screen,
+    KeysReceived,
+    Noticed,
     ScreenChecked,
     Send,
-    Show,
     Stopping,
     Tick,
     UsageAcknowledged,
+    WelcomeReceived,
 )
+from pc_daemon.awakening import begin
+from pc_daemon.calendar_anchor import Question
 from pc_daemon.clock import Instant
-from pc_daemon.judgement import Verdict, judge, lease_fault, warning_level
-from pc_daemon.lease import Grant, admit
-from schemas.device import (
-    CommandOutcome,
-    DesiredDocument,
-    DeviceCommandKind,
-    PcMode,
-    PresenceState,
-    UsageEnd,
-)
+from pc_daemon.judgement import judge
+from pc_daemon.lease import PERSIST_EVERY_MS
+from pc_daemon.obedience import take_document, take_keys, take_order, take_welcome
+from pc_daemon.reconciliation import USAGE_RETRY_BEATS, reconciled
+from schemas.device import PresenceState, UsageEnd
+from schemas.journal_events import JournalEventKind
 
-PERSIST_EVERY_MS: Final = 10_000
-"""How much consumed time a power cut may forget."""
-USAGE_RETRY_BEATS: Final = 6
-"""Heartbeats after which unacknowledged usage is offered again: beats are real time."""
 TICK_MS: Final = 1_000
 """Real time between two looks at the machine, whatever is due."""
 NOTHING_DUE_MS: Final = 3_600_000
-_OBEYED: Final = frozenset(
-    {DeviceCommandKind.MESSAGE, DeviceCommandKind.REBIRTH, DeviceCommandKind.REBOOT}
-)
 
 Outcome = tuple[AgentState, tuple[Action, ...]]
 
-
-def begin(identity: Identity, image: JournalImage | None, now: Instant) -> AgentState:
-    """The state of an agent that starts with what its journal holds (None: it starts locked)."""
-    if image is None:
-        return AgentState(identity=identity)
-    same_boot = image.boot_id == identity.boot_id
-    return AgentState(
-        identity=identity,
-        connection_epoch=image.connection_epoch,
-        document=image.document,
-        observed=image.observed,
-        applied=image.applied,
-        lease_fault=image.lease_fault,
-        grants=tuple(grant.resumed(now, same_boot=same_boot) for grant in image.grants),
-        usage=image.usage.closed(image.boot_id, UsageEnd.INTERRUPTED, image.at),
-        results=image.results,
-    )
+__all__ = [
+    "PERSIST_EVERY_MS",
+    "TICK_MS",
+    "USAGE_RETRY_BEATS",
+    "begin",
+    "step",
+    "until_next_ms",
+]
 
 
 def step(state: AgentState, happening: Happening, now: Instant) -> Outcome:
-    """Take in one happening. Actions are to be carried out in order, persisting first."""
-    state = _awake(state, now)
-    state, actions = _HANDLERS[type(happening)](state, happening, now)
-    return _reconciled(state, actions, now)
+    """Take in one happening. Actions are to be carried out in order, writing down first.
+
+    ``now`` is as the machine says; what UTC is, the state's calendar knows better.
+    """
+    believed = state.calendar.read(now)
+    state = _awake(state, believed)
+    state, actions = _HANDLERS[type(happening)](state, happening, believed)
+    return reconciled(state, actions, state.calendar.read(now))
 
 
 def _awake(state: AgentState, now: Instant) -> AgentState:
     """Time in which the agent did not run is no service: the stretch ended when it stopped."""
-    last, usage = state.stepped_at, state.usage
+    last, usage, boot_id = state.stepped_at, state.usage, state.identity.boot_id
     if last is not None and now.boot_ms - last.boot_ms >= state.frozen_after_ms:
-        usage = usage.closed(state.identity.boot_id, UsageEnd.FROZEN, last)
+        usage = usage.noted(JournalEventKind.FREEZE, boot_id=boot_id, since=last, until=now)
+        usage = usage.closed(boot_id, UsageEnd.FROZEN, last)
     return replace(state, stepped_at=now, usage=usage)
 
 
 def until_next_ms(state: AgentState, now: Instant) -> int:
     """Business milliseconds until a lease ends or a warning falls due."""
+    now = state.calendar.read(now)
     verdict = judge(state, now)
     if verdict.grant is None or state.document is None:
         return NOTHING_DUE_MS
@@ -104,66 +88,31 @@ def until_next_ms(state: AgentState, now: Instant) -> int:
 
 
 def _connecting(state: AgentState, _happening: Connecting, now: Instant) -> Outcome:
-    # A PC whose journal was lost must not fall behind its own older connections.
+    # A PC whose memory was lost must not fall behind its own older connections.
     epoch = max(state.connection_epoch + 1, now.wall_ms)
-    return replace(state, connection_epoch=epoch, connected=False), ()
+    return replace(
+        state,
+        connection_epoch=epoch,
+        connected=False,
+        question=None,
+        held_back=None,
+        forgeries=(),
+    ), ()
 
 
-def _connected(state: AgentState, _happening: Connected, now: Instant) -> Outcome:
-    state = replace(state, connected=True, reported=None, usage_sent_beat=None)
+def _connected(state: AgentState, happening: Connected, now: Instant) -> Outcome:
+    state = replace(_asking(state, happening.nonce, now), connected=True)
+    state = replace(state, reported=None, usage_sent_beat=None)
     birth, presence = answers.birth(state, now), answers.presence(state, PresenceState.ONLINE)
     return state, (Send(birth), Send(presence))
 
 
+def _asking(state: AgentState, nonce: str | None, now: Instant) -> AgentState:
+    return replace(state, question=None if nonce is None else Question(nonce, now.boot_ms))
+
+
 def _disconnected(state: AgentState, _happening: Disconnected, _now: Instant) -> Outcome:
     return replace(state, connected=False), ()
-
-
-def _document(state: AgentState, happening: DocumentReceived, now: Instant) -> Outcome:
-    document = happening.document
-    if document is None:
-        return replace(state, document=None, applied=None, lease_fault=None), ()
-    if _is_old(state, document):
-        return replace(state, reported=None), ()
-    fault = lease_fault(document, state.identity.pc_id)
-    grants = state.grants
-    if fault is None and document.lease is not None:
-        grants, fault = admit(grants, document.lease, now)
-    state = replace(
-        state,
-        document=document,
-        observed=document.version,
-        applied=document.version if fault is None else state.applied,
-        lease_fault=fault,
-        grants=grants,
-    )
-    return state, ()
-
-
-def _is_old(state: AgentState, document: DesiredDocument) -> bool:
-    """Older than the newest seen, or that one again; a withdrawn one may come back."""
-    if state.observed is None or document.version > state.observed:
-        return False
-    return document.version < state.observed or state.document is not None
-
-
-def _command(state: AgentState, happening: CommandReceived, now: Instant) -> Outcome:
-    command = happening.command
-    known = answers.remembered(state, command.cmd_id)
-    if known is not None:
-        return state, (Send(known),)
-    if now.wall_ms > command.not_after_ms:
-        return answers.concluded(state, command, CommandOutcome.EXPIRED)
-    if command.kind not in _OBEYED:
-        return answers.concluded(state, command, CommandOutcome.REFUSED)
-    state, sent = answers.concluded(state, command, CommandOutcome.DONE)
-    match command.kind:
-        case DeviceCommandKind.MESSAGE:
-            return state, (*sent, Notify(command.text))
-        case DeviceCommandKind.REBIRTH:
-            return replace(state, reported=None), (*sent, Send(answers.birth(state, now)))
-        case _:
-            return state, (*sent, Reboot())
 
 
 def _usage_ack(state: AgentState, happening: UsageAcknowledged, _now: Instant) -> Outcome:
@@ -177,6 +126,8 @@ def _heartbeat(state: AgentState, happening: HeartbeatDue, now: Instant) -> Outc
     if not state.connected:
         return state, ()
     state = replace(state, heartbeat_seq=state.heartbeat_seq + 1)
+    asks = state.calendar.is_stale(now)
+    state = _asking(state, happening.nonce if asks else None, now)
     return state, (Send(answers.heartbeat(state, happening.hardware, now)),)
 
 
@@ -185,7 +136,7 @@ def _tick(state: AgentState, _happening: Tick, _now: Instant) -> Outcome:
     if not state.ui_ok:
         state = replace(state, screen=None)
     if not state.journal_ok:
-        state = replace(state, persisted=None)
+        state = replace(state, persisted=None, journaled_seq=0)
     return state, ()
 
 
@@ -197,6 +148,17 @@ def _journal_checked(state: AgentState, happening: JournalChecked, _now: Instant
     return replace(state, journal_ok=happening.ok), ()
 
 
+def _noticed(state: AgentState, happening: Noticed, now: Instant) -> Outcome:
+    usage = state.usage.noted(
+        happening.kind,
+        boot_id=state.identity.boot_id,
+        since=now,
+        until=now,
+        detail=happening.detail,
+    )
+    return replace(state, usage=usage), ()
+
+
 def _stopping(state: AgentState, happening: Stopping, _now: Instant) -> Outcome:
     presence = answers.presence(state, PresenceState.OFFLINE, happening.reason)
     return state, (Send(presence),)
@@ -206,111 +168,15 @@ _HANDLERS: Final[dict[type, Callable[[AgentState, Any, Instant], Outcome]]] = {
     Connecting: _connecting,
     Connected: _connected,
     Disconnected: _disconnected,
-    DocumentReceived: _document,
-    CommandReceived: _command,
+    DocumentReceived: take_document,
+    CommandReceived: take_order,
+    WelcomeReceived: take_welcome,
+    KeysReceived: take_keys,
     UsageAcknowledged: _usage_ack,
+    Noticed: _noticed,
     HeartbeatDue: _heartbeat,
     Tick: _tick,
     ScreenChecked: _screen_checked,
     JournalChecked: _journal_checked,
     Stopping: _stopping,
 }
-
-
-def _reconciled(state: AgentState, actions: tuple[Action, ...], now: Instant) -> Outcome:
-    verdict = judge(state, now)
-    state = _accounted(state, verdict, now)
-    state, shown = _shown(state, verdict, now)
-    state, persisted = _persisted(state, now)
-    state, told = _told(state, verdict, now)
-    return state, (*persisted, *shown, *actions, *told)
-
-
-def _accounted(state: AgentState, verdict: Verdict, now: Instant) -> AgentState:
-    """Keep the usage book in step with the mode; a grant that ended stays ended."""
-    stretch, usage = state.usage.stretch, state.usage
-    grant = verdict.grant
-    served = None if grant is None else (grant.session_id, grant.lease_id)
-    if stretch is not None and served != (stretch.session_id, stretch.lease_id):
-        end = UsageEnd.LEASE_ENDED if verdict.lease_ended else UsageEnd.DOCUMENT
-        usage = usage.closed(state.identity.boot_id, end, now)
-    if grant is not None and usage.stretch is None:
-        usage = usage.opened(grant.session_id, grant.lease_id, now)
-    grants = state.grants
-    if verdict.lease_ended:
-        grants = tuple(_latched(grant, now) for grant in grants)
-    if usage is state.usage and grants is state.grants and verdict.mode is state.mode:
-        return state
-    return replace(state, usage=usage, grants=grants, mode=verdict.mode)
-
-
-def _latched(grant: Grant, now: Instant) -> Grant:
-    return grant.settled(now) if grant.remaining_ms(now) == 0 else grant
-
-
-def _shown(state: AgentState, verdict: Verdict, now: Instant) -> Outcome:
-    document = state.document
-    screen = Screen(mode=verdict.mode)
-    if document is not None:
-        unlocked = verdict.mode is PcMode.UNLOCKED
-        screen = Screen(
-            mode=verdict.mode,
-            reason=document.reason,
-            club=document.club_name,
-            title=document.title,
-            message=document.message,
-            player_label=document.player_label,
-            ends_at_ms=document.ends_at_ms if unlocked else None,
-            warning=warning_level(state, verdict, now),
-            lease_seq=None if verdict.grant is None else verdict.grant.seq,
-        )
-    if screen == state.screen:
-        return state, ()
-    left_ms = None if verdict.grant is None else verdict.grant.remaining_ms(now)
-    return replace(state, screen=screen), (Show(screen, lock_after_ms=left_ms),)
-
-
-def _persisted(state: AgentState, now: Instant) -> Outcome:
-    if state.persisted is not None and _is_fresh(state.persisted, state, now):
-        return state, ()
-    image = JournalImage(
-        boot_id=state.identity.boot_id,
-        at=now,
-        connection_epoch=state.connection_epoch,
-        document=state.document,
-        observed=state.observed,
-        applied=state.applied,
-        lease_fault=state.lease_fault,
-        grants=tuple(grant.settled(now) for grant in state.grants),
-        usage=state.usage,
-        results=state.results,
-    )
-    return replace(state, persisted=image), (Persist(image),)
-
-
-def _is_fresh(last: JournalImage, state: AgentState, now: Instant) -> bool:
-    unchanged = (
-        last.document is state.document
-        and last.usage is state.usage
-        and last.results is state.results
-        and last.connection_epoch == state.connection_epoch
-    )
-    is_counting = any(grant.remaining_ms(last.at) > 0 for grant in last.grants)
-    return unchanged and not (is_counting and now.boot_ms - last.at.boot_ms >= PERSIST_EVERY_MS)
-
-
-def _told(state: AgentState, verdict: Verdict, now: Instant) -> Outcome:
-    """Report what changed and offer usage, one batch at a time until it is acknowledged."""
-    if not state.connected:
-        return state, ()
-    sends: list[Action] = []
-    report = answers.reported(state, verdict, now)
-    if state.reported is None or not answers.says_the_same(report, state.reported):
-        state = replace(state, reported=report)
-        sends.append(Send(report))
-    sent_beat = state.usage_sent_beat
-    due = sent_beat is None or state.heartbeat_seq - sent_beat >= USAGE_RETRY_BEATS
-    if due and state.usage.records:
-        sends.append(Send(answers.usage_batch(state)))
-        state = replace(state, usage_sent_beat=state.heartbeat_seq)
-    return state, tuple(sends)

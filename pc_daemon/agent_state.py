@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, field
 
+from pc_daemon.calendar_anchor import Calendar, Question
 from pc_daemon.clock import Instant
 from pc_daemon.lease import Grants
-from pc_daemon.usage import UsageBook
+from pc_daemon.trust import Trust
+from pc_daemon.usage import Entry, Stretch, UsageBook
 from schemas.codec import UpMessage
 from schemas.device import (
     AgentFault,
@@ -19,7 +21,9 @@ from schemas.device import (
     UsageAck,
     WarningLevel,
 )
+from schemas.journal_events import JournalEventKind
 from schemas.machine_facts import HardwareFacts, MachineFacts
+from schemas.trust import KeysDocument, Welcome
 
 MAX_REMEMBERED_COMMANDS = 256
 FROZEN_AFTER_MS = 10_000
@@ -47,10 +51,11 @@ class Screen:
 
 
 @dataclass(frozen=True, slots=True)
-class JournalImage:
+class MemoryImage:
     """Everything that must survive the agent, the PC and the power, as of ``at``.
 
-    ``boot_id`` tells whether the boot clock in it still counts.
+    ``boot_id`` tells whether the boot clock in it still counts. What the PC can prove is not in
+    it but in the journal: ``next_seq`` is the first number this image knows nothing of.
     """
 
     boot_id: str
@@ -61,8 +66,11 @@ class JournalImage:
     applied: DocumentVersion | None = None
     lease_fault: AgentFault | None = None
     grants: Grants = ()
-    usage: UsageBook = field(default_factory=UsageBook)
     results: tuple[DeviceCommandResult, ...] = ()
+    calendar: Calendar | None = None
+    stretch: Stretch | None = None
+    next_seq: int = 1
+    dropped_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,17 @@ class Identity:
     boot_id: str
     agent_version: str
     capabilities: tuple[str, ...] = ()
+    chain_id: str | None = None
+    """Where it is known, a lease of another chain is refused."""
     machine: MachineFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A document that cannot be obeyed, or not yet; until then the one before it holds."""
+
+    document: DesiredDocument
+    fault: AgentFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +100,14 @@ class AgentState:
     """The agent between two steps. ``mode`` and ``screen`` are what was last asked for."""
 
     identity: Identity
+    calendar: Calendar
+    trust: Trust = field(default_factory=Trust)
+    question: Question | None = None
+    floor: DocumentVersion | None = None
+    """What the controller said is the newest document: older ones are old, whoever sends them."""
+    held_back: HeldBack | None = None
+    forgeries: tuple[str, ...] = ()
+    """Kinds of forged message seen on this connection."""
     connection_epoch: int = 0
     connected: bool = False
     document: DesiredDocument | None = None
@@ -98,7 +124,11 @@ class AgentState:
     heartbeat_seq: int = 0
     reported: Reported | None = None
     usage_sent_beat: int | None = None
-    persisted: JournalImage | None = None
+    persisted: MemoryImage | None = None
+    journaled_seq: int = 0
+    """Entries below it are in the journal, as far as is known."""
+    forgotten_seq: int = 0
+    """The journal was told to forget what is below it."""
     stepped_at: Instant | None = None
     """When the agent last did anything."""
     frozen_after_ms: int = FROZEN_AFTER_MS
@@ -114,7 +144,9 @@ class Connecting:
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The link is up and the PC's topics are subscribed."""
+    """The link is up and the PC's topics are subscribed. ``nonce`` was drawn for this."""
+
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +169,29 @@ class CommandReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class WelcomeReceived:
+    """The controller's answer to a nonce, and what the PC's wall clock said when it came."""
+
+    welcome: Welcome
+    wall_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeysReceived:
+    """A newer list of keys."""
+
+    document: KeysDocument
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """The screen or the service saw something that belongs into the journal."""
+
+    kind: JournalEventKind
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UsageAcknowledged:
     """The controller has made usage records durable."""
 
@@ -145,9 +200,13 @@ class UsageAcknowledged:
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatDue:
-    """Time to say that we are here, and now and then how the machine is doing."""
+    """Time to say that we are here, and now and then how the machine is doing.
+
+    ``nonce`` was drawn for this.
+    """
 
     hardware: HardwareFacts | None = None
+    nonce: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +223,7 @@ class ScreenChecked:
 
 @dataclass(frozen=True, slots=True)
 class JournalChecked:
-    """Whether the last image was written."""
+    """Whether the last image or entry was written."""
 
     ok: bool
 
@@ -183,6 +242,9 @@ Happening = (
     | DocumentReceived
     | CommandReceived
     | UsageAcknowledged
+    | WelcomeReceived
+    | KeysReceived
+    | Noticed
     | HeartbeatDue
     | Tick
     | ScreenChecked
@@ -195,10 +257,31 @@ Happening = (
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Append to the journal before anything that follows it."""
+
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Persist:
     """Write the image before anything that follows it."""
 
-    image: JournalImage
+    image: MemoryImage
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """The journal may drop what is below ``before_seq``."""
+
+    before_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class PinKeys:
+    """Keep these keys for the starts to come."""
+
+    document: KeysDocument
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,4 +311,4 @@ class Reboot:
     """Restart the PC, after what was sent before it has left."""
 
 
-Action = Persist | Show | Notify | Send | Reboot
+Action = Record | Persist | Forget | PinKeys | Show | Notify | Send | Reboot

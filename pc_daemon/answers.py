@@ -36,8 +36,11 @@ def birth(state: AgentState, now: Instant) -> Birth:
         session_id=_session_id(verdict),
         lease_remaining_ms=_left_ms(verdict, now),
         unsent_usage_count=len(state.usage.records),
-        machine=state.identity.machine,
+        dropped_usage_count=state.usage.dropped_count,
         serving=serving(state, now),
+        nonce=None if state.question is None else state.question.nonce,
+        keys_version=state.trust.version,
+        machine=state.identity.machine,
     )
 
 
@@ -70,9 +73,11 @@ def heartbeat(state: AgentState, hardware: HardwareFacts | None, now: Instant) -
         applied=state.applied,
         mode=verdict.mode,
         ui_ok=state.ui_ok,
-        hardware=hardware,
         lease_remaining_ms=_left_ms(verdict, now),
         serving=serving(state, now),
+        nonce=None if state.question is None else state.question.nonce,
+        keys_version=state.trust.version,
+        hardware=hardware,
     )
 
 
@@ -96,22 +101,28 @@ def says_the_same(one: Reported, other: Reported) -> bool:
 
 
 def usage_batch(state: AgentState) -> UsageBatch:
-    """The oldest unacknowledged records."""
-    return UsageBatch(connection_epoch=state.connection_epoch, records=state.usage.batch())
+    """The oldest unacknowledged records and events."""
+    records, events = state.usage.batch()
+    return UsageBatch(connection_epoch=state.connection_epoch, records=records, events=events)
 
 
 def remembered(state: AgentState, cmd_id: str) -> DeviceCommandResult | None:
     """The result already given to a command."""
-    return next((result for result in state.results if result.cmd_id == cmd_id), None)
+    return next((known for known in state.results if known.cmd_id == cmd_id), None)
 
 
 def concluded(
     state: AgentState, command: DeviceCommand, outcome: CommandOutcome
 ) -> tuple[AgentState, tuple[Action, ...]]:
     """Remember a result and send it."""
-    result = DeviceCommandResult(cmd_id=command.cmd_id, outcome=outcome)
-    results = (*state.results, result)[-MAX_REMEMBERED_COMMANDS:]
-    return replace(state, results=results), (Send(result),)
+    answer = result(command, outcome)
+    results = (*state.results, answer)[-MAX_REMEMBERED_COMMANDS:]
+    return replace(state, results=results), (Send(answer),)
+
+
+def result(command: DeviceCommand, outcome: CommandOutcome, why: str = "") -> DeviceCommandResult:
+    """What became of a command."""
+    return DeviceCommandResult(cmd_id=command.cmd_id, outcome=outcome, detail=why)
 
 
 def _session_id(verdict: Verdict) -> str | None:

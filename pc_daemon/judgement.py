@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pc_daemon.agent_state import AgentState
+from pc_daemon.agent_state import AgentState, Identity
 from pc_daemon.clock import Instant
 from pc_daemon.lease import Grant, find
-from schemas.device import AgentFault, DesiredDocument, PcMode, WarningLevel
+from schemas.device import AgentFault, CoverageLease, DesiredDocument, PcMode, WarningLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,8 @@ def judge(state: AgentState, now: Instant) -> Verdict:
     document = state.document
     if document is None or document.mode is PcMode.LOCKED:
         return Verdict(PcMode.LOCKED, faults=faults)
-    if document.lease is None or state.lease_fault is AgentFault.LEASE_FOREIGN:
-        fault = state.lease_fault or AgentFault.LEASE_MISSING
-        return Verdict(PcMode.LOCKED, faults=(fault, *faults))
+    if document.lease is None:
+        return Verdict(PcMode.LOCKED, faults=(AgentFault.LEASE_MISSING, *faults))
     if state.lease_fault is not None:
         faults = (state.lease_fault, *faults)
     grant = find(state.grants, document.lease.lease_id)
@@ -38,19 +37,29 @@ def judge(state: AgentState, now: Instant) -> Verdict:
     return Verdict(PcMode.UNLOCKED, grant=grant, faults=faults)
 
 
-def lease_fault(document: DesiredDocument, pc_id: str) -> AgentFault | None:
-    """Whether the lease of an UNLOCKED document belongs to this PC, its session and its time."""
+def document_fault(state: AgentState, document: DesiredDocument) -> AgentFault | None:
+    """Whether the lease of an UNLOCKED document is for this PC, its session and its time.
+
+    And whether a key this PC trusts says so.
+    """
     if document.mode is PcMode.LOCKED:
         return None
     lease = document.lease
     if lease is None:
         return AgentFault.LEASE_MISSING
-    belongs = (
-        lease.pc_id == pc_id
+    if not _is_for(state.identity, lease, document):
+        return AgentFault.LEASE_FOREIGN
+    return state.trust.lease_fault(lease)
+
+
+def _is_for(identity: Identity, lease: CoverageLease, document: DesiredDocument) -> bool:
+    return (
+        lease.chain_id in (None, identity.chain_id or lease.chain_id)
+        and lease.club_id in (None, identity.club_id)
+        and lease.pc_id == identity.pc_id
         and lease.session_id == document.session_id
         and lease.epoch <= document.epoch
     )
-    return None if belongs else AgentFault.LEASE_FOREIGN
 
 
 def warning_level(state: AgentState, verdict: Verdict, now: Instant) -> WarningLevel:
@@ -74,8 +83,12 @@ def warning_level(state: AgentState, verdict: Verdict, now: Instant) -> WarningL
 
 def _machine_faults(state: AgentState) -> tuple[AgentFault, ...]:
     faults = []
+    if state.held_back is not None:
+        faults.append(state.held_back.fault)
     if not state.ui_ok:
         faults.append(AgentFault.LOCKER_FAILED)
     if not state.journal_ok:
         faults.append(AgentFault.JOURNAL_FAILED)
+    if any(what != "lease" for what in state.forgeries):
+        faults.append(AgentFault.ORDER_FORGED)
     return tuple(faults)

@@ -1,7 +1,7 @@
 """The right to be unlocked, counted on the PC's own clocks. Pure.
 
-A grant runs from the moment it was issued, served or not. The boot clock decides; the wall
-clock can only shorten (it carries the age of a late delivery and the hard stop).
+A grant runs from the moment it was issued, served or not. The boot clock decides; the calendar
+can only shorten (it carries the age of a late delivery and the hard stop).
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,8 @@ from pc_daemon.clock import Instant
 from schemas.device import AgentFault, CoverageLease
 
 MAX_REMEMBERED_GRANTS: Final = 8
+PERSIST_EVERY_MS: Final = 10_000
+"""How often consumed time is written, and so how much of it a power cut may forget."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,15 @@ class Grant:
         return replace(self, consumed_ms=consumed_ms, counted_boot_ms=now.boot_ms)
 
     def resumed(self, now: Instant, *, same_boot: bool) -> "Grant":
-        """The grant as a journal gives it back: the boot clock of another boot says nothing."""
+        """The grant as memory gives it back: the boot clock of another boot says nothing.
+
+        What may have been consumed since the last writing counts as consumed, so that cutting
+        the power again and again wins nothing, whatever the calendar says.
+        """
         if same_boot:
             return self.settled(now)
-        consumed_ms = max(self.consumed_ms, now.wall_ms - self.issued_at_ms)
+        unwritten_ms = self.consumed_ms + PERSIST_EVERY_MS
+        consumed_ms = max(unwritten_ms, now.wall_ms - self.issued_at_ms)
         return replace(
             self, consumed_ms=min(consumed_ms, self.duration_ms), counted_boot_ms=now.boot_ms
         )
@@ -61,6 +68,12 @@ Grants = tuple[Grant, ...]
 def find(grants: Iterable[Grant], lease_id: str) -> Grant | None:
     """The grant of a lease, if remembered."""
     return next((grant for grant in grants if grant.lease_id == lease_id), None)
+
+
+def is_held(grants: Iterable[Grant], lease: CoverageLease) -> bool:
+    """Whether the lease, or a newer one of its name, is remembered already."""
+    held = find(grants, lease.lease_id)
+    return held is not None and lease.seq <= held.seq
 
 
 def admit(grants: Grants, lease: CoverageLease, now: Instant) -> tuple[Grants, AgentFault | None]:

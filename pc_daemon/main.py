@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
 
 from pc_daemon.agent_state import Identity
 from pc_daemon.choose_locker import choose_locker
@@ -22,6 +22,7 @@ from pc_daemon.machine import boot_id, reboot
 from pc_daemon.renewal import SecretKeeper
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
 from pc_daemon.settings import CONFIG_VARIABLE, AgentSettings
+from pc_daemon.trust import FileKeys, MemoryKeys
 from pc_daemon.watchdog import ALIVE, READY, STOPPING, service_manager
 from schemas.device import PresenceReason
 from schemas.link import GmqttLink
@@ -85,7 +86,8 @@ def secret_keeper(settings: AgentSettings) -> SecretKeeper | None:
 
 def make_service(settings: AgentSettings, secret: SecretKeeper | None = None) -> AgentService:
     """The agent of this PC on its real journal, screen and link."""
-    clock, random = SystemClock(), Random()  # noqa: S311 - jitter, not a secret
+    # Nonces come from it too, and whoever can tell the next one can keep an answer for it.
+    clock, random = SystemClock(), SystemRandom()
     locker = choose_locker(settings, clock.real_s)
     gauge = MachineGauge(foreground=locker.foreground)
     identity = Identity(
@@ -94,17 +96,19 @@ def make_service(settings: AgentSettings, secret: SecretKeeper | None = None) ->
         boot_id=boot_id(),
         agent_version=version("clubctl"),
         capabilities=CAPABILITIES,
+        chain_id=settings.chain_id,
         machine=gauge.facts(),
     )
     around = Surroundings(
         clock=clock,
         random=random,
-        journal=FileJournal(settings.state_dir / "journal.json"),
+        journal=FileJournal(settings.state_dir),
         locker=locker,
         make_link=link_maker(link_settings(settings), clock, random, secret=secret),
         reboot=reboot,
         heartbeat_s=settings.heartbeat_s,
         gauge=gauge,
+        keys=MemoryKeys() if settings.keys_file is None else FileKeys(settings.keys_file),
     )
     return AgentService(identity, around)
 

@@ -24,25 +24,31 @@ from pc_daemon.agent_state import (
     Connecting,
     Disconnected,
     DocumentReceived,
+    Forget,
     Happening,
     HeartbeatDue,
     Identity,
     JournalChecked,
+    KeysReceived,
     Notify,
     Persist,
+    PinKeys,
     Reboot,
+    Record,
     ScreenChecked,
     Send,
     Show,
     Stopping,
     Tick,
     UsageAcknowledged,
+    WelcomeReceived,
 )
 from pc_daemon.answers import presence
 from pc_daemon.clock import PcClock
 from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import Journal
 from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenLocker, ScreenNews
+from pc_daemon.trust import MemoryKeys, PinnedKeys, Trust
 from schemas.codec import LEAF_OF_MESSAGE, MalformedMessage, UpMessage, decode, encode
 from schemas.device import (
     DesiredDocument,
@@ -62,6 +68,7 @@ from schemas.topics import (
     pc_down_filter,
     pc_topic,
 )
+from schemas.trust import KeysDocument, Welcome
 
 _logger = logging.getLogger("clubctl.pc")
 
@@ -101,6 +108,7 @@ class Surroundings:
     heartbeat_s: float = 10.0
     gauge: MachineGauge | None = None
     """Reads how the machine is doing; simulated PCs have none."""
+    keys: PinnedKeys = field(default_factory=MemoryKeys)
 
 
 @dataclass(slots=True)
@@ -121,10 +129,15 @@ class AgentService:
         self._timers = _Timers()
         self._rebooting: asyncio.Task[None] | None = None
         self.stats = ServiceStats()
-        image = around.journal.load()
-        begun = begin(identity, image, around.clock.now())
-        frozen_after_ms = int(FROZEN_AFTER_MS * around.clock.speed)
-        self._state = replace(begun, frozen_after_ms=frozen_after_ms)
+        memory = around.journal.load()
+        self._state = begin(
+            identity,
+            memory.image,
+            around.clock.now(),
+            entries=memory.entries,
+            trust=Trust.of(around.keys.load()),
+            frozen_after_ms=int(FROZEN_AFTER_MS * around.clock.speed),
+        )
         self.link = around.make_link(self, self._will)
         self.link.subscribe(pc_down_filter(identity.club_id, identity.pc_id))
 
@@ -180,10 +193,14 @@ class AgentService:
                 self._take(CommandReceived(message))
             case UsageAck():
                 self._take(UsageAcknowledged(message))
+            case Welcome():
+                self._take(WelcomeReceived(message, self._around.clock.now().wall_ms))
+            case KeysDocument():
+                self._take(KeysReceived(message))
 
     def on_connected(self) -> None:
         """See ``LinkHost``."""
-        self._take(Connected())
+        self._take(Connected(self._nonce()))
 
     def on_disconnected(self, reason: str) -> None:
         """See ``LinkHost``."""
@@ -213,8 +230,14 @@ class AgentService:
 
     def _carry_out(self, action: Action) -> None:
         match action:
-            case Persist():
-                self._persist(action)
+            case Record(entries=entries):
+                self._write(lambda: self._around.journal.append(entries))
+            case Persist(image=image):
+                self._write(lambda: self._around.journal.save(image))
+            case Forget(before_seq=before_seq):
+                self._write(lambda: self._around.journal.forget(before_seq))
+            case PinKeys(document=document):
+                self._write(lambda: self._around.keys.save(document))
             case Show():
                 self._show(action)
             case Notify():
@@ -224,9 +247,9 @@ class AgentService:
             case Reboot():
                 self._rebooting = asyncio.get_running_loop().create_task(self._reboot())
 
-    def _persist(self, action: Persist) -> None:
+    def _write(self, write: Callable[[], None]) -> None:
         try:
-            self._around.journal.save(action.image)
+            write()
         except OSError as error:
             self.stats.journal_failures += 1
             _logger.warning("%s: journal: %s", self._identity.pc_id, error)
@@ -241,7 +264,8 @@ class AgentService:
     def _show(self, action: Show) -> None:
         clock = self._around.clock
         ends_at_ms = action.screen.ends_at_ms
-        told_ms = None if ends_at_ms is None else ends_at_ms - clock.now().wall_ms
+        now = self._state.calendar.read(clock.now())
+        told_ms = None if ends_at_ms is None else ends_at_ms - now.wall_ms
         try:
             self._around.locker.show(
                 action.screen,
@@ -304,6 +328,9 @@ class AgentService:
             _logger.exception("%s: reboot failed, going on", self._identity.pc_id)
             self.start()
 
+    def _nonce(self) -> str:
+        return f"{self._around.random.getrandbits(128):032x}"
+
     def _topic(self, leaf: Leaf) -> str:
         return pc_topic(self._identity.club_id, self._identity.pc_id, leaf)
 
@@ -341,7 +368,7 @@ class AgentService:
 
     def _on_heartbeat(self) -> None:
         try:
-            self._take(HeartbeatDue(self._read_hardware()))
+            self._take(HeartbeatDue(self._read_hardware(), self._nonce()))
         finally:
             self._schedule_heartbeat()
 

@@ -26,6 +26,7 @@ class AgentSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CLUBCTL_PC_", frozen=True, extra="forbid")
 
+    chain_id: EntityName | None = None
     club_id: EntityName
     pc_id: EntityName
     mqtt_url: str = "mqtt://127.0.0.1:1883"
@@ -35,6 +36,9 @@ class AgentSettings(BaseSettings):
     api_url: str | None = None
     """The club's API, where this PC was enrolled and renews its secret."""
     api_ca_file: Path | None = None
+    keys_file: Path | None = None
+    """The public keys that leases and orders are signed with, laid there at enrolment. Without
+    it everybody is believed, which is for development only."""
     env: Literal["development", "production"] = "development"
     state_dir: Path = Path(".clubctl/pc")
     locker: LockerKind = LockerKind.NULL
@@ -77,6 +81,8 @@ class AgentSettings(BaseSettings):
             return self
         if not parse_mqtt_url(self.mqtt_url).tls:
             raise ValueError("mqtt_url must be mqtts:// in production")
+        if self.keys_file is None:
+            raise ValueError("keys_file must name the keys this PC trusts in production")
         if self.locker is LockerKind.NULL:
             raise ValueError("locker must lock something in production")
         return self

@@ -15,6 +15,7 @@ from pydantic.alias_generators import to_camel
 
 from schemas.device import UsageEnd
 from schemas.instants import render_instant
+from schemas.journal_events import JournalEventKind
 
 Instant = Annotated[str, Field(pattern=r"Z$", json_schema_extra={"format": "date-time"})]
 """RFC 3339 in UTC with milliseconds."""
@@ -34,6 +35,7 @@ class ClubEventKind(StrEnum):
     PC_WHOLE = "pc_whole"
     PC_HELD = "pc_held"
     PC_RELEASED = "pc_released"
+    PC_JOURNAL = "pc_journal"
     CLUB_LINK_DOWN = "club_link_down"
     CLUB_LINK_RESTORED = "club_link_restored"
 
@@ -302,6 +304,19 @@ class RefundPaidOut(_OfOrder):
 
     amount_minor: Minor
     means: str
+class PcJournal(_OfPc):
+    """What a PC's journal tells besides time served: a start, a freeze, somebody at its screen.
+
+    Numbered together with its usage. A thing of an instant starts and ends in the same one.
+    """
+
+    what: JournalEventKind
+    boot_id: str
+    record_sequence: int
+    started_at: Instant
+    ended_at: Instant
+    duration_ms: Annotated[int, Field(ge=0)]
+    detail: str
 
 
 class ClubLinkDown(_Data):
@@ -349,6 +364,7 @@ EVENT_DATA: Final[Mapping[str, type[_Data]]] = {
     OrderEventKind.ORDER_PAID.value: OrderPaid,
     OrderEventKind.ORDER_REFUNDED.value: OrderRefunded,
     OrderEventKind.REFUND_PAID_OUT.value: RefundPaidOut,
+    ClubEventKind.PC_JOURNAL.value: PcJournal,
     ClubEventKind.CLUB_LINK_DOWN.value: ClubLinkDown,
     ClubEventKind.CLUB_LINK_RESTORED.value: ClubLinkRestored,
 }

@@ -1,6 +1,7 @@
 """What staff is told of PCs and of a club's link: once each, in the commit that makes it true."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -20,6 +21,7 @@ from schemas.commands import (
 )
 from schemas.device import UsageEnd, UsageRecord
 from schemas.events import EventMessage, published
+from schemas.journal_events import JournalEvent, JournalEventKind
 
 PC = "north-main-0"
 OTHERS = ("north-main-1", "north-vip-0", "north-vip-1")
@@ -213,6 +215,40 @@ async def test_usage_is_durable_before_it_is_acknowledged_and_told_once(
     assert [one["recordSequence"] for one in usage] == [1, 2, 3]
     assert usage[0]["durationMs"] == 60_000
     assert [(ack.boot_id, ack.seq) for ack in shard.acks] == [("b1", 2), ("b1", 3), ("b1", 3)]
+
+
+def journal_event(seq: int, kind: JournalEventKind) -> JournalEvent:
+    return JournalEvent(
+        boot_id="b1",
+        seq=seq,
+        kind=kind,
+        started_boot_ms=1_000,
+        ended_boot_ms=31_000,
+        started_at_ms=1_800_000_000_000,
+        ended_at_ms=1_800_000_030_000,
+        session_id="s1",
+        detail="why",
+    )
+
+
+async def test_what_else_a_journal_tells_is_numbered_and_acknowledged_with_its_usage(
+    shard: ShardUnderTest,
+) -> None:
+    events = (journal_event(1, JournalEventKind.BOOT), journal_event(3, JournalEventKind.FREEZE))
+    now_ms = shard.now.mono_ms
+    batch = PcInput("north", PC, Signal.HEARD, now_ms, usage=(record(2),), journal=events)
+    await shard.turn(batch)
+    await shard.turn(replace(batch, usage=()))
+
+    messages = [one.model_dump(by_alias=True) for one in await told(shard)]
+    assert [(one["type"], one["data"]["recordSequence"]) for one in messages] == [
+        ("pc_journal", 1),
+        ("pc_usage", 2),
+        ("pc_journal", 3),
+    ]
+    freeze = messages[2]["data"]
+    assert (freeze["what"], freeze["durationMs"], freeze["detail"]) == ("FREEZE", 30_000, "why")
+    assert [(ack.boot_id, ack.seq) for ack in shard.acks] == [("b1", 3), ("b1", 3)]
 
 
 async def test_usage_of_an_earlier_boot_is_told_once_after_a_takeover(

@@ -101,7 +101,16 @@ def test_a_missing_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     [
         ({}, "CLUBCTL_REDIS_URL"),
         ({"redis_url": "redis://r"}, "CLUBCTL_MQTT_URL"),
-        ({"redis_url": "redis://r", "mqtt_url": "mqtts://m", "speed": 60}, "CLUBCTL_SPEED"),
+        ({"redis_url": "redis://r", "mqtt_url": "mqtts://m"}, "CLUBCTL_LEASE_KEY_FILE"),
+        (
+            {
+                "redis_url": "redis://r",
+                "mqtt_url": "mqtts://m",
+                "lease_key_file": "keys.json",
+                "speed": 60,
+            },
+            "CLUBCTL_SPEED",
+        ),
     ],
 )
 def test_production_names_what_it_needs(given: dict[str, object], missing: str) -> None:

@@ -9,20 +9,26 @@ from pc_daemon.agent_state import (
     Connected,
     Connecting,
     DocumentReceived,
+    Forget,
     Happening,
     Identity,
-    JournalImage,
+    MemoryImage,
     Persist,
+    Record,
     Send,
     Show,
     Tick,
+    UsageAcknowledged,
 )
 from pc_daemon.clock import Instant
+from pc_daemon.trust import Trust
+from pc_daemon.usage import Entry
 from schemas.device import (
     AgentFault,
     CoverageLease,
     DesiredDocument,
     PcMode,
+    UsageAck,
 )
 
 MINUTE_MS = 60_000
@@ -65,15 +71,32 @@ class Bench:
 
     now: Instant = START
     identity: Identity = IDENTITY
-    image: JournalImage | None = None
+    image: MemoryImage | None = None
+    entries: tuple[Entry, ...] = ()
+    """What is in the journal."""
+    trust: Trust = field(default_factory=Trust)
     frozen_after_ms: int = 1_000 * MINUTE_MS
     """The bench ticks once per wait, however long: that is no agent that hung."""
     actions: list[Action] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        begun = begin(self.identity, self.image, self.now)
-        self.state: AgentState = replace(begun, frozen_after_ms=self.frozen_after_ms)
+        self.state: AgentState = begin(
+            self.identity,
+            self.image,
+            self.now,
+            entries=self.entries,
+            trust=self.trust,
+            frozen_after_ms=self.frozen_after_ms,
+        )
         self.take(Tick())
+        if self.image is None or not self.state.usage.records:
+            self.acknowledge()
+
+    def acknowledge(self) -> None:
+        """The controller has what there is: the news that the agent has started."""
+        if self.state.usage.entries:
+            last = self.state.usage.entries[-1]
+            self.take(UsageAcknowledged(UsageAck(boot_id=last.boot_id, seq=last.seq)))
 
     def take(self, happening: Happening) -> list[Action]:
         self.state, actions = step(self.state, happening, self.now)
@@ -81,6 +104,11 @@ class Bench:
         for action in actions:
             if isinstance(action, Persist):
                 self.image = action.image
+            elif isinstance(action, Record):
+                self.entries += action.entries
+            elif isinstance(action, Forget):
+                kept = (one for one in self.entries if one.seq >= action.before_seq)
+                self.entries = tuple(kept)
         return list(actions)
 
     def online(self) -> list[Action]:
@@ -95,7 +123,18 @@ class Bench:
 
     def rebooted(self, off_ms: int, boot_id: str = "boot-2") -> "Bench":
         now = Instant(boot_ms=20_000, wall_ms=self.now.wall_ms + off_ms)
-        return Bench(now=now, identity=replace(self.identity, boot_id=boot_id), image=self.image)
+        identity = replace(self.identity, boot_id=boot_id)
+        return self.restarted(now, identity)
+
+    def restarted(self, now: Instant, identity: Identity | None = None) -> "Bench":
+        """The agent that follows, with what this one has written down."""
+        return Bench(
+            now=now,
+            identity=identity or self.identity,
+            image=self.image,
+            entries=self.entries,
+            trust=self.state.trust,
+        )
 
     @property
     def mode(self) -> PcMode:

@@ -11,8 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pc_daemon.agent import PERSIST_EVERY_MS
-from pc_daemon.agent_state import Disconnected, JournalImage, Persist, Show, Tick
+from pc_daemon.agent_state import Disconnected, MemoryImage, Persist, Show, Tick
 from pc_daemon.clock import Instant
 from schemas.device import PcMode
 
@@ -38,7 +37,7 @@ class AgentMachine(RuleBasedStateMachine):
         self.newest = (0, -1)
         self.wants: str | None = None
         self.withdrawn = False
-        self.written: JournalImage | None = None
+        self.written: MemoryImage | None = None
         self.next_seq = 1
 
     def _pass(self, ms: int, wall_jump_ms: int = 0) -> None:
@@ -119,30 +118,22 @@ class AgentMachine(RuleBasedStateMachine):
         identity = replace(IDENTITY, boot_id=f"boot-{self.boots}")
         if self.boots == 1:
             identity = IDENTITY
-        self.bench = Bench(now=now, identity=identity, image=self.bench.image)
+        self.bench = self.bench.restarted(now, identity)
 
     @precondition(lambda self: self.bench.image is not None)
     @rule(off_ms=PASSES_MS, jump_ms=JUMPS_MS)
     def the_power_fails_and_comes_back(self, off_ms: int, jump_ms: int) -> None:
         assert self.bench.image is not None
-        # Off time is not played; what ran since the last write is what a cut may forget.
-        image = self.bench.image
-        counting = any(grant.remaining_ms(image.at) > 0 for grant in image.grants)
-        forgotten_ms = self.bench.now.boot_ms - image.at.boot_ms if counting else 0
-        assert forgotten_ms < PERSIST_EVERY_MS
+        # Off time is not played. What ran since the last writing is never won.
         self.granted = {
-            session: (seq, until_ms + forgotten_ms + off_ms)
-            for session, (seq, until_ms) in self.granted.items()
+            session: (seq, until_ms + off_ms) for session, (seq, until_ms) in self.granted.items()
         }
         self.true_ms += off_ms
         self.boots += 1
         now = self.bench.now
         identity = replace(IDENTITY, boot_id=f"boot-{self.boots}")
-        self.bench = Bench(
-            now=Instant(10_000, max(0, now.wall_ms + off_ms + jump_ms)),
-            identity=identity,
-            image=self.bench.image,
-        )
+        now = Instant(10_000, max(0, now.wall_ms + off_ms + jump_ms))
+        self.bench = self.bench.restarted(now, identity)
 
     @invariant()
     def it_is_unlocked_only_under_a_live_lease_of_the_newest_document(self) -> None:

@@ -56,7 +56,8 @@ def test_settings_come_from_the_environment_over_the_file(
         ({"heartbeat_s": 0}, "heartbeat_s"),
         ({"colour": "red"}, "colour"),
         ({"env": "production", "locker": "tk"}, "mqtts://"),
-        ({"env": "production", "mqtt_url": "mqtts://b"}, "locker must lock"),
+        ({"env": "production", "mqtt_url": "mqtts://b"}, "keys_file must name"),
+        ({"env": "production", "mqtt_url": "mqtts://b", "keys_file": "k"}, "locker must lock"),
     ],
 )
 def test_a_bad_setting_is_named(changes: dict[str, object], field: str) -> None:

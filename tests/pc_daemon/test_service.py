@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from brokers_under_test import Listener, eventually
 
-from pc_daemon.agent_state import Identity, JournalImage, Screen
+from pc_daemon.agent_state import Identity, MemoryImage, Screen
 from pc_daemon.clock import ClockAnchor, PcClock, ScaledClock, SystemClock
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import Deadlines, LockerError, NullLocker
@@ -53,7 +53,7 @@ class FlakyLocker(NullLocker):
 class FullDisk(MemoryJournal):
     full = False
 
-    def save(self, image: JournalImage) -> None:
+    def save(self, image: MemoryImage) -> None:
         if self.full:
             raise OSError(28, "No space left on device")
         super().save(image)
@@ -124,6 +124,10 @@ class Club:
         )
         self.say(DownLeaf.DESIRED, encode(document), retain=True)
 
+    def acknowledge(self) -> None:
+        last = self.service.state.usage.entries[-1]
+        self.say(DownLeaf.ACK, encode(UsageAck(boot_id=last.boot_id, seq=last.seq)))
+
     def messages(self) -> list[DeviceMessage]:
         found = []
         for topic, payload, _ in self.heard.messages:
@@ -154,10 +158,12 @@ async def test_it_introduces_itself_before_it_reports_and_then_beats(club: Club)
 
     kinds = [type(message) for message in club.messages()]
     assert kinds[:3] == [Birth, Presence, Reported]
-    assert set(kinds[3:]) == {Heartbeat}
+    assert kinds[3] is UsageBatch
+    assert set(kinds[4:]) == {Heartbeat}
 
 
 async def test_it_unlocks_on_a_lease_and_locks_when_the_document_says_so(club: Club) -> None:
+    club.acknowledge()
     club.desire(1, minutes=30)
     await eventually(lambda: club.mode is PcMode.UNLOCKED)
     assert club.locker.deadlines.lock_after_ms is not None
@@ -165,13 +171,12 @@ async def test_it_unlocks_on_a_lease_and_locks_when_the_document_says_so(club: C
 
     club.desire(2, minutes=None)
     await eventually(lambda: club.mode is PcMode.LOCKED)
-    await eventually(lambda: club.last(UsageBatch))
+    await eventually(lambda: club.service.state.usage.records)
+    assert club.journal.load().entries == club.service.state.usage.records
 
-    batch = club.last(UsageBatch)
-    assert isinstance(batch, UsageBatch)
-    record = batch.records[-1]
-    club.say(DownLeaf.ACK, encode(UsageAck(boot_id=record.boot_id, seq=record.seq)))
+    club.acknowledge()
     await eventually(lambda: not club.service.state.usage.records)
+    assert club.journal.load().entries == ()
 
 
 async def test_a_withdrawn_document_locks(club: Club) -> None:
@@ -252,9 +257,10 @@ async def test_a_full_disk_is_reported_and_heals_and_locks_nobody_out(club: Club
     club.journal.full = False
     await eventually(lambda: _errors(club) == ())
 
-    image = club.journal.load()
-    assert image is not None
-    assert image.document is not None
+    memory = club.journal.load()
+    assert memory.image is not None
+    assert memory.image.document is not None
+    assert [entry.boot_id for entry in memory.entries] == ["boot-1"]
 
 
 def _errors(club: Club) -> tuple[AgentFault, ...] | None:

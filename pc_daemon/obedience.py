@@ -1,0 +1,173 @@
+"""What the controller says, and what of it a PC believes: documents, welcomes, keys, orders. Pure.
+
+Whoever owns the broker can say anything. So nothing that opens a PC, and no order, is obeyed
+unless a key this PC trusts has signed it for this PC; and nothing new is granted before the time
+has been proven in this boot, because an old lease and a calendar set back look like a new one.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from pc_daemon import answers
+from pc_daemon.agent_state import (
+    Action,
+    AgentState,
+    CommandReceived,
+    DocumentReceived,
+    HeldBack,
+    KeysReceived,
+    Notify,
+    PinKeys,
+    Reboot,
+    Send,
+    WelcomeReceived,
+)
+from pc_daemon.clock import Instant
+from pc_daemon.judgement import document_fault
+from pc_daemon.lease import admit, is_held
+from pc_daemon.trust import Trust
+from schemas.device import (
+    AgentFault,
+    CommandOutcome,
+    DesiredDocument,
+    DeviceCommand,
+    DeviceCommandKind,
+    DocumentVersion,
+    PcMode,
+)
+from schemas.journal_events import JournalEventKind
+
+Outcome = tuple[AgentState, tuple[Action, ...]]
+
+_OBEYED: Final = frozenset(
+    {DeviceCommandKind.MESSAGE, DeviceCommandKind.REBIRTH, DeviceCommandKind.REBOOT}
+)
+_SUSPICIOUS: Final = frozenset({AgentFault.LEASE_FORGED, AgentFault.LEASE_FOREIGN})
+
+
+def take_document(state: AgentState, happening: DocumentReceived, now: Instant) -> Outcome:
+    """Obey the newest document. One that cannot be believed changes nothing but the report."""
+    document = happening.document
+    if document is None:
+        gone = replace(state, document=None, applied=None, lease_fault=None, held_back=None)
+        return gone, ()
+    if _is_old(state, document):
+        return replace(state, reported=None), ()
+    fault = document_fault(state, document) or _time_fault(state, document)
+    if fault is not None:
+        state = replace(state, held_back=HeldBack(document, fault))
+        return (forged(state, "lease", now) if fault in _SUSPICIOUS else state), ()
+    grants, replayed = state.grants, None
+    if document.lease is not None and document.mode is PcMode.UNLOCKED:
+        grants, replayed = admit(grants, document.lease, now)
+    state = replace(
+        state,
+        document=document,
+        observed=document.version,
+        applied=document.version if replayed is None else state.applied,
+        lease_fault=replayed,
+        grants=grants,
+        held_back=None,
+    )
+    return state, ()
+
+
+def _is_old(state: AgentState, document: DesiredDocument) -> bool:
+    """Older than the newest seen, or that one again; a withdrawn one may come back."""
+    if state.floor is not None and document.version < state.floor:
+        return True
+    if state.observed is None or document.version > state.observed:
+        return False
+    return document.version < state.observed or state.document is not None
+
+
+def _time_fault(state: AgentState, document: DesiredDocument) -> AgentFault | None:
+    lease = document.lease
+    if document.mode is PcMode.LOCKED or lease is None or not state.trust.checks:
+        return None
+    if state.calendar.proven or is_held(state.grants, lease):
+        return None
+    return AgentFault.TIME_UNPROVEN
+
+
+def take_welcome(state: AgentState, happening: WelcomeReceived, now: Instant) -> Outcome:
+    """Go by the controller's time from now on, and by no document older than it names."""
+    welcome, question = happening.welcome, state.question
+    if question is None or welcome.nonce != question.nonce:
+        return state, ()
+    identity = state.identity
+    if not state.trust.believes_welcome(welcome, club_id=identity.club_id, pc_id=identity.pc_id):
+        return forged(state, "welcome", now), ()
+    state = replace(state, question=None)
+    calendar = question.answered(welcome.at_ms, Instant(now.boot_ms, happening.wall_ms))
+    if calendar is None:
+        return state, ()
+    floor = DocumentVersion(welcome.epoch, welcome.rev)
+    state = replace(state, calendar=calendar, floor=floor)
+    return _reconsidered(state, calendar.read(now))
+
+
+def take_keys(state: AgentState, happening: KeysReceived, now: Instant) -> Outcome:
+    """Trust newer keys if one of those in force vouches for them."""
+    document, version = happening.document, state.trust.version
+    if version is None or document.version <= version:
+        return state, ()
+    if not state.trust.believes_keys(document):
+        return forged(state, "keys", now), ()
+    state, actions = _reconsidered(replace(state, trust=Trust.of(document)), now)
+    return state, (PinKeys(document), *actions)
+
+
+def _reconsidered(state: AgentState, now: Instant) -> Outcome:
+    """Look again at a document that could not be believed until now."""
+    held_back = state.held_back
+    if held_back is None:
+        return state, ()
+    return take_document(replace(state, held_back=None), DocumentReceived(held_back.document), now)
+
+
+def take_order(state: AgentState, happening: CommandReceived, now: Instant) -> Outcome:
+    """Carry out an order once, and answer it every time."""
+    order, identity = happening.command, state.identity
+    if not state.trust.believes_order(order, club_id=identity.club_id, pc_id=identity.pc_id):
+        return forged(state, "order", now), (_refusal(order, "not signed for this PC"),)
+    known = answers.remembered(state, order.cmd_id)
+    if known is not None:
+        return state, (Send(known),)
+    if state.trust.checks and not state.calendar.proven:
+        return state, (_refusal(order, "the time is not proven yet"),)
+    if now.wall_ms > order.not_after_ms:
+        return answers.concluded(state, order, CommandOutcome.EXPIRED)
+    return _carried_out(state, order, now)
+
+
+def _carried_out(state: AgentState, order: DeviceCommand, now: Instant) -> Outcome:
+    if order.kind not in _OBEYED:
+        return answers.concluded(state, order, CommandOutcome.REFUSED)
+    state, sent = answers.concluded(state, order, CommandOutcome.DONE)
+    match order.kind:
+        case DeviceCommandKind.MESSAGE:
+            return state, (*sent, Notify(order.text))
+        case DeviceCommandKind.REBIRTH:
+            return replace(state, reported=None), (*sent, Send(answers.birth(state, now)))
+        case _:
+            return state, (*sent, Reboot())
+
+
+def _refusal(order: DeviceCommand, why: str) -> Send:
+    """Not remembered: whoever forges an order must not take its number from the true one."""
+    return Send(answers.result(order, CommandOutcome.REFUSED, why))
+
+
+def forged(state: AgentState, what: str, now: Instant) -> AgentState:
+    """Write down that somebody forges, once per kind and connection, and report it."""
+    if what in state.forgeries:
+        return state
+    usage = state.usage.noted(
+        JournalEventKind.TAMPER,
+        boot_id=state.identity.boot_id,
+        since=now,
+        until=now,
+        detail=f"forged {what}",
+    )
+    return replace(state, usage=usage, forgeries=(*state.forgeries, what))
