@@ -31,6 +31,8 @@ MAX_CALLS_IN_FLIGHT: Final = 1_000
 OWNERS_FRESH_MS: Final = 500
 RETRY_PAUSE_S: Final = 0.1
 CALL_TIMEOUT_S: Final = 4.0
+HEAD_LOOK_EVERY_S: Final = 1.0
+HEAD_SILENT_MAX_S: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -194,8 +196,12 @@ class RayMembership:
 
     def __init__(self, store: Snapshots) -> None:
         self._store = store
+        self.joins = 0
+        """Times that a Ray was joined; what was looked up in the one before is of no use."""
         self._joined: str | None = None
         self._joining: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._changing = asyncio.Lock()
 
     async def ensure(self) -> bool:
         """Join the announced Ray if need be; whether this process is a member now.
@@ -215,11 +221,43 @@ class RayMembership:
         return self._joined == address
 
     async def _join(self, address: str) -> None:
+        if not await _listens(address):
+            raise ConnectionError("cannot join Ray: nobody listens at its head")
         try:
-            await asyncio.to_thread(_rejoin, address)
+            async with self._changing:
+                await asyncio.to_thread(_rejoin, address)
         except (RayError, RuntimeError, ValueError) as error:
             raise ConnectionError(f"cannot join Ray: {error}") from error
         self._joined = address
+        self.joins += 1
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        """Leave a Ray that has lost its head: it ends processes that stay for a minute."""
+        silent_s = 0.0
+        while True:
+            await asyncio.sleep(HEAD_LOOK_EVERY_S)
+            joined = self._joined
+            silent_s = (
+                0.0 if joined is None or await _listens(joined) else silent_s + HEAD_LOOK_EVERY_S
+            )
+            if silent_s >= HEAD_SILENT_MAX_S:
+                log.warning("ray_head_lost")
+                self._joined = None
+                async with self._changing:
+                    await asyncio.to_thread(disconnect)
+
+
+async def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(HEAD_LOOK_EVERY_S):
+            _, writer = await asyncio.open_connection(host, int(port))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    return True
 
 
 def _rejoin(address: str) -> None:
@@ -237,6 +275,7 @@ class RayGateway:
         self._clock = SystemClock()
         self._owners: dict[ShardId, tuple[str, str, int]] = {}
         self._handles: dict[str, HostHandle | None] = {}
+        self._handles_of_join = 0
 
     async def execute(self, envelope: CommandEnvelope, *, timeout_ms: int = 8_000) -> CommandReply:
         """Send one command to the owner until it answers or ``timeout_ms`` has passed."""
@@ -266,6 +305,9 @@ class RayGateway:
 
     async def _handle(self, shard: ShardId) -> HostHandle | None:
         """The owner's actor handle, or None while nobody owns the shard."""
+        if self._handles_of_join != self._membership.joins:
+            self._handles.clear()
+            self._handles_of_join = self._membership.joins
         known = self._owners.get(shard)
         now_ms = self._clock.mono_ms()
         if known is None or now_ms - known[2] > OWNERS_FRESH_MS:

@@ -25,7 +25,7 @@ from actors.store import (
     MAX_UNITS_PER_COMMIT,
     Ownership,
     ShardId,
-    ShardStore,
+    Store,
     StoreUnavailableError,
 )
 from actors.telemetry import Telemetry
@@ -68,7 +68,7 @@ class CorruptShardError(Exception):
 class ShardPorts:
     """What a shard loop works with. ``may_write`` is the host's own word on its liveness."""
 
-    store: ShardStore
+    store: Store
     clock: Clock
     telemetry: Telemetry
     publish: Callable[[DeviceEffect], None]
@@ -190,6 +190,7 @@ class ShardLoop:
             late_ms = now.mono_ms - expected_ms
             if late_ms > STALL_MS:
                 runtime.postpone_silence(late_ms)
+                await self._check_lease(ownership)
             if not self._ports.may_write():
                 # What is due stays due, so waiting for it would not wait at all.
                 await asyncio.sleep(RETRY_FIRST_S)
@@ -197,6 +198,13 @@ class ShardLoop:
                 continue
             await self._turn(runtime, ownership, now)
             expected_ms = await self._wait(runtime)
+
+    async def _check_lease(self, ownership: Ownership) -> None:
+        """Whoever stood still may have been replaced: before that is known nothing may leave, not
+        even what needs no commit."""
+        owner = (await self._ports.store.owners([self.shard])).get(self.shard)
+        if owner is None or (owner.epoch, owner.nonce) != (ownership.epoch, ownership.nonce):
+            raise FencedError
 
     async def _refresh_catalogue(self, runtime: ShardRuntime) -> None:
         catalogue = await self._ports.store.catalogue(self.shard.chain_id)

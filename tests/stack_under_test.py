@@ -23,6 +23,7 @@ from controller.demo.processes import DemoProcesses, DemoShape, answers
 from controller.embedded.state import StateFolder
 
 READY_S = 60.0
+FLEET_PER_ZONE = 2
 PLAYERS = tuple(f"p{number}" for number in range(20))
 
 
@@ -114,13 +115,14 @@ async def running_stack(
     *,
     speed: float = 1.0,
     fleet: bool = True,
+    fleet_per_zone: int = FLEET_PER_ZONE,
     archive: bool = False,
     pcs_per_zone: int = 2,
     players: tuple[str, ...] = PLAYERS,
 ) -> AsyncIterator[Stack]:
     """Start everything over an empty state folder and stop it all at the end.
 
-    ``fleet`` are simulated PCs, the first two of every zone.
+    ``fleet`` are simulated PCs, the first ``fleet_per_zone`` of every zone.
     """
     with StateFolder(folder, env="development") as state:
         shape = DemoShape(api_port=state.port("api"), hosts=2, api_key="test-key")
@@ -131,7 +133,7 @@ async def running_stack(
         try:
             await seed(store, pcs_per_zone=pcs_per_zone, players=players)
             anchor = await _anchored(store, speed)
-            await _start(processes, store, fleet=fleet)
+            await _start(processes, store, fleet_per_zone=fleet_per_zone if fleet else 0)
             if archive:
                 processes.archive.start()
             async with open_client(shape.hall_url, shape.api_key) as client:
@@ -149,7 +151,7 @@ async def _anchored(store: RedisStore, speed: float) -> ClockAnchor:
     return anchor
 
 
-async def _start(processes: DemoProcesses, store: RedisStore, *, fleet: bool) -> None:
+async def _start(processes: DemoProcesses, store: RedisStore, *, fleet_per_zone: int) -> None:
     processes.controller.start()
 
     async def owned() -> bool:
@@ -164,12 +166,12 @@ async def _start(processes: DemoProcesses, store: RedisStore, *, fleet: bool) ->
         return await answers(f"{processes.shape.hall_url}/readyz")
 
     await until(serving, what="the API")
-    if fleet:
+    if fleet_per_zone:
         roster: Sequence[tuple[str, str]] = [
             (club, f"{club}-{zone}-{number}")
             for club in ("north", "south")
             for zone in ("main", "vip")
-            for number in range(2)
+            for number in range(fleet_per_zone)
         ]
         processes.write_roster(roster)
         processes.fleet.start()
