@@ -17,6 +17,7 @@ One chain is one hash tag, so everything a commit touches lives in one slot:
 ``clubctl:{C}:hall:<club>``        hash, pc id -> tile JSON
 ``clubctl:{C}:live:<club>``        stream, field ``d``: tile or event JSON, bounded
 ``clubctl:{C}:enrolment:<club>``   hash, codes, requests and credentials of PCs
+``clubctl:{C}:trimmed``            hash, stream -> id below which it was trimmed
 ``clubctl:{C}:catalogue``          hash, ``club:<id>``, ``zone:<id>``, ``pc:<id>``, ``tariff:..``
 ``clubctl:{C}:catalogue-revision`` how often the catalogue has changed
 =================================  ========================================================
@@ -52,6 +53,7 @@ from actors.store_values import (
     MAX_UNITS_PER_COMMIT,
     SESSION_KEY_PREFIX,
     SHARD_COUNT,
+    BalancesImage,
     ChainImage,
     ChainStream,
     Claim,
@@ -66,9 +68,11 @@ from actors.store_values import (
     LiveEntry,
     OutcomeUnknownError,
     Ownership,
+    Page,
     Scope,
     ShardContents,
     ShardId,
+    ShardsImage,
     StoredEntity,
     StoreError,
     StoreUnavailableError,
@@ -77,6 +81,7 @@ from actors.store_values import (
     UnitOutcome,
     UnitStatus,
     nothing_to_reread,
+    place_of,
     session_key,
 )
 
@@ -87,6 +92,7 @@ __all__ = [
     "MAX_UNITS_PER_COMMIT",
     "SESSION_KEY_PREFIX",
     "SHARD_COUNT",
+    "BalancesImage",
     "ChainImage",
     "ChainStream",
     "Claim",
@@ -106,9 +112,11 @@ __all__ = [
     "LiveEntry",
     "OutcomeUnknownError",
     "Ownership",
+    "Page",
     "Scope",
     "ShardContents",
     "ShardId",
+    "ShardsImage",
     "StoreError",
     "StoreUnavailableError",
     "StoredEntity",
@@ -117,6 +125,7 @@ __all__ = [
     "UnitOutcome",
     "UnitStatus",
     "nothing_to_reread",
+    "place_of",
     "session_key",
     "ShardStore",
     "HostRegistry",
@@ -314,6 +323,27 @@ class Inspection(Protocol):
 
     async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
         """Drop a stream's entries with ids below ``before``; how many went."""
+
+    async def trimmed_before(self, chain_id: str, name: ChainStream) -> str:
+        """Below which id a stream has ever been trimmed; ``0-0`` while it has all of itself."""
+
+    async def shards_image(self, chain_id: str, numbers: Sequence[int]) -> ShardsImage:
+        """Some shards at one instant."""
+
+    async def balances_image(self, chain_id: str, accounts: Sequence[str]) -> BalancesImage:
+        """Some balances at one instant; an account never used is missing."""
+
+    async def accounts_page(self, chain_id: str, after: str | None) -> Page:
+        """Some accounts with their balances; ``after`` None begins."""
+
+    async def index_page(self, chain_id: str, after: str | None) -> Page:
+        """Some sessions with their clubs; ``after`` None begins."""
+
+    async def indexed(self, chain_id: str, session_ids: Sequence[str]) -> dict[str, str]:
+        """Those of these sessions that can be found, with their clubs."""
+
+    async def absent_sessions(self, chain_id: str, clubs: Mapping[str, str]) -> set[str]:
+        """Which of these sessions (id -> club) have no document, running or closed."""
 
 
 class Store(

@@ -12,8 +12,8 @@ from typing import Final, Self
 
 from actors.redis_link import Argument, RedisLink, Script
 from actors.store_keys import CHAINS, ChainKeys
-from actors.store_redis_reads import STREAM_FIELD, order_of
-from actors.store_values import ChainStream
+from actors.store_redis_reads import STREAM_FIELD
+from actors.store_values import ChainStream, place_of
 
 DUMP_TIMEOUT_SECONDS: Final = 60.0
 PER_PART: Final = 500
@@ -87,7 +87,7 @@ class RedisBackup:
         self, chain_id: str, name: ChainStream, until: str
     ) -> AsyncIterator[StreamPart]:
         key, after = ChainKeys(chain_id).of(name), _BEGINNING
-        while order_of(after) < order_of(until):
+        while place_of(after) < place_of(until):
             found = await self._link.call("XRANGE", key, f"({after}", until, "COUNT", PER_PART)
             if not found:
                 # An archive trimmed what was left; it holds it.

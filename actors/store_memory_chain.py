@@ -80,6 +80,7 @@ class MemoryChain:
     revision: int = 0
     enrolment: dict[str, dict[str, bytes]] = field(default_factory=dict)
     audit: MemoryStream = field(default_factory=MemoryStream)
+    trimmed: dict[ChainStream, str] = field(default_factory=dict)
 
     def judge_and_apply(self, number: int, unit: Unit, wallets: dict[str, None]) -> UnitOutcome:
         """Apply ``unit`` to shard ``number`` or say why not; adds the changed wallets."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from actors.placement import shard_of_club
 from actors.store_memory_chain import MemoryStream
-from actors.store_memory_server import MemoryServer
+from actors.store_memory_pieces import MemoryPieces
 from actors.store_values import (
     LIVE_STREAM_MAX_ENTRIES,
     SESSION_KEY_PREFIX,
@@ -20,11 +20,8 @@ from actors.store_values import (
 _BEGINNING = "0-0"
 
 
-class MemoryReads:
+class MemoryReads(MemoryPieces):
     """The ReadModels and Inspection parts of the port."""
-
-    def __init__(self, server: MemoryServer) -> None:
-        self._server = server
 
     async def catalogue(self, chain_id: str) -> dict[str, bytes]:
         """See :meth:`actors.store.Catalogue.catalogue`."""
@@ -109,14 +106,6 @@ class MemoryReads:
         numbers = [one for one in kept if before is None or one < number_of(before)]
         newest = sorted(numbers, reverse=True)[:count]
         return tuple(StreamEntry(f"{number}-0", kept[number]) for number in newest)
-
-    async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
-        """See :meth:`actors.store.Inspection.trim`."""
-        kept = self._server.chain(chain_id).streams[name].entries
-        old = [number for number in kept if number < number_of(before)]
-        for number in old:
-            del kept[number]
-        return len(old)
 
     async def image(self, chain_id: str) -> ChainImage:
         """See :meth:`actors.store.Inspection.image`."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from actors.placement import shard_of_club
 from actors.redis_link import RedisLink
 from actors.store_keys import ChainKeys
+from actors.store_redis_pieces import RedisPieces
 from actors.store_values import (
     LIVE_STREAM_MAX_ENTRIES,
     SESSION_KEY_PREFIX,
@@ -14,6 +15,7 @@ from actors.store_values import (
     LiveEntry,
     StoredEntity,
     StreamEntry,
+    place_of,
     session_key,
 )
 from actors.store_wire import entity_of
@@ -25,11 +27,11 @@ _BEGINNING = "0-0"
 STREAM_FIELD = {ChainStream.LEDGER: b"t", ChainStream.OUTBOX: b"e"}
 
 
-class RedisReads:
+class RedisReads(RedisPieces):
     """The ReadModels and Inspection parts of the port."""
 
     def __init__(self, link: RedisLink, blocking: RedisLink) -> None:
-        self._link = link
+        super().__init__(link)
         self._blocking = blocking
 
     async def close(self) -> None:
@@ -80,8 +82,8 @@ class RedisReads:
             return int(length) >= LIVE_STREAM_MAX_ENTRIES
         if not first:
             return True
-        at = order_of(entry_id)
-        return not order_of(first[0][0].decode()) <= at <= order_of(last[0][0].decode())
+        at = place_of(entry_id)
+        return not place_of(first[0][0].decode()) <= at <= place_of(last[0][0].decode())
 
     async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
         """See :meth:`actors.store.ReadModels.session`."""
@@ -156,10 +158,6 @@ class RedisReads:
         end = "+" if before is None else f"({before}"
         found = await self._link.call("XREVRANGE", key, end, "-", "COUNT", count)
         return tuple(StreamEntry(i.decode(), fields[b"a"]) for i, fields in found)
-
-    async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
-        """See :meth:`actors.store.Inspection.trim`."""
-        return int(await self._link.call("XTRIM", ChainKeys(chain_id).of(name), "MINID", before))
 
     async def image(self, chain_id: str) -> ChainImage:
         """See :meth:`actors.store.Inspection.image`."""
@@ -253,12 +251,6 @@ class RedisReads:
             return {}
         values = await self._link.call("MGET", *map(key_of, names))
         return {name: v for name, v in zip(names, values, strict=True) if v is not None}
-
-
-def order_of(entry_id: str) -> tuple[int, int]:
-    """A stream id as numbers that compare. Raises ValueError on any other text."""
-    at_ms, _, number = entry_id.partition("-")
-    return int(at_ms), int(number)
 
 
 def _text_keys(stored: Mapping[bytes, bytes]) -> dict[str, bytes]:

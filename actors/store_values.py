@@ -29,6 +29,12 @@ def session_key(session_id: str) -> str:
     return SESSION_KEY_PREFIX + session_id
 
 
+def place_of(entry_id: str) -> tuple[int, int]:
+    """A stream's entry id as numbers that compare. Raises ValueError on any other text."""
+    at_ms, _, number = entry_id.partition("-")
+    return int(at_ms), int(number)
+
+
 class StoreError(Exception):
     """Base of this tree: StoreError > StoreUnavailableError > OutcomeUnknownError, and
     StoreError > ClubTakenError."""
@@ -266,3 +272,31 @@ class ChainImage:
     sessions: Mapping[str, str]
     ledger_until: str
     outbox_until: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShardsImage:
+    """Some shards of a chain at one instant, and the last entries of its streams then."""
+
+    entities: tuple[StoredEntity, ...]
+    ledger_until: str
+    outbox_until: str
+
+
+@dataclass(frozen=True, slots=True)
+class BalancesImage:
+    """Some balances at one instant, and the last entry of the ledger then."""
+
+    balances: Mapping[str, int]
+    ledger_until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some fields of a hash and where to go on; ``after`` None: that was the last page.
+
+    While a hash changes, a field may come twice; one that stays there is not missed.
+    """
+
+    fields: Mapping[str, str]
+    after: str | None

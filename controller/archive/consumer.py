@@ -12,8 +12,10 @@ import structlog
 
 from actors.clock import Clock
 from actors.store import ChainStream, Store, StoreUnavailableError, StreamEntry
-from controller.archive import deliveries, rows
+from controller.archive import deliveries, rewinding, rows
+from controller.archive.catching_up import CatchingUp, just_before
 from controller.archive.database import Archive
+from controller.archive.rewinding import Reached
 
 ENTRIES_PER_TRANSACTION: Final = 500
 STREAM_KEPT_MS: Final = 3_600_000
@@ -43,6 +45,7 @@ class ArchiveConsumer:
         self._store = store
         self._archive = archive
         self._clock = clock
+        self._catching_up = CatchingUp(store, archive, clock)
         self._stream_kept_ms = stream_kept_ms
         self._closed_kept_ms = closed_kept_ms
         self._steps = 0
@@ -74,28 +77,71 @@ class ArchiveConsumer:
                 continue
 
     async def _follow(self, chain_id: str, stream: ChainStream) -> int:
-        cursor = await self._archive.cursor(chain_id, stream)
-        moved = 0
-        while read := await self._store.stream(
-            chain_id, stream, after=cursor, count=ENTRIES_PER_TRANSACTION
-        ):
+        reached, read = await self._begin(chain_id, stream)
+        moved, odd = 0, False
+        while read:
             if stream is ChainStream.OUTBOX:
                 # Before the cursor passes what tells of them.
                 await self._take_sessions(chain_id, _sessions_of(read))
-            await self._archive.write(chain_id, stream, read, after=cursor)
-            cursor = read[-1].entry_id
+            odd |= await self._write(chain_id, stream, read, reached=reached)
+            reached = Reached(read[-1].entry_id)
             moved += len(read)
+            read = await self._read(chain_id, stream, after=reached.entry_id)
+        if odd:
+            await self._catching_up.fill_gaps(chain_id)
         if moved:
-            # An id begins with the millisecond the server wrote it in.
-            oldest_ms = max(0, int(cursor.partition("-")[0]) - self._stream_kept_ms)
-            if stream is ChainStream.OUTBOX:
-                oldest_ms = await self._webhooks_bound_ms(chain_id, oldest_ms)
-            await self._store.trim(chain_id, stream, before=f"{oldest_ms}-0")
+            await self._trim(chain_id, stream, reached)
         return moved
+
+    async def _begin(
+        self, chain_id: str, stream: ChainStream
+    ) -> tuple[Reached, Sequence[StreamEntry]]:
+        """Where to go on, and what follows; first of all the store has to be where we left it."""
+        reached = await self._archive.look(rewinding.reached, chain_id, stream)
+        if reached.entry_id == rows.BEGINNING:
+            return reached, await self._read(chain_id, stream, after=rows.BEGINNING)
+        read = await self._read(chain_id, stream, after=just_before(reached.entry_id))
+        if read and reached.is_at(read[0]):
+            return reached, read[1:] or await self._read(chain_id, stream, after=reached.entry_id)
+        found = await self._catching_up.look_back(chain_id, stream, reached)
+        await self._take_sessions(chain_id, found.session_ids)
+        return found.kept, await self._read(chain_id, stream, after=found.kept.entry_id)
+
+    async def _read(
+        self, chain_id: str, stream: ChainStream, *, after: str
+    ) -> Sequence[StreamEntry]:
+        return await self._store.stream(
+            chain_id, stream, after=after, count=ENTRIES_PER_TRANSACTION
+        )
+
+    async def _write(
+        self,
+        chain_id: str,
+        stream: ChainStream,
+        read: Sequence[StreamEntry],
+        *,
+        reached: Reached,
+    ) -> bool:
+        now_ms = self._clock.wall_ms()
+        after = reached.entry_id
+        written = await self._archive.write(chain_id, stream, read, after=after, now_ms=now_ms)
+        for row_id in written.conflicts:
+            log.error("archive_conflict", chain=chain_id, stream=stream.value, row=row_id)
+        for gap in written.gaps:
+            log.warning("archive_gap", chain=chain_id, source=gap.source_id, first=gap.first)
+        return bool(written.gaps)
+
+    async def _trim(self, chain_id: str, stream: ChainStream, reached: Reached) -> None:
+        # An id begins with the millisecond the server wrote it in. The entry at the cursor itself
+        # stays: by it the next step knows that the store has not gone back in time.
+        oldest_ms = max(0, int(reached.entry_id.partition("-")[0]) - self._stream_kept_ms)
+        if stream is ChainStream.OUTBOX:
+            oldest_ms = await self._webhooks_bound_ms(chain_id, oldest_ms)
+        await self._store.trim(chain_id, stream, before=f"{oldest_ms}-0")
 
     async def _webhooks_bound_ms(self, chain_id: str, oldest_ms: int) -> int:
         """What webhooks have not read yet stays, but not for ever if nobody sends them."""
-        follower = await self._archive.transact(deliveries.cursor, chain_id)
+        follower = await self._archive.look(deliveries.cursor, chain_id)
         if follower == rows.BEGINNING:
             return oldest_ms
         patience_ms = max(0, oldest_ms - WEBHOOKS_WAITED_FOR_MS)
@@ -106,7 +152,8 @@ class ArchiveConsumer:
         for first in range(0, len(session_ids), ENTRIES_PER_TRANSACTION):
             part = session_ids[first : first + ENTRIES_PER_TRANSACTION]
             if closed := await self._store.closed_among(chain_id, part):
-                await self._archive.write_sessions(chain_id, closed)
+                now_ms = self._clock.wall_ms()
+                await self._archive.write_sessions(chain_id, closed, now_ms=now_ms)
 
     async def _sweep(self, chain_id: str) -> None:
         """Compare ids: take what no event told of, and let go of what was closed long ago."""

@@ -3,21 +3,22 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Engine, LargeBinary, Table, insert, select
+from sqlalchemy import Column, Connection, Engine, LargeBinary, Table, func, insert, select
 
+from actors.store import place_of
 from controller.archive import tables
 
 ROWS_PER_PART: Final = 500
-COPIED: Final = tuple(tables.metadata.sorted_tables)
+COPIED: Final = tuple(
+    table for table in tables.metadata.sorted_tables if table is not tables.account_totals
+)
+"""What accounts come to follows from their entries."""
 Rows = list[dict[str, Any]]
 
 
 def chain_rows(engine: Engine, chain_id: str) -> Iterator[tuple[str, Rows]]:
     """(table name, rows as JSON values), all as of one instant, in bounded parts."""
-    isolated = engine
-    if engine.dialect.name != "sqlite":
-        isolated = engine.execution_options(isolation_level="REPEATABLE READ")
-    with isolated.begin() as connection:
+    with engine.begin() as connection:
         for table in COPIED:
             query = select(*_copied(table)).where(table.c.chain_id == chain_id)
             query = query.order_by(*table.primary_key)
@@ -30,6 +31,16 @@ def write_rows(connection: Connection, table_name: str, rows: Rows) -> None:
     """Insert rows that :func:`chain_rows` gave."""
     table = tables.metadata.tables[table_name]
     connection.execute(insert(table), [_stored(table, row) for row in rows])
+
+
+def add_up(connection: Connection, chain_id: str) -> None:
+    """Work out what accounts come to, when all entries of a chain are there."""
+    entries, totals = tables.entries, tables.account_totals
+    amount = func.sum(entries.c.amount_minor)
+    summed = select(entries.c.chain_id, entries.c.account, amount)
+    summed = summed.where(entries.c.chain_id == chain_id)
+    summed = summed.group_by(entries.c.chain_id, entries.c.account)
+    connection.execute(insert(totals).from_select(list(totals.columns), summed))
 
 
 def holds_chain(connection: Connection, chain_id: str) -> bool:
@@ -55,7 +66,11 @@ def _plain(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _stored(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     blobs = _blobs(table)
-    return {name: value.encode() if name in blobs else value for name, value in row.items()}
+    stored = {name: value.encode() if name in blobs else value for name, value in row.items()}
+    if "place_ms" in table.c and "place_ms" not in stored:
+        # A backup of a release that did not write places down.
+        stored["place_ms"], stored["place_no"] = place_of(stored["entry_id"])
+    return stored
 
 
 def _blobs(table: Table) -> Sequence[str]:

@@ -9,13 +9,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from actors.store import ChainStream, StoredEntity, StreamEntry
-from controller.archive import copying, rows, tables
-
-BUSY_TIMEOUT_SECONDS = 30
+from controller.archive import copying, engines, rows, tables, writing
+from controller.archive.writing import Written
 
 _P = ParamSpec("_P")
 _Result = TypeVar("_Result")
@@ -30,66 +30,76 @@ class Archive:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._readers = engines.readers_of(engine)
 
     async def cursor(self, chain_id: str, stream: ChainStream) -> str:
         """Up to which entry the archive holds this stream; ``0-0`` for nothing."""
-        return await self.transact(rows.cursor, chain_id, stream)
+        return await self.look(rows.cursor, chain_id, stream)
 
     async def write(
-        self, chain_id: str, stream: ChainStream, read: Sequence[StreamEntry], *, after: str
-    ) -> None:
+        self,
+        chain_id: str,
+        stream: ChainStream,
+        read: Sequence[StreamEntry],
+        *,
+        after: str,
+        now_ms: int = 0,
+    ) -> Written:
         """Add entries that follow ``after`` and move the cursor to the last one, or do neither.
 
-        Raises ArchiveError if the cursor is not ``after`` any more: somebody else is archiving.
+        Other content under an archived id is set aside and told. Raises ArchiveError if the
+        cursor is not ``after`` any more: somebody else is archiving.
         """
-        await self.transact(rows.write_entries, chain_id, stream, read=read, after=after)
+        return await self.transact(
+            writing.write_entries, chain_id, stream, read=read, after=after, now_ms=now_ms
+        )
 
-    async def write_sessions(self, chain_id: str, closed: Sequence[StoredEntity]) -> None:
+    async def write_sessions(
+        self, chain_id: str, closed: Sequence[StoredEntity], *, now_ms: int = 0
+    ) -> None:
         """Add closed sessions; one that is there gives way to a newer version only."""
-        await self.transact(rows.write_sessions, chain_id, closed)
+        await self.transact(writing.write_sessions, chain_id, closed, now_ms=now_ms)
 
     async def archived_among(self, chain_id: str, session_ids: Sequence[str]) -> set[str]:
         """Which of these sessions are archived, in any version."""
-        return await self.transact(rows.session_ids, chain_id, session_ids)
+        return await self.look(rows.session_ids, chain_id, session_ids)
 
     async def closed_before(self, chain_id: str, closed_ids: Sequence[str], at_ms: int) -> set[str]:
         """Which of these sessions are archived and were closed before an instant."""
-        return await self.transact(rows.closed_before, chain_id, closed_ids, at_ms=at_ms)
+        return await self.look(rows.closed_before, chain_id, closed_ids, at_ms=at_ms)
 
-    async def transactions(self, chain_id: str) -> list[StreamEntry]:
-        """Every archived transaction, oldest first."""
-        return await self.transact(rows.documents, tables.transactions, chain_id)
+    async def transactions(
+        self, chain_id: str, *, after: str = rows.BEGINNING, count: int | None = None
+    ) -> list[StreamEntry]:
+        """Archived transactions after a place, oldest first; all of them without ``count``."""
+        return await self.look(
+            rows.documents, tables.transactions, chain_id, after=after, count=count
+        )
 
-    async def events(self, chain_id: str) -> list[StreamEntry]:
-        """Every archived event, oldest first."""
-        return await self.transact(rows.documents, tables.events, chain_id)
+    async def events(
+        self, chain_id: str, *, after: str = rows.BEGINNING, count: int | None = None
+    ) -> list[StreamEntry]:
+        """Archived events after a place, oldest first; all of them without ``count``."""
+        return await self.look(rows.documents, tables.events, chain_id, after=after, count=count)
 
     async def sessions(self, chain_id: str) -> list[StoredEntity]:
         """Every archived session; ``key`` is the session id."""
-        return await self.transact(rows.sessions, chain_id)
+        return await self.look(rows.sessions, chain_id)
 
     async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
         """One archived session's final document."""
-        return await self.transact(rows.session, chain_id, session_id)
-
-    async def account_sums(self, chain_id: str) -> tuple[str, dict[str, int]]:
-        """(the ledger's cursor, account -> sum of the entries archived up to it)."""
-        return await self.transact(rows.account_sums, chain_id)
-
-    async def transactions_of(self, chain_id: str, session_ids: Sequence[str]) -> list[StreamEntry]:
-        """Archived transactions of these sessions."""
-        return await self.transact(rows.transactions_of, chain_id, session_ids)
+        return await self.look(rows.session, chain_id, session_id)
 
     async def sessions_after(
         self, chain_id: str, session_id: str, *, count: int
     ) -> list[StoredEntity]:
         """Archived sessions in the order of their ids, from after one on."""
-        return await self.transact(rows.sessions_after, chain_id, session_id, count=count)
+        return await self.look(rows.sessions_after, chain_id, session_id, count=count)
 
     def chain_rows(self, chain_id: str) -> Iterator[tuple[str, copying.Rows]]:
         """Every row of a chain as of one instant, for a backup; blocks. Raises ArchiveError."""
         with _translated():
-            yield from copying.chain_rows(self._engine, chain_id)
+            yield from copying.chain_rows(self._readers, chain_id)
 
     @contextmanager
     def filling(self, chain_ids: Sequence[str]) -> Iterator[Callable[[str, copying.Rows], None]]:
@@ -102,6 +112,8 @@ class Archive:
                 if copying.holds_chain(connection, chain_id):
                     raise ArchiveError(f"the archive holds rows of {chain_id} already")
             yield partial(copying.write_rows, connection)
+            for chain_id in chain_ids:
+                copying.add_up(connection, chain_id)
 
     def close(self) -> None:
         """Free connections."""
@@ -114,9 +126,26 @@ class Archive:
         **kwargs: _P.kwargs,
     ) -> _Result:
         """Do ``work`` in one SQL transaction, in a worker thread."""
+        return await self._in_thread(self._engine, work, *args, **kwargs)
 
+    async def look(
+        self,
+        work: Callable[Concatenate[Connection, _P], _Result],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _Result:
+        """Do ``work``, which only reads, as of one instant; it keeps no writer waiting."""
+        return await self._in_thread(self._readers, work, *args, **kwargs)
+
+    async def _in_thread(
+        self,
+        engine: Engine,
+        work: Callable[Concatenate[Connection, _P], _Result],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _Result:
         def run() -> _Result:
-            with _translated(), self._engine.begin() as connection:
+            with _translated(), engine.begin() as connection:
                 return work(connection, *args, **kwargs)
 
         return await asyncio.to_thread(run)
@@ -125,34 +154,30 @@ class Archive:
 def open_archive(url: str) -> Archive:
     """Open and bring to the newest shape. SQLite and PostgreSQL URLs. Raises ArchiveError."""
     with _translated():
-        engine = create_engine(url, connect_args=_connect_args(url))
-        if engine.dialect.name == "sqlite":
-            _prepare_sqlite(engine)
-        with engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        engine = _engine(url)
+        try:
+            _upgrade(engine)
+        except BaseException:
+            engine.dispose()
+            raise
     return Archive(engine)
 
 
-def _connect_args(url: str) -> dict[str, object]:
-    return {"timeout": BUSY_TIMEOUT_SECONDS} if url.startswith("sqlite") else {}
+def _engine(url: str) -> Engine:
+    try:
+        return engines.engine_of(url)
+    except ValueError as error:
+        # A port that is no number; the text it is quoted from may hold a password.
+        raise ArchiveError("archive: not a database URL") from error
 
 
-def _prepare_sqlite(engine: Engine) -> None:
-    """Durable commits, and transactions that take the write lock when they begin."""
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: object, _record: object) -> None:
-        # The driver would begin transactions of its own, too late and not for reads.
-        connection.isolation_level = None  # type: ignore[attr-defined]
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")  # type: ignore[attr-defined]
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _upgrade(engine: Engine) -> None:
+    with engines.changers_of(engine).begin() as connection:
+        engines.take_turns(connection)
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 @contextmanager
@@ -161,5 +186,5 @@ def _translated() -> Iterator[None]:
         yield
     except rows.ConflictError as error:
         raise ArchiveError(str(error)) from error
-    except (ArgumentError, DBAPIError, ImportError) as error:
+    except (ArgumentError, CommandError, DBAPIError, ImportError) as error:
         raise ArchiveError(f"archive: {error}") from error

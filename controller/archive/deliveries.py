@@ -110,6 +110,13 @@ def _move(connection: Connection, chain_id: str, *, after: str, to: str) -> None
     connection.execute(insert(table).values(chain_id=chain_id, stream=FOLLOWER, entry_id=to))
 
 
+def turn_back(connection: Connection, chain_id: str, entry_id: str) -> None:
+    """Let letters be written from an earlier entry on."""
+    table = tables.cursors
+    where = (table.c.chain_id == chain_id, table.c.stream == FOLLOWER)
+    connection.execute(update(table).where(*where).values(entry_id=entry_id))
+
+
 def due(
     connection: Connection, chain_id: str, webhook_id: str, *, now_ms: int, limit: int
 ) -> list[Letter]:

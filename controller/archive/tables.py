@@ -1,10 +1,29 @@
 """The archive's tables. ``document`` is what the store held, to the byte."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
 
 metadata = MetaData()
 # SQLite numbers rows by itself in a column of exactly this type only.
 _LONG = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _place() -> tuple[Column[int], Column[int]]:
+    """The numbers of an ``entry_id``, which compare as entries follow each other."""
+    return (
+        Column("place_ms", BigInteger, nullable=False),
+        Column("place_no", BigInteger, nullable=False),
+    )
+
 
 cursors = Table(
     "cursors",
@@ -12,6 +31,8 @@ cursors = Table(
     Column("chain_id", String(64), primary_key=True),
     Column("stream", String(16), primary_key=True),
     Column("entry_id", String(48), nullable=False),
+    # Of the entry's payload. A store that has another one there, or none, went back in time.
+    Column("digest", String(64)),
 )
 
 transactions = Table(
@@ -26,6 +47,8 @@ transactions = Table(
     Column("segment_index", Integer),
     Column("step_index", Integer),
     Column("document", LargeBinary, nullable=False),
+    *_place(),
+    Index("transactions_by_place", "chain_id", "place_ms", "place_no"),
     Index("transactions_by_time", "chain_id", "at_ms"),
     Index("transactions_by_session", "chain_id", "session_id"),
 )
@@ -41,6 +64,15 @@ entries = Table(
     Index("entries_by_account", "chain_id", "account"),
 )
 
+account_totals = Table(
+    "account_totals",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("account", String(200), primary_key=True),
+    # The sum of the account's rows in ``entries``, kept by whoever adds or takes away rows.
+    Column("amount_minor", BigInteger, nullable=False),
+)
+
 events = Table(
     "events",
     metadata,
@@ -53,6 +85,8 @@ events = Table(
     Column("kind", String(48), nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    *_place(),
+    Index("events_by_place", "chain_id", "place_ms", "place_no"),
     Index("events_by_time", "chain_id", "club_id", "at_ms"),
     Index("events_by_session", "chain_id", "session_id"),
 )
@@ -97,4 +131,44 @@ deliveries = Table(
     Column("reason", String(120), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Index("deliveries_by_source", "chain_id", "webhook_id", "status", "source_id", "number"),
+)
+
+rewinds = Table(
+    "rewinds",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("stream", String(16), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("noted_at_ms", BigInteger, nullable=False),
+    Column("kept_entry_id", String(48), nullable=False),
+    Column("lost_entry_id", String(48), nullable=False),
+    Column("rows", Integer, nullable=False),
+)
+
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("number", _LONG, primary_key=True, autoincrement=True),
+    Column("chain_id", String(64), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("cause", String(16), nullable=False),
+    Column("row_id", String(320), nullable=False),
+    Column("entry_id", String(48), nullable=False),
+    Column("session_id", String(64)),
+    Column("noted_at_ms", BigInteger, nullable=False),
+    Column("settled", String(16)),
+    Column("document", LargeBinary, nullable=False),
+    Index("set_aside_by_cause", "chain_id", "source", "cause", "settled", "number"),
+)
+
+gaps = Table(
+    "gaps",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    # A source of events, or the name of a stream whose entries were trimmed unread.
+    Column("source_id", String(80), primary_key=True),
+    Column("first", String(48), primary_key=True),
+    Column("last", String(48), nullable=False),
+    Column("noted_at_ms", BigInteger, nullable=False),
+    Column("lost", Boolean, nullable=False),
 )

@@ -54,14 +54,6 @@ def segments_are_what_was_posted(books: Books) -> Iterator[Row]:
                 yield Row("segment amount", subject, str(segment.amount_minor), str(found))
 
 
-def transactions_have_sessions(books: Books) -> Iterator[Row]:
-    """A transaction of a session is of one that exists, or existed."""
-    for transaction in books.transactions:
-        session_id = transaction.get("session_id")
-        if session_id is not None and session_id not in books.states:
-            yield Row("transaction of a session", transaction["id"], session_id, "no such session")
-
-
 def receipts_add_up(books: Books) -> Iterator[Row]:
     """Lines sum to segments, segments to the receipt, and the receipt to the session."""
     for session_id, document in books.closed.items():
@@ -89,45 +81,33 @@ def _receipt_rows(session_id: str, state: SessionState, receipt: Document) -> It
             yield Row("receipt lines", subject, str(segment["amount_minor"]), str(lines_minor))
 
 
-def claims_are_of_started_sessions(books: Books) -> Iterator[Row]:
-    """``playing/<player>`` is held by a started session of that player."""
-    for name, holder in books.image.claims.items():
-        kind, _, player_id = name.partition("/")
-        if kind != "playing":
-            continue
-        state = books.states.get(holder)
-        if state is None or state.status is not SessionStatus.STARTED:
-            found = "no such session" if state is None else state.status.value
-            yield Row("claim", name, f"{holder} STARTED", found)
-        elif state.player_id != player_id:
-            yield Row("claim", name, player_id, str(state.player_id))
-
-
 def pcs_are_held_by_the_living(books: Books) -> Iterator[Row]:
     """A PC shows a session that is open and on it; no PC has two started sessions."""
     for pc_id, pc in books.pcs.items():
         session_id = pc["target"].get("session_id")
         if session_id is None:
             continue
-        state = books.states.get(session_id) if session_id in books.open_ids else None
+        state = books.states.get(session_id) if session_id in books.versions else None
         if state is None:
             yield Row("pc", pc_id, "free", f"held by {session_id}, which is not open")
         elif state.pc_id != pc_id:
             yield Row("pc", pc_id, f"free: {session_id} is on {state.pc_id}", "held by it")
-    started = [books.states[s] for s in books.open_ids if s in books.states]
+    started = [books.states[s] for s in books.versions if s in books.states]
     counts = Counter(s.pc_id for s in started if s.status is SessionStatus.STARTED)
     for pc_id, count in counts.items():
         if count > 1:
             yield Row("pc", pc_id, "one started session", str(count))
 
 
-def sessions_are_indexed(books: Books) -> Iterator[Row]:
-    """Every session can be found by its id, in one place."""
-    for session_id in sorted(books.open_ids):
-        if session_id not in books.image.sessions:
-            yield Row("session index", session_id, "indexed", "missing")
-        if session_id in books.closed:
-            yield Row("session", session_id, "open or closed", "both")
-    for session_id in books.image.sessions:
-        if session_id not in books.states:
-            yield Row("session index", session_id, "a session", "none")
+def claim_is_of_a_started_session(
+    name: str, holder: str, state: SessionState | None
+) -> Iterator[Row]:
+    """``playing/<player>`` is held by a started session of that player."""
+    kind, _, player_id = name.partition("/")
+    if kind != "playing":
+        return
+    if state is None or state.status is not SessionStatus.STARTED:
+        found = "no such session" if state is None else state.status.value
+        yield Row("claim", name, f"{holder} STARTED", found)
+    elif state.player_id != player_id:
+        yield Row("claim", name, player_id, str(state.player_id))

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from actors.clock import SystemClock
 from actors.store import Store, StoreError
 from controller.archive import Archive, ArchiveError
+from controller.verify.history import ArchiveBehindError
 from controller.verify.report import Report
-from controller.verify.watch import ArchiveBehindError, BooksWatch
+from controller.verify.watch import BooksWatch
 
 METRICS_SNAPSHOT: Final = "metrics:archive"
 ROWS_LOGGED_MAX: Final = 20

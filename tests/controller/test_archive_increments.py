@@ -117,7 +117,7 @@ async def test_events_are_not_passed_before_their_sessions_are_archived(
     await play(shard, "s1")
     before = await archive.cursor(CHAIN, ChainStream.OUTBOX)
 
-    async def refuse(chain_id: str, closed: Sequence[StoredEntity]) -> None:
+    async def refuse(chain_id: str, closed: Sequence[StoredEntity], *, now_ms: int) -> None:
         raise ArchiveError("the disk is full")
 
     with monkeypatch.context() as patched:

@@ -20,8 +20,9 @@ EMPTY_NAMES = frozenset({"util", "utils", "helper", "helpers", "manager", "commo
 UNFINISHED = re.compile(
     r"\b(?:T[O]DO|FIX[M]E|X{3}|Not[I]mplementedError)\b|pytest\.(?:skip|xfail)|mark\.(?:skip|xfail)"
 )
-PORT_IMPORTERS_MAX = {"ray": 5, "redis": 3, "gmqtt": 1, "prometheus_client": 3, "sqlalchemy": 8}
-"""Packages behind a port, and how many modules may import each."""
+PORT_IMPORTERS_MAX = {"ray": 5, "redis": 3, "gmqtt": 1, "prometheus_client": 3, "sqlalchemy": 10}
+"""Packages behind a port, and how many modules may import each; steps between shapes of the
+archive are written once and counted apart."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -134,8 +135,15 @@ def test_nothing_is_left_unfinished() -> None:
 @pytest.mark.parametrize("package", sorted(PORT_IMPORTERS_MAX))
 def test_a_package_behind_a_port_stays_there(package: str) -> None:
     """Each of these could be replaced by rewriting the few modules that import it."""
-    importers = [shown(path) for path in sources(*ROOMS) if package in imported_packages(path)]
+    modules = [path for path in sources(*ROOMS) if "versions" not in path.parts]
+    importers = [shown(path) for path in modules if package in imported_packages(path)]
     assert len(importers) <= PORT_IMPORTERS_MAX[package], importers
+
+
+def test_only_the_archive_knows_sql() -> None:
+    """What others ask of the database has a name there."""
+    importers = [shown(path) for path in sources(*ROOMS) if "sqlalchemy" in imported_packages(path)]
+    assert [one for one in importers if not one.startswith("controller/archive/")] == []
 
 
 def test_every_test_file_has_a_name_of_its_own() -> None:

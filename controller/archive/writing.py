@@ -1,0 +1,309 @@
+"""What the consumer writes, on one open SQL connection; the caller owns the transaction."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, TypeAlias
+
+import orjson
+from sqlalchemy import Connection, Table, and_, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from actors.store import ChainStream, StoredEntity, StreamEntry, place_of
+from controller.archive import tables
+from controller.archive.gaps import Gap, note_gaps
+from controller.archive.rows import (
+    BEGINNING,
+    ConflictError,
+    Row,
+    at_cursor,
+    cursor,
+    parts,
+    sessions,
+)
+from schemas.events import source_of
+
+CONFLICT: Final = "conflict"
+REWIND: Final = "rewind"
+SESSIONS: Final = "sessions"
+
+_Key: TypeAlias = tuple[Any, ...]
+_Parsed: TypeAlias = dict[_Key, tuple[StreamEntry, Row]]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was odd about a batch. ``conflicts`` are ids that came with other content than is
+    archived under them; ``gaps`` are events that should have come before and did not."""
+
+    conflicts: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+
+def digest_of(payload: bytes) -> str:
+    """What a cursor remembers of the entry it stands on."""
+    return sha256(payload).hexdigest()
+
+
+def write_entries(
+    connection: Connection,
+    chain_id: str,
+    stream: ChainStream,
+    *,
+    read: Sequence[StreamEntry],
+    after: str,
+    now_ms: int,
+) -> Written:
+    """Insert what is new and move the cursor from ``after`` to the last entry.
+
+    What is archived already is passed over; other content under an archived id is set aside.
+    """
+    if not read:
+        return Written()
+    _move_cursor(connection, chain_id, stream, before=after, to=read[-1])
+    if stream is ChainStream.LEDGER:
+        return _write_transactions(connection, chain_id, read, now_ms=now_ms)
+    return write_events(connection, chain_id, read, now_ms=now_ms)
+
+
+def _move_cursor(
+    connection: Connection, chain_id: str, stream: ChainStream, *, before: str, to: StreamEntry
+) -> None:
+    values = {"entry_id": to.entry_id, "digest": digest_of(to.payload)}
+    where = (*at_cursor(chain_id, stream), tables.cursors.c.entry_id == before)
+    moved = connection.execute(update(tables.cursors).where(*where).values(values))
+    if moved.rowcount == 1:
+        return
+    if before != BEGINNING or cursor(connection, chain_id, stream) != BEGINNING:
+        raise ConflictError(f"another consumer moved the cursor of {chain_id} {stream}")
+    connection.execute(
+        insert(tables.cursors).values(chain_id=chain_id, stream=stream.value, **values)
+    )
+
+
+def _write_transactions(
+    connection: Connection, chain_id: str, read: Sequence[StreamEntry], *, now_ms: int
+) -> Written:
+    parsed = [(entry, orjson.loads(entry.payload)) for entry in read]
+    known = {
+        (transaction_id,): document
+        for transaction_id, document in _known_transactions(
+            connection, chain_id, {transaction["id"] for _, transaction in parsed}
+        )
+    }
+    keyed = [((transaction["id"],), entry, transaction) for entry, transaction in parsed]
+    fresh, conflicts = _sorted_out(keyed, known)
+    _insert(connection, tables.transactions, [_transaction(chain_id, *one) for one in fresh])
+    sides = [
+        {
+            "chain_id": chain_id,
+            "transaction_id": transaction["id"],
+            "number": number,
+            "account": side["account"],
+            "amount_minor": side["amount_minor"],
+        }
+        for _, transaction in fresh
+        for number, side in enumerate(transaction["entries"])
+    ]
+    _insert(connection, tables.entries, sides)
+    sums: Counter[str] = Counter()
+    for side in sides:
+        sums[side["account"]] += side["amount_minor"]
+    add_to_totals(connection, chain_id, sums)
+    return _set_aside(connection, chain_id, conflicts, source=ChainStream.LEDGER, now_ms=now_ms)
+
+
+def _known_transactions(
+    connection: Connection, chain_id: str, ids: Iterable[str]
+) -> Iterable[tuple[str, bytes]]:
+    table = tables.transactions
+    query = select(table.c.transaction_id, table.c.document).where(table.c.chain_id == chain_id)
+    for some in parts(sorted(ids)):
+        for transaction_id, document in connection.execute(
+            query.where(table.c.transaction_id.in_(some))
+        ):
+            yield transaction_id, bytes(document)
+
+
+def _transaction(chain_id: str, entry: StreamEntry, transaction: Mapping[str, Any]) -> Row:
+    return {
+        "chain_id": chain_id,
+        "transaction_id": transaction["id"],
+        "at_ms": transaction["at_ms"],
+        "kind": transaction["kind"],
+        "session_id": transaction.get("session_id"),
+        "segment_index": transaction.get("segment_index"),
+        "step_index": transaction.get("step_index"),
+        **_placed(entry),
+    }
+
+
+def write_events(
+    connection: Connection, chain_id: str, read: Sequence[StreamEntry], *, now_ms: int
+) -> Written:
+    """Insert events that are new; says which should have come before them."""
+    documents = [(entry, orjson.loads(entry.payload)) for entry in read]
+    keyed = [((source_of(one), one["event"]["seq"]), entry, one) for entry, one in documents]
+    keys = {key for key, _, _ in keyed}
+    before = {(source, seq - 1) for source, seq in keys if seq > 1} - keys
+    known = dict(_known_events(connection, chain_id, keys | before))
+    fresh, conflicts = _sorted_out(keyed, known)
+    rows = [_event(chain_id, entry, document) for entry, document in fresh]
+    _insert(connection, tables.events, rows)
+    gaps = note_gaps(connection, chain_id, before - known.keys(), now_ms=now_ms)
+    source = ChainStream.OUTBOX
+    found = _set_aside(connection, chain_id, conflicts, source=source, now_ms=now_ms)
+    return Written(found.conflicts, gaps)
+
+
+def _known_events(
+    connection: Connection, chain_id: str, keys: Iterable[tuple[str, int]]
+) -> Iterable[tuple[_Key, bytes]]:
+    table = tables.events
+    query = select(table.c.source_id, table.c.seq, table.c.document)
+    query = query.where(table.c.chain_id == chain_id)
+    for some in parts(sorted(keys)):
+        among = tuple_(table.c.source_id, table.c.seq).in_(some)
+        for source_id, seq, document in connection.execute(query.where(among)):
+            yield (source_id, seq), bytes(document)
+
+
+def _event(chain_id: str, entry: StreamEntry, document: Mapping[str, Any]) -> Row:
+    event = document["event"]
+    return {
+        "chain_id": chain_id,
+        "source_id": source_of(document),
+        "seq": event["seq"],
+        "club_id": event["club_id"],
+        "session_id": event.get("session_id"),
+        "kind": event["kind"],
+        "at_ms": event["at_ms"],
+        **_placed(entry),
+    }
+
+
+def _placed(entry: StreamEntry) -> Row:
+    place_ms, place_no = place_of(entry.entry_id)
+    place = {"entry_id": entry.entry_id, "place_ms": place_ms, "place_no": place_no}
+    return {**place, "document": entry.payload}
+
+
+def _sorted_out(
+    keyed: Iterable[tuple[_Key, StreamEntry, Row]], known: Mapping[_Key, bytes]
+) -> tuple[list[tuple[StreamEntry, Row]], list[tuple[_Key, StreamEntry, Row]]]:
+    """(what is new, what says other things than what is known by its key)."""
+    fresh: _Parsed = {}
+    conflicts = []
+    for key, entry, document in keyed:
+        held = known.get(key)
+        if held is None and key in fresh:
+            held = fresh[key][0].payload
+        if held is None:
+            fresh[key] = (entry, document)
+        elif held != entry.payload:
+            conflicts.append((key, entry, document))
+    return list(fresh.values()), conflicts
+
+
+def _set_aside(
+    connection: Connection,
+    chain_id: str,
+    conflicts: Sequence[tuple[_Key, StreamEntry, Row]],
+    *,
+    source: str,
+    now_ms: int,
+) -> Written:
+    rows = [
+        {
+            "chain_id": chain_id,
+            "source": source,
+            "cause": CONFLICT,
+            "row_id": "/".join(map(str, key)),
+            "entry_id": entry.entry_id,
+            "session_id": document.get("event", document).get("session_id"),
+            "noted_at_ms": now_ms,
+            "document": entry.payload,
+        }
+        for key, entry, document in conflicts
+    ]
+    _insert(connection, tables.set_aside, rows)
+    return Written(tuple(row["row_id"] for row in rows))
+
+
+def add_to_totals(connection: Connection, chain_id: str, sums: Mapping[str, int]) -> None:
+    """Keep what accounts come to beside the entries that make it up."""
+    rows = [
+        {"chain_id": chain_id, "account": account, "amount_minor": amount_minor}
+        for account, amount_minor in sorted(sums.items())
+    ]
+    if not rows:
+        return
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    table = tables.account_totals
+    new = dialect.insert(table)
+    added = {"amount_minor": table.c.amount_minor + new.excluded.amount_minor}
+    key = [table.c.chain_id, table.c.account]
+    connection.execute(new.on_conflict_do_update(index_elements=key, set_=added), rows)
+
+
+def write_sessions(
+    connection: Connection, chain_id: str, closed: Sequence[StoredEntity], *, now_ms: int
+) -> None:
+    """Insert closed sessions, or replace an older version.
+
+    Of two that say different things in one version the store's is the one that lasted.
+    """
+    ids = [stored.key for stored in closed]
+    known = {stored.key: stored for stored in sessions(connection, chain_id, ids)}
+    table = tables.sessions
+    for stored in closed:
+        held = known.get(stored.key)
+        if held is None:
+            connection.execute(insert(table).values(_session_row(chain_id, stored)))
+            continue
+        if held.version > stored.version or held == stored:
+            continue
+        if held.version == stored.version:
+            set_session_aside(connection, chain_id, held, now_ms=now_ms)
+        where = and_(table.c.chain_id == chain_id, table.c.session_id == stored.key)
+        connection.execute(update(table).where(where).values(_session_row(chain_id, stored)))
+
+
+def set_session_aside(
+    connection: Connection, chain_id: str, held: StoredEntity, *, now_ms: int
+) -> None:
+    """Keep the final document of a session that, in the store, ended otherwise or not at all."""
+    row = {
+        "chain_id": chain_id,
+        "source": SESSIONS,
+        "cause": REWIND,
+        "row_id": held.key,
+        "entry_id": BEGINNING,
+        "session_id": held.key,
+        "noted_at_ms": now_ms,
+        "document": held.blob,
+    }
+    connection.execute(insert(tables.set_aside).values(row))
+
+
+def _session_row(chain_id: str, stored: StoredEntity) -> Row:
+    document = orjson.loads(stored.blob)
+    state, receipt = document["state"], document["receipt"]
+    same = ("club_id", "player_id", "pc_id", "zone_id", "status", "ended_reason", "currency")
+    instants = ("planned_start_at_ms", "actual_start_at_ms", "actual_end_at_ms")
+    return {
+        "chain_id": chain_id,
+        "session_id": stored.key,
+        "version": stored.version,
+        "closed_at_ms": receipt["issued_at_ms"],
+        "total_minor": receipt["total_minor"],
+        "bonus_minor": receipt["bonus_minor"],
+        "document": stored.blob,
+        **{name: state[name] for name in (*same, *instants)},
+    }
+
+
+def _insert(connection: Connection, table: Table, values: list[Row]) -> None:
+    if values:
+        connection.execute(insert(table), values)

@@ -1,0 +1,183 @@
+"""One chain checked piece by piece, so that its size never has to fit into memory.
+
+Each piece is read from the store at one instant, together with the last entries of its streams
+then, and held against history up to just these entries.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Final, TypeVar
+
+import orjson
+
+from actors.store import SESSION_KEY_PREFIX, SHARD_COUNT, Store, StoredEntity, session_key
+from billing_core.session import SessionState, SessionStatus
+from billing_core.stored import StoredValueError, session_from_dict
+from controller.verify import money, sessions
+from controller.verify.books import Books, Row, books_of
+from controller.verify.history import History
+
+ACCOUNTS_PER_PIECE: Final = 5_000
+SHARDS_PER_PIECE: Final = 8
+SESSIONS_PER_PIECE: Final = 500
+_T = TypeVar("_T")
+
+
+class ChainCheck:
+    """Checks of one chain as it is now. Counts what it looked at as it goes.
+
+    All methods raise StoreError, ArchiveError and ArchiveBehindError.
+    """
+
+    def __init__(self, store: Store, chain_id: str, history: History) -> None:
+        self._store = store
+        self._chain_id = chain_id
+        self._history = history
+        self.accounts = 0
+        self.sessions = 0
+        self.transactions = 0
+        self.events = 0
+        self._playing: dict[str, str | None] = {}
+        self.sources: set[str] = set()
+        """PCs and clubs that were seen."""
+
+    async def balances(self) -> AsyncIterator[Row]:
+        """Every account, of the archive and of the store, is the sum of its entries."""
+        odd: list[Row] = []
+        async for accounts in self._accounts():
+            before = await self._history.archived_totals(accounts)
+            image = await self._store.balances_image(self._chain_id, accounts)
+            expected = await self._history.brought_up(before, accounts, image.ledger_until)
+            odd += money.balances_are_sums(expected.sums, image.balances, accounts)
+            self.accounts += len(image.balances)
+        for row in (*odd, *money.currencies_sum_to_zero(odd)):
+            yield row
+
+    async def _accounts(self) -> AsyncIterator[Sequence[str]]:
+        last = ""
+        while some := await self._history.accounts_after(last, count=ACCOUNTS_PER_PIECE):
+            yield some
+            last = some[-1]
+        after: str | None = None
+        while True:
+            page = await self._store.accounts_page(self._chain_id, after)
+            known = await self._history.archived_totals(list(page.fields))
+            yield [account for account in page.fields if account not in known.sums]
+            if (after := page.after) is None:
+                return
+
+    async def shards(self) -> AsyncIterator[Row]:
+        """What runs: every PC, every open session and its money."""
+        for numbers in _parts(range(SHARD_COUNT), SHARDS_PER_PIECE):
+            image = await self._store.shards_image(self._chain_id, numbers)
+            books = books_of(image.entities)
+            self.sources |= books.told.keys() - set(map(session_key, books.versions))
+            self._playing |= {
+                session_id: state.player_id
+                for session_id, state in books.states.items()
+                if state.status is SessionStatus.STARTED
+            }
+            for row in sessions.pcs_are_held_by_the_living(books):
+                yield row
+            async for row in self._looked_up(books):
+                yield row
+            until = image.ledger_until, image.outbox_until
+            for entities in _parts(image.entities, SESSIONS_PER_PIECE):
+                async for row in self._piece(books_of(entities), until):
+                    yield row
+
+    async def _looked_up(self, books: Books) -> AsyncIterator[Row]:
+        """Every open session can be found by its id, in one place."""
+        for ids in _parts(sorted(books.versions), SESSIONS_PER_PIECE):
+            indexed = await self._store.indexed(self._chain_id, ids)
+            for session_id in ids:
+                if session_id not in indexed:
+                    yield Row("session index", session_id, "indexed", "missing")
+            for closed in await self._store.closed_among(self._chain_id, ids):
+                # One that was closed since is of a later version.
+                if closed.version <= books.versions[closed.key]:
+                    yield Row("session", closed.key, "open or closed", "both")
+
+    async def closed(self) -> AsyncIterator[Row]:
+        """Every closed session the store still holds."""
+        for ids in _parts(await self._store.closed_ids(self._chain_id), SESSIONS_PER_PIECE):
+            found = await self._store.closed_among(self._chain_id, ids)
+            rows = [row async for row in self.finished(found)]
+            if rows and found != (again := await self._store.closed_among(self._chain_id, ids)):
+                # A correction came between a document and its entries; it is in both by now.
+                rows = [row async for row in self.finished(again)]
+            for row in rows:
+                yield row
+
+    async def finished(self, found: Sequence[StoredEntity]) -> AsyncIterator[Row]:
+        """Final documents: they say what was posted for them until now."""
+        now = await self._store.shards_image(self._chain_id, ())
+        async for row in self._piece(books_of(found), (now.ledger_until, now.outbox_until)):
+            yield row
+
+    async def _piece(self, books: Books, until: tuple[str, str]) -> AsyncIterator[Row]:
+        ids = frozenset(books.session_ids)
+        self.sessions += len(ids)
+        books.transactions = await self._history.transactions_of(ids, until[0])
+        for row in (
+            *books.problems,
+            *money.transactions_are_balanced(books.transactions),
+            *money.ids_are_unique(books.transactions),
+            *sessions.steps_are_complete(books),
+            *sessions.segments_are_what_was_posted(books),
+            *sessions.receipts_add_up(books),
+        ):
+            yield row
+        told = {source: count for source, count in books.told.items() if self._is_counted(source)}
+        numbers = await self._history.numbers_of(told.keys(), until[1])
+        for row in money.events_have_no_gaps(told, numbers):
+            yield row
+
+    def _is_counted(self, source: str) -> bool:
+        """The events of a session are few. Those of PCs and clubs only grow, see SweptCheck."""
+        return source.startswith(SESSION_KEY_PREFIX)
+
+    async def claims(self) -> AsyncIterator[Row]:
+        """Who plays holds the claim of it, and nobody else; after :meth:`shards`.
+
+        One that is let go meanwhile was right: no session claims again what it let go of.
+        """
+        held = await self._store.all_claims(self._chain_id)
+        for names in _parts(sorted(held), SESSIONS_PER_PIECE):
+            suspects: list[Row] = []
+            for name in names:
+                if self._playing.get(held[name]) == name.partition("/")[2]:
+                    continue
+                state = await self._state(held[name])
+                suspects += sessions.claim_is_of_a_started_session(name, held[name], state)
+            if suspects:
+                still = await self._store.all_claims(self._chain_id)
+                for row in suspects:
+                    if still.get(row.subject) == held[row.subject]:
+                        yield row
+
+    async def _state(self, session_id: str) -> SessionState | None:
+        stored = await self._store.session(self._chain_id, session_id)
+        if stored is None:
+            return None
+        document = orjson.loads(stored.blob)
+        try:
+            return session_from_dict(document.get("state", document))
+        except StoredValueError:
+            # The piece with this session has said so.
+            return None
+
+    async def index(self) -> AsyncIterator[Row]:
+        """Whatever can be looked up is there."""
+        after: str | None = None
+        while True:
+            page = await self._store.index_page(self._chain_id, after)
+            absent = await self._store.absent_sessions(self._chain_id, page.fields)
+            # One that was let go of since is not to be found any more either.
+            for session_id in sorted(await self._store.indexed(self._chain_id, sorted(absent))):
+                yield Row("session index", session_id, "a session", "none")
+            if (after := page.after) is None:
+                return
+
+
+def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
+    return (items[first : first + size] for first in range(0, len(items), size))
