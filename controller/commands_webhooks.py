@@ -12,10 +12,12 @@ from rich.table import Table
 from actors.clock import SystemClock
 from actors.store import StoreError
 from actors.store_redis import RedisStore
-from controller.archive import ArchiveError, open_archive
+from controller.api.instants import parse_instant
+from controller.archive import Archive, ArchiveError, open_archive
 from controller.command_settings import connected_settings, misconfigured, settings_or_exit
 from controller.settings import Settings, load_settings
 from controller.webhooks.queue import DeliveryQueue
+from controller.webhooks.replay import Replay
 from controller.webhooks.subscriptions import subscriptions_of
 
 webhooks_app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -55,13 +57,23 @@ def list_command(
 @webhooks_app.command("replay")
 def replay_command(
     webhook_id: Annotated[str, typer.Argument(help="The subscription, as `list` shows it.")],
+    *,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Everything since then, RFC 3339, whether it was delivered or not."),
+    ] = None,
 ) -> None:
-    """Let the dead letters of a subscription be sent again, in their old order."""
+    """Let the dead letters of a subscription be sent again, or all of the past since an instant."""
+    since_ms = None if since is None else _instant(since)
 
-    async def replay(store: RedisStore, queue: DeliveryQueue) -> int | None:
+    async def replay(store: RedisStore, archive: Archive) -> int | None:
+        now_ms = SystemClock().wall_ms()
         for chain_id in await store.chains():
-            if webhook_id in await subscriptions_of(store, chain_id):
-                now_ms = SystemClock().wall_ms()
+            one = (await subscriptions_of(store, chain_id)).get(webhook_id)
+            if one is not None and since_ms is not None:
+                return await Replay(store, archive, now_ms=now_ms).since(chain_id, one, since_ms)
+            if one is not None:
+                queue = DeliveryQueue(archive)
                 return await queue.revive(chain_id, webhook_id, now_ms=now_ms)
         return None
 
@@ -72,7 +84,15 @@ def replay_command(
     typer.echo(f"{revived} letters will be sent again")
 
 
-async def _rows(store: RedisStore, queue: DeliveryQueue) -> list[dict[str, str | int]]:
+def _instant(text: str) -> int:
+    try:
+        return parse_instant(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--since") from error
+
+
+async def _rows(store: RedisStore, archive: Archive) -> list[dict[str, str | int]]:
+    queue = DeliveryQueue(archive)
     rows: list[dict[str, str | int]] = []
     for chain_id in await store.chains():
         owed = {one.webhook_id: one for one in await queue.owed(chain_id)}
@@ -91,7 +111,7 @@ async def _rows(store: RedisStore, queue: DeliveryQueue) -> list[dict[str, str |
     return rows
 
 
-def _done(work: Callable[[RedisStore, DeliveryQueue], Awaitable[T]]) -> T:
+def _done(work: Callable[[RedisStore, Archive], Awaitable[T]]) -> T:
     settings = settings_or_exit(load_settings)
     if settings.redis_url is None:
         misconfigured("CLUBCTL_REDIS_URL says where the club's server is; it is not set")
@@ -105,12 +125,12 @@ def _done(work: Callable[[RedisStore, DeliveryQueue], Awaitable[T]]) -> T:
 async def _opened(
     settings: Settings,
     redis_url: str,
-    work: Callable[[RedisStore, DeliveryQueue], Awaitable[T]],
+    work: Callable[[RedisStore, Archive], Awaitable[T]],
 ) -> T:
     archive = open_archive(settings.sql_url)
     store = RedisStore.open(redis_url)
     try:
-        return await work(store, DeliveryQueue(archive))
+        return await work(store, archive)
     finally:
         await store.close()
         archive.close()

@@ -166,6 +166,15 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}SPEED must be 1 in production")
         return self
 
+    @model_validator(mode="after")
+    def _issuer_is_whole(self) -> Self:
+        parts = ("jwt_issuer", "jwt_audience", "jwt_keys_url")
+        missing = [name for name in parts if getattr(self, name) is None]
+        if missing and len(missing) < len(parts):
+            names = ", ".join(PREFIX + name.upper() for name in missing)
+            raise ValueError(f"an issuer of tokens needs {names} too")
+        return self
+
     @property
     def sql_url(self) -> str:
         """Where the archive is."""

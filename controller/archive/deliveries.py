@@ -56,6 +56,8 @@ class Owed:
     webhook_id: str
     waiting: int
     dead: int
+    oldest_at_ms: int | None = None
+    """When the oldest that waits was queued, real UTC ms."""
 
 
 def cursor(connection: Connection, chain_id: str) -> str:
@@ -81,21 +83,7 @@ def take_in(
     """
     _move(connection, chain_id, after=after, to=to)
     if letters:
-        rows = [
-            {
-                "chain_id": chain_id,
-                "webhook_id": letter.webhook_id,
-                "source_id": letter.source_id,
-                "event_id": letter.event_id,
-                "body": letter.body,
-                "status": WAITING,
-                "attempts": 0,
-                "queued_at_ms": now_ms,
-                "due_at_ms": now_ms,
-                "reason": "",
-            }
-            for letter in letters
-        ]
+        rows = [_row(chain_id, letter, now_ms=now_ms) for letter in letters]
         connection.execute(insert(_OWED), rows)
 
 
@@ -193,17 +181,58 @@ def forget_dead(connection: Connection, chain_id: str, *, before_ms: int) -> int
 def owed(connection: Connection, chain_id: str) -> list[Owed]:
     """How much each subscription of a chain is owed."""
     query = (
-        select(_OWED.c.webhook_id, _OWED.c.status, func.count())
+        select(_OWED.c.webhook_id, _OWED.c.status, func.count(), func.min(_OWED.c.queued_at_ms))
         .where(_OWED.c.chain_id == chain_id)
         .group_by(_OWED.c.webhook_id, _OWED.c.status)
     )
     counts: dict[str, dict[str, int]] = {}
-    for webhook_id, status, count in connection.execute(query):
+    oldest: dict[str, int] = {}
+    for webhook_id, status, count, queued_at_ms in connection.execute(query):
         counts.setdefault(webhook_id, {})[status] = count
+        if status == WAITING:
+            oldest[webhook_id] = queued_at_ms
     return [
-        Owed(webhook_id, waiting=found.get(WAITING, 0), dead=found.get(DEAD, 0))
+        Owed(webhook_id, found.get(WAITING, 0), found.get(DEAD, 0), oldest.get(webhook_id))
         for webhook_id, found in sorted(counts.items())
     ]
+
+
+def queue_again(
+    connection: Connection, chain_id: str, letters: Sequence[Letter], *, now_ms: int
+) -> int:
+    """Write letters to be sent once more, but for those that wait anyway; how many were new."""
+    waiting = _waiting_ids(connection, chain_id, letters)
+    fresh = [one for one in letters if (one.webhook_id, one.event_id) not in waiting]
+    if fresh:
+        rows = [_row(chain_id, letter, now_ms=now_ms) for letter in fresh]
+        connection.execute(insert(_OWED), rows)
+    return len(fresh)
+
+
+def _waiting_ids(
+    connection: Connection, chain_id: str, letters: Sequence[Letter]
+) -> set[tuple[str, str]]:
+    query = select(_OWED.c.webhook_id, _OWED.c.event_id).where(
+        _OWED.c.chain_id == chain_id,
+        _OWED.c.status == WAITING,
+        _OWED.c.event_id.in_([letter.event_id for letter in letters]),
+    )
+    return {(row.webhook_id, row.event_id) for row in connection.execute(query)}
+
+
+def _row(chain_id: str, letter: Letter, *, now_ms: int) -> dict[str, object]:
+    return {
+        "chain_id": chain_id,
+        "webhook_id": letter.webhook_id,
+        "source_id": letter.source_id,
+        "event_id": letter.event_id,
+        "body": letter.body,
+        "status": WAITING,
+        "attempts": 0,
+        "queued_at_ms": now_ms,
+        "due_at_ms": now_ms,
+        "reason": "",
+    }
 
 
 def _waiting(chain_id: str, webhook_id: str) -> ColumnElement[bool]:

@@ -6,6 +6,7 @@ from random import SystemRandom
 import structlog
 
 from actors.clock import SystemClock
+from actors.store import StoreUnavailableError
 from actors.store_redis import RedisStore
 from controller.archive import Archive, ArchiveError, open_archive
 from controller.settings import Settings
@@ -13,8 +14,10 @@ from controller.supervise import stop_on_signals
 from controller.webhooks.post import HttpPost
 from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.sender import WebhookSender
+from controller.webhooks.telemetry import METRICS_SNAPSHOT, METRICS_TTL_MS, WebhookTelemetry
 
 RETRY_S = 1.0
+FIGURES_EVERY_S = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -33,9 +36,16 @@ async def _serve(settings: Settings, redis_url: str, archive: Archive) -> None:
     stop = asyncio.Event()
     stop_on_signals(stop)
     store, post = RedisStore.open(redis_url), HttpPost(private=settings.webhooks_private)
+    queue, telemetry = DeliveryQueue(archive), WebhookTelemetry()
     sender = WebhookSender(
-        store, DeliveryQueue(archive), post=post, clock=SystemClock(), random=SystemRandom()
+        store,
+        queue,
+        post=post,
+        clock=SystemClock(),
+        random=SystemRandom(),
+        telemetry=telemetry,
     )
+    telling = asyncio.create_task(_tell_figures(store, queue, telemetry))
     try:
         while not stop.is_set():
             try:
@@ -45,5 +55,22 @@ async def _serve(settings: Settings, redis_url: str, archive: Archive) -> None:
                 log.warning("webhooks_retry", reason=str(error))
                 await asyncio.sleep(RETRY_S)
     finally:
+        telling.cancel()
         await post.aclose()
         await store.close()
+
+
+async def _tell_figures(
+    store: RedisStore, queue: DeliveryQueue, telemetry: WebhookTelemetry
+) -> None:
+    """Leave the figures for /metrics until cancelled."""
+    while True:
+        try:
+            owed = [one for chain in await store.chains() for one in await queue.owed(chain)]
+            telemetry.owed(owed, now_ms=SystemClock().wall_ms())
+            await store.put_snapshot(
+                METRICS_SNAPSHOT, telemetry.exposition(), ttl_ms=METRICS_TTL_MS
+            )
+        except (StoreUnavailableError, ArchiveError) as error:
+            log.warning("webhook_figures_not_told", reason=str(error))
+        await asyncio.sleep(FIGURES_EVERY_S)

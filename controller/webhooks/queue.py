@@ -43,6 +43,12 @@ class DeliveryQueue:
         """Let every dead letter of a subscription be due now."""
         return await self._archive.transact(deliveries.revive, chain_id, webhook_id, now_ms=now_ms)
 
+    async def queue_again(self, chain_id: str, letters: Sequence[Letter], *, now_ms: int) -> int:
+        """Let letters be sent once more; those that wait anyway are left as they are."""
+        return await self._archive.transact(
+            deliveries.queue_again, chain_id, letters, now_ms=now_ms
+        )
+
     async def forget_dead(self, chain_id: str, *, before_ms: int) -> int:
         """Drop dead letters queued before an instant."""
         return await self._archive.transact(deliveries.forget_dead, chain_id, before_ms=before_ms)

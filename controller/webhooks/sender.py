@@ -24,6 +24,7 @@ from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.schedule import next_attempt_at_ms
 from controller.webhooks.signing import signed_headers
 from controller.webhooks.subscriptions import put_subscription, subscriptions_of
+from controller.webhooks.telemetry import WebhookTelemetry
 from schemas.events import published
 from schemas.webhooks import WebhookDocument
 
@@ -53,13 +54,21 @@ class WebhookSender:
     """``step`` sends what is due now in every chain. ``clock`` is the machine's own time."""
 
     def __init__(
-        self, store: EventStore, queue: DeliveryQueue, *, post: Post, clock: Clock, random: Random
+        self,
+        store: EventStore,
+        queue: DeliveryQueue,
+        *,
+        post: Post,
+        clock: Clock,
+        random: Random,
+        telemetry: WebhookTelemetry | None = None,
     ) -> None:
         self._store = store
         self._queue = queue
         self._post = post
         self._clock = clock
         self._random = random
+        self._telemetry = telemetry or WebhookTelemetry()
         self._at_once = asyncio.Semaphore(ATTEMPTS_AT_ONCE)
         self._tidied_at_ms: dict[str, int] = {}
 
@@ -138,6 +147,8 @@ class WebhookSender:
         taken = [letter.number for letter, outcome in tried if outcome.taken]
         retries = [self._retry(letter, outcome) for letter, outcome in tried if not outcome.taken]
         await self._queue.settle(taken, retries)
+        dead = sum(retry.due_at_ms is None for retry in retries)
+        self._telemetry.tried(delivered=len(taken), failed=len(retries) - dead, dead=dead)
         if any(outcome.gone for outcome in outcomes):
             await self._disable(chain_id, one, GONE)
         return len(letters)

@@ -163,3 +163,12 @@ def test_names_in_keys_are_ids(
     monkeypatch.setenv("CLUBCTL_CONFIG", str(config))
     with pytest.raises(SettingsError, match=f"API_KEYS.*{field}"):
         load_settings()
+
+
+def test_an_issuer_of_tokens_is_named_whole_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLUBCTL_JWT_ISSUER", "https://id.example")
+    monkeypatch.setenv("CLUBCTL_JWT_KEYS_URL", "https://id.example/keys")
+    with pytest.raises(SettingsError, match="needs CLUBCTL_JWT_AUDIENCE too"):
+        load_settings()
+    monkeypatch.setenv("CLUBCTL_JWT_AUDIENCE", "clubctl")
+    assert load_settings().jwt_issuer == "https://id.example"

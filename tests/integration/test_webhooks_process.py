@@ -15,12 +15,15 @@ from day_under_test import played_day
 from receivers_under_test import Receiver, receiving
 from stores_under_test import running_server
 
+from actors.clock import SystemClock
 from actors.placement import shard_of_club
 from actors.store import ChainStream, Unit
 from actors.store_memory import MemoryStore
 from actors.store_redis import RedisStore
+from controller.archive import ArchiveConsumer, open_archive
 from controller.webhooks.signing import secret_of
 from controller.webhooks.subscriptions import put_subscription
+from controller.webhooks.telemetry import METRICS_SNAPSHOT
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -151,3 +154,62 @@ async def test_dead_letters_are_listed_and_replayed(
     process.send_signal(signal.SIGTERM)
     assert await process.wait() == 0
     assert (await asyncio.to_thread(clubctl, environment, "replay", "w9"))[0] == 1
+
+
+@pytest.mark.parametrize("archived", [False, True])
+async def test_the_past_since_an_instant_is_told_once_more(
+    environment: dict[str, str], store: RedisStore, receiver: Receiver, *, archived: bool
+) -> None:
+    await subscribe(store, receiver)
+    ids = await live_through(store)
+    process = await start(environment)
+    await until_taken(receiver, len(ids))
+    if archived:
+        archive = open_archive(environment["CLUBCTL_ARCHIVE_URL"])
+        await ArchiveConsumer(store, archive, SystemClock(), stream_kept_ms=0).step()
+        archive.close()
+    first = len(receiver.taken)
+    late = [one for one in receiver.taken if one["timestamp"] >= "2027-01-15T08:17:00.000Z"]
+    assert 0 < len(late) < len(ids)
+    since = ("replay", "w1", "--since", "2027-01-15T09:17:00+01:00")
+    code, said = await asyncio.to_thread(clubctl, environment, *since)
+    assert (code, said.strip()) == (0, f"{len(late)} letters will be sent again")
+    async with asyncio.timeout(30):
+        while len(receiver.taken) < first + len(late):  # noqa: ASYNC110 - a socket's end
+            await asyncio.sleep(0.02)
+    again = receiver.taken[first:]
+    assert {one["id"] for one in again} == {one["id"] for one in late}
+    for source in {one["source"] for one in again}:
+        numbers = [one["sequence"] for one in again if one["source"] == source]
+        assert numbers == sorted(numbers)
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
+    bad = await asyncio.to_thread(clubctl, environment, "replay", "w1", "--since", "yesterday")
+    assert bad[0] == 2
+
+
+async def test_figures_are_left_for_prometheus(
+    environment: dict[str, str], store: RedisStore, receiver: Receiver
+) -> None:
+    await subscribe(store, receiver)
+    ids = await live_through(store)
+    refused = [ids[0]]
+    receiver.answer = lambda message: 500 if message["id"] in refused else 204
+    process = await start(environment)
+
+    async def told() -> dict[str, float]:
+        text = (await store.snapshots(METRICS_SNAPSHOT)).get(METRICS_SNAPSHOT, b"").decode()
+        lines = (line for line in text.splitlines() if not line.startswith("#"))
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    failed = 'clubctl_webhook_attempts_total{result="failed"}'
+    async with asyncio.timeout(40):
+        while not (await told()).get(failed):  # noqa: ASYNC110 - a process
+            await asyncio.sleep(0.1)
+    figures = await told()
+    assert figures['clubctl_webhook_attempts_total{result="delivered"}'] > 0
+    assert figures["clubctl_webhook_waiting"] > 0
+    assert figures["clubctl_webhook_dead_letters"] == 0
+    assert 0 < figures["clubctl_webhook_lag_seconds"] < 60
+    process.send_signal(signal.SIGTERM)
+    assert await process.wait() == 0
