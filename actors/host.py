@@ -18,6 +18,7 @@ import structlog
 from actors.clock import Clock
 from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
+from actors.flood_gate import FloodGate
 from actors.device_signing import DeviceSigner, Unsigned
 from actors.news import News
 from actors.placement import shard_of_club
@@ -26,6 +27,7 @@ from actors.reception import Reception
 from actors.runtime import PcLabels, SessionLabels
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
+from actors.strangers import STRANGERS_SNAPSHOT, STRANGERS_TTL_MS, Strangers
 from actors.telemetry import Telemetry
 from actors.turn import Answer, CommandInput, DeviceEffect, LinkEvent, LinkInput
 from schemas.codec import MalformedMessage, UpMessage, decode
@@ -103,6 +105,8 @@ class Host:
         self._next_ticket = 0
         self._beaten_at_ms = clock.mono_ms()
         self._has_begun = self._has_name = False
+        self._strangers = Strangers()
+        self._flood_gate = FloodGate()
         self._draining = False
         self._wanted_since_ms: dict[ShardId, int] = {}
         self._new_map = asyncio.Event()
@@ -183,8 +187,13 @@ class Host:
         if loop is None or loop.runtime is None:
             self.telemetry.device_messages.labels(leaf, "not-owned").inc()
             return
-        if not loop.runtime.knows_pc(address.club_id, address.pc_id):
+        place, mono_ms, wall_ms = address.place, self._clock.mono_ms(), self._clock.wall_ms()
+        if not loop.runtime.knows_pc(*place):
             self.telemetry.device_messages.labels(leaf, "unknown-pc").inc()
+            self._strangers.heard(*place, wall_ms)
+            return
+        if not self._flood_gate.admits(place, mono_ms):
+            self.telemetry.device_messages.labels(leaf, "flooding").inc()
             return
         try:
             message = decode(address.leaf, payload)
@@ -353,6 +362,10 @@ class Host:
             return
         name = f"metrics:{self.identity.name}"
         await self._store.put_snapshot(name, self.telemetry.exposition(), ttl_ms=METRICS_TTL_MS)
+        if self._strangers.changed:
+            name = f"{STRANGERS_SNAPSHOT}{self.identity.name}"
+            heard = self._strangers.snapshot()
+            await self._store.put_snapshot(name, heard, ttl_ms=STRANGERS_TTL_MS)
 
     async def _retire(self) -> None:
         for loop in self._loops.values():

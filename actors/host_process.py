@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import ssl
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -39,6 +40,8 @@ class HostValues:
     redis_url: str
     mqtt_url: str
     anchor: ClockAnchor | None = None
+    mqtt_ca_pem: str = ""
+    """Whom to trust as the broker; empty: the authorities of the system."""
     lease_key_file: str | None = None
 
 
@@ -115,11 +118,13 @@ async def _serve(values: HostValues, ready: Future[RunningHost]) -> None:
 
 def _link_settings(values: HostValues, identity: HostIdentity) -> LinkSettings:
     address = parse_mqtt_url(values.mqtt_url)
+    trust = values.mqtt_ca_pem or None
     return LinkSettings(
         host=address.host,
         port=address.port,
         client_id=f"host-{values.name}-{identity.incarnation}",
         credentials=address.credentials,
+        tls=ssl.create_default_context(cadata=trust) if address.tls else None,
         session_expiry_s=30,
         backoff=HOST_BACKOFF,
     )

@@ -1,6 +1,6 @@
-"""Devices nobody knows, and PCs that are two: what a host notices of who speaks on the broker.
+"""Devices nobody knows: what a host has heard from names that are no PCs of their club.
 
-Both are facts for staff and for the broker's rules. What a stranger says has been dropped before.
+What they say is dropped. That they speak is for staff to know.
 """
 
 from collections import OrderedDict
@@ -14,11 +14,6 @@ STRANGERS_MAX: Final = 256
 """Strangers remembered by one host; whoever was silent longest is forgotten first."""
 STRANGERS_SNAPSHOT: Final = "strangers:"
 STRANGERS_TTL_MS: Final = 15 * 60_000
-CLONE_RETURNS: Final = 2
-"""A boot that ended does not come back. One return could be a message that was late; two are
-another machine under the same name."""
-CLONE_WINDOW_MS: Final = 10 * 60_000
-BOOTS_REMEMBERED: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +44,6 @@ class Strangers:
             self._heard.popitem(last=False)
         self.changed = True
 
-    def known_now(self, club_id: str, pc_id: str) -> None:
-        """It is a PC of the club after all."""
-        if self._heard.pop((club_id, pc_id), None) is not None:
-            self.changed = True
-
     def snapshot(self) -> bytes:
         """All of them, for whoever asks another process."""
         self.changed = False
@@ -71,39 +61,3 @@ def strangers_in(snapshots: Iterable[bytes], club_id: str) -> tuple[Stranger, ..
             ):
                 newest[one.pc_id] = one
     return tuple(sorted(newest.values(), key=lambda one: one.pc_id))
-
-
-@dataclass(slots=True)
-class _Boots:
-    order: list[str] = field(default_factory=list)
-    current: str = ""
-    returns_at_ms: list[int] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class CloneWatch:
-    """Boot ids of each PC's births, in the order they were heard."""
-
-    _pcs: dict[tuple[str, str], _Boots] = field(default_factory=dict)
-
-    def born(self, place: tuple[str, str], boot_id: str, now_ms: int) -> tuple[str, ...]:
-        """Note a birth of the PC (club, PC); the boots that take turns, empty while none do."""
-        boots = self._pcs.setdefault(place, _Boots())
-        if boot_id == boots.current:
-            return ()
-        returned = boot_id in boots.order
-        boots.current = boot_id
-        if not returned:
-            boots.order = [*boots.order, boot_id][-BOOTS_REMEMBERED:]
-            return ()
-        recent = [at for at in boots.returns_at_ms if at > now_ms - CLONE_WINDOW_MS]
-        boots.returns_at_ms = [*recent, now_ms][-CLONE_RETURNS:]
-        if len(boots.returns_at_ms) < CLONE_RETURNS:
-            return ()
-        clones = tuple(boots.order)
-        self._pcs[place] = _Boots()
-        return clones
-
-    def forget(self, place: tuple[str, str]) -> None:
-        """The PC is not heard here any more."""
-        self._pcs.pop(place, None)

@@ -28,10 +28,12 @@ from controller.broker.certificates import (
     read_issued,
     write_issued,
 )
+from controller.broker.clones import CloneGuard
 from controller.broker.config import CONFIG, PID_FILE, BrokerPlan, Listening, write_configuration
 from controller.broker.follow import RulesKeeper, follow, reload_of
 from controller.broker.passwords import SALT_BYTES
 from controller.command_settings import misconfigured, settings_or_exit
+from controller.enrolment.office import EnrolmentOffice
 from controller.settings import Settings, load_settings
 
 broker_app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -135,8 +137,10 @@ async def _followed(settings: Settings, folder: Path, data: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     store = RedisStore.open(settings.redis_url)
+    guard = CloneGuard(store, EnrolmentOffice(store, SystemClock(), secrets.token_bytes))
     try:
-        await follow(RulesKeeper(store, folder, reload_of(data / PID_FILE)), stop.wait())
+        keeper = RulesKeeper(store, folder, reload_of(data / PID_FILE))
+        await follow(keeper, guard, stop.wait())
     finally:
         await store.close()
 

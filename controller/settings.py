@@ -175,6 +175,15 @@ class Settings(BaseSettings):
             raise ValueError(f"an issuer of tokens needs {names} too")
         return self
 
+    def mqtt_ca_pem(self) -> str:
+        """The broker's authority, empty where the system's are trusted. Raises SettingsError."""
+        if self.mqtt_ca_file is None:
+            return ""
+        try:
+            return self.mqtt_ca_file.read_text()
+        except OSError as error:
+            raise SettingsError(f"{PREFIX}MQTT_CA_FILE: {error}") from error
+
     @property
     def sql_url(self) -> str:
         """Where the archive is."""

@@ -329,6 +329,7 @@ async def _controller(settings: Settings, temp_dir: str | None) -> None:
     assert settings.redis_url is not None
     assert settings.mqtt_url is not None
     redis_url, mqtt_url = settings.redis_url, _with_credentials(settings)
+    ca_pem = settings.mqtt_ca_pem()
     store = RedisStore.open(redis_url)
     stop = asyncio.Event()
     try:
@@ -343,7 +344,13 @@ async def _controller(settings: Settings, temp_dir: str | None) -> None:
 
         def host_values(name: str) -> HostValues:
             return HostValues(
-                name, settings.release, redis_url, mqtt_url, anchor, lease_key_file=key_file
+                name,
+                settings.release,
+                redis_url,
+                mqtt_url,
+                anchor,
+                mqtt_ca_pem=ca_pem,
+                lease_key_file=key_file,
             )
 
         await take_charge(store, settings.release)

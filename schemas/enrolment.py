@@ -189,8 +189,6 @@ class PcCredential(_Stored):
     renew_wanted: bool = False
     changed_at_ms: InstantMs
     changed_by: str = ""
-    clones: tuple[str, ...] = ()
-    """Boot ids that took turns under it."""
 
     @property
     def field(self) -> str:

@@ -84,6 +84,11 @@ class PcTopic:
     pc_id: str
     leaf: Leaf
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """The PC: (club, PC)."""
+        return self.club_id, self.pc_id
+
 
 _LEAVES: dict[tuple[str, str], Leaf] = {
     **{("down", leaf.value): leaf for leaf in DownLeaf},

@@ -64,7 +64,7 @@ class StrangeDevice(Wire):
 
 
 class PcCredentials(Wire):
-    """Whether the broker lets a PC in. `clones` are the boots that took turns under its name."""
+    """Whether the broker lets a PC in. `QUARANTINED`: two machines spoke under its name."""
 
     pc_id: str
     state: Literal["ACTIVE", "REVOKED", "QUARANTINED"]
@@ -72,7 +72,6 @@ class PcCredentials(Wire):
     enrolled_at: Instant
     renewed_at: Instant | None
     renew_wanted: bool
-    clones: list[str]
 
 
 class QuarantineView(Wire):

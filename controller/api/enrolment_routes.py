@@ -197,5 +197,4 @@ def _shown(one: PcCredential) -> wire.PcCredentials:
         enrolled_at=render_instant(one.enrolled_at_ms),
         renewed_at=None if renewed is None else render_instant(renewed),
         renew_wanted=one.renew_wanted,
-        clones=list(one.clones),
     )

@@ -18,6 +18,7 @@ from actors.store import Catalogue, StoreUnavailableError
 from actors.store_enrolment import EnrolmentBooks
 from actors.store_values import Listening
 from controller.broker.access import KnownPc
+from controller.broker.clones import CloneGuard
 from controller.broker.config import write_rules
 from controller.enrolment.book import parsed
 from controller.enrolment.halls import halls_of
@@ -27,6 +28,7 @@ GATHER_S: Final = 0.05
 LOOK_AGAIN_S: Final = 30.0
 """A message of a change may be lost; this long at most until it is found all the same."""
 RETRY_S: Final = 1.0
+CLONES_EVERY_S: Final = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -114,9 +116,9 @@ def reload_of(pid_file: Path) -> Callable[[], None]:
     return reload
 
 
-async def follow(keeper: RulesKeeper, stopped: Awaitable[object]) -> None:
-    """Run the keeper until ``stopped``."""
-    running = asyncio.ensure_future(keeper.run())
+async def follow(keeper: RulesKeeper, guard: CloneGuard, stopped: Awaitable[object]) -> None:
+    """Keep the rules and look for clones until ``stopped``."""
+    running = asyncio.ensure_future(_both(keeper, guard))
     stopping = asyncio.ensure_future(stopped)
     try:
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -126,3 +128,18 @@ async def follow(keeper: RulesKeeper, stopped: Awaitable[object]) -> None:
         for task in (running, stopping):
             task.cancel()
         await asyncio.gather(running, stopping, return_exceptions=True)
+
+
+async def _both(keeper: RulesKeeper, guard: CloneGuard) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(keeper.run())
+        group.create_task(_guarded(guard))
+
+
+async def _guarded(guard: CloneGuard) -> None:
+    while True:
+        try:
+            await guard.look()
+        except StoreUnavailableError as error:
+            log.warning("store_unavailable", reason=repr(error))
+        await asyncio.sleep(CLONES_EVERY_S)

@@ -168,13 +168,11 @@ class EnrolmentOffice:
 
     async def revoke(self, place: Place, pc_id: str) -> PcCredential | StaffRefusal:
         """Shut a PC out of the broker until it is enrolled anew."""
-        return await self._set_state(place, pc_id, CredentialState.REVOKED, clones=())
+        return await self._set_state(place, pc_id, CredentialState.REVOKED)
 
-    async def quarantine(
-        self, place: Place, pc_id: str, clones: tuple[str, ...]
-    ) -> PcCredential | StaffRefusal:
+    async def quarantine(self, place: Place, pc_id: str) -> PcCredential | StaffRefusal:
         """Shut out two machines that speak under one name."""
-        return await self._set_state(place, pc_id, CredentialState.QUARANTINED, clones=clones)
+        return await self._set_state(place, pc_id, CredentialState.QUARANTINED)
 
     async def rotate(self, place: Place, pc_id: str) -> PcCredential | StaffRefusal:
         """Have a PC draw a new secret."""
@@ -184,12 +182,10 @@ class EnrolmentOffice:
         return done
 
     async def _set_state(
-        self, place: Place, pc_id: str, state: CredentialState, *, clones: tuple[str, ...]
+        self, place: Place, pc_id: str, state: CredentialState
     ) -> PcCredential | StaffRefusal:
         by = self._by(place)
-        done = await self._decide(
-            place, lambda book: set_state(book, pc_id, state, by=by, clones=clones)
-        )
+        done = await self._decide(place, lambda book: set_state(book, pc_id, state, by=by))
         await self._audit(place, f"{state.value.lower()}_pc", {"pc_id": pc_id}, done=done)
         return done
 

@@ -85,7 +85,7 @@ def reject(book: Book, request_id: str, by: By) -> Decision[WaitingRequest | Sta
 
 
 def set_state(
-    book: Book, pc_id: str, state: CredentialState, *, by: By, clones: tuple[str, ...] = ()
+    book: Book, pc_id: str, state: CredentialState, *, by: By
 ) -> Decision[PcCredential | StaffRefusal]:
     """Revoke or quarantine a PC's credentials. What is revoked stays so until it is enrolled."""
     credential = book.credentials.get(pc_id)
@@ -94,12 +94,7 @@ def set_state(
     if credential.state is state or not credential.is_active:
         return Decision(credential)
     changed = credential.model_copy(
-        update={
-            "state": state,
-            "clones": clones,
-            "changed_at_ms": by.now_ms,
-            "changed_by": by.principal,
-        }
+        update={"state": state, "changed_at_ms": by.now_ms, "changed_by": by.principal}
     )
     return Decision(changed, keep=(changed,))
 
