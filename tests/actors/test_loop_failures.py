@@ -9,9 +9,11 @@ import pytest
 from brokers_under_test import eventually
 from clubs_under_test import CHAIN, seed, wallet_of
 
-from actors.clock import SystemClock
+from actors.clock import Clock, SystemClock
 from actors.host import Host
 from actors.local_host import LocalHost, local_host
+from actors.placement import shard_of_club
+from actors.shard_loop import STALL_MS
 from actors.store import CommitResult, HostRecord, ShardId
 from actors.store_memory import MemoryStore
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus, TopUpWallet
@@ -52,9 +54,18 @@ async def asked(gateway: LocalHost, key: str) -> CommandReply:
         return await gateway.host.execute(top_up(key))
 
 
+class Halting(SystemClock):
+    """A process that stood still for ``halted_ms`` in all."""
+
+    halted_ms = 0
+
+    def mono_ms(self) -> int:
+        return super().mono_ms() + self.halted_ms
+
+
 @asynccontextmanager
-async def opened(store: MemoryStore) -> AsyncIterator[LocalHost]:
-    clock = SystemClock()
+async def opened(store: MemoryStore, clock: Clock | None = None) -> AsyncIterator[LocalHost]:
+    clock = clock or SystemClock()
     await seed(store)
     broker = MemoryBroker(lambda: clock.mono_ms() / 1_000)
     broker.start()
@@ -103,3 +114,20 @@ async def test_how_long_a_shard_was_wanted_is_forgotten_when_it_no_longer_is() -
         await eventually(lambda: foreign in gateway.host._wanted_since_ms)
         await store.assign({foreign: "h9"})
         await eventually(lambda: foreign not in gateway.host._wanted_since_ms)
+
+
+@pytest.mark.slow
+async def test_whoever_stood_still_asks_for_the_lease_before_anything_else() -> None:
+    """A loop with nothing to write would not find out that it was replaced."""
+    store, clock = MemoryStore(), Halting()
+    async with opened(store, clock) as gateway:
+        shard = shard_of_club(CHAIN, "north")
+        fenced = gateway.host.telemetry.fenced
+        before = (await store.owners([shard]))[shard]
+        clock.halted_ms += STALL_MS * 3
+        await asyncio.sleep(1.5)
+        assert (await store.owners([shard]))[shard] == before
+        taken = await store.acquire(shard, host="h9", nonce="n")
+        clock.halted_ms += STALL_MS * 3
+        await eventually(lambda: fenced._value.get() == 1)
+        assert taken.epoch > before.epoch
