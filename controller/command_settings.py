@@ -6,7 +6,9 @@ from typing import Final, NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
+from actors.signing_keys import KeyFileError, load_signing_keys
 from controller.settings import Settings, SettingsError, load_settings
+from schemas.trust import KeysDocument
 
 EXIT_MISCONFIGURED: Final = 2
 S = TypeVar("S")
@@ -30,6 +32,16 @@ def connected_settings() -> Settings:
         if getattr(settings, name) is None:
             misconfigured(f"CLUBCTL_{name.upper()} says where the club's server is; it is not set")
     return settings
+
+
+def public_keys(settings: Settings) -> KeysDocument | None:
+    """The keys PCs are enrolled with now; None where nothing is signed. Exits when unreadable."""
+    if settings.lease_key_file is None:
+        return None
+    try:
+        return load_signing_keys(settings.lease_key_file).public
+    except KeyFileError as error:
+        misconfigured(f"CLUBCTL_LEASE_KEY_FILE: {error}")
 
 
 def misconfigured(text: str) -> NoReturn:

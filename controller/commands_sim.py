@@ -16,7 +16,7 @@ from rich.progress import Progress
 from actors.clock import ClockAnchor
 from actors.store_redis import RedisStore
 from controller.business_time import read_anchor
-from controller.command_settings import connected_settings
+from controller.command_settings import connected_settings, public_keys
 from pc_daemon import clock as pc_clock
 from pc_daemon.fleet import FleetSettings, run_fleet
 from schemas.catalogue import PcDocument
@@ -60,6 +60,7 @@ def fleet_command(
             anchor=None if anchor is None else _pc_anchor(anchor),
             heartbeat_s=heartbeat_s,
             seed=seed,
+            keys=public_keys(settings),
         ),
         follow_stdin=obey,
     )

@@ -97,6 +97,8 @@ class EnrolmentFiles:
             known["ca_file"] = str(self.ca)
         if standing.keys is not None and (pins or not self.keys.exists()):
             write_private(self.keys, standing.keys.model_dump_json(exclude_none=True).encode())
+        if self.keys.exists():
+            known["keys_file"] = str(self.keys)
         before = self.read()
         if before != {**before, **known}:
             write_private(self.config, tomli_w.dumps({**before, **known}).encode())

@@ -20,9 +20,11 @@ from pc_daemon.clock import ClockAnchor, PcClock, clock_for
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import NullLocker
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
+from pc_daemon.trust import MemoryKeys
 from schemas.device import PcMode, PresenceReason
 from schemas.link import GmqttLink
 from schemas.link_port import BackoffPolicy, LinkSettings, parse_mqtt_url
+from schemas.trust import KeysDocument
 
 AGENT_VERSION: Final = "simulated"
 START_BATCH: Final = 50
@@ -34,7 +36,8 @@ FLEET_OUTBOX: Final = 256
 class FleetSettings:
     """``pcs`` are (club, PC). With an ``anchor`` business time runs on its scale.
 
-    ``reconnect_cap_s`` bounds how long a PC stays away after its connection broke.
+    ``reconnect_cap_s`` bounds how long a PC stays away after its connection broke. ``keys`` are
+    what every PC was enrolled with; without them they believe everybody.
     """
 
     mqtt_url: str
@@ -43,6 +46,7 @@ class FleetSettings:
     heartbeat_s: float = 10.0
     seed: int = 0
     reconnect_cap_s: float = 5.0
+    keys: KeysDocument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class SimulatedPc:
     pc_id: str
     journal: MemoryJournal
     locker: NullLocker
+    keys: MemoryKeys
     service: AgentService | None = None
     boots: int = 0
     plugged: bool = True
@@ -84,7 +89,9 @@ class FleetSimulator:
         self._random = Random(settings.seed)  # noqa: S311 - simulation
         self._make_link = make_link or real_links(settings, self._clock, self._random)
         self._pcs = {
-            (club_id, pc_id): SimulatedPc(club_id, pc_id, MemoryJournal(), NullLocker())
+            (club_id, pc_id): SimulatedPc(
+                club_id, pc_id, MemoryJournal(), NullLocker(), MemoryKeys(settings.keys)
+            )
             for club_id, pc_id in settings.pcs
         }
 
@@ -178,6 +185,7 @@ class FleetSimulator:
             make_link=self._make_link(pc.club_id, pc.pc_id),
             reboot=lambda: self._boot(pc),
             heartbeat_s=self._settings.heartbeat_s,
+            keys=pc.keys,
         )
         pc.service = AgentService(identity, around)
         pc.service.start(online=pc.plugged)

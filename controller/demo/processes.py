@@ -11,6 +11,7 @@ from typing import Final
 import httpx
 import orjson
 
+from actors.signing_keys import new_signing_keys, save_signing_keys
 from actors.store import HostRegistry, StoreUnavailableError
 from controller.api.auth import digest_of
 from controller.demo import guard
@@ -22,6 +23,7 @@ READY_TIMEOUT_S: Final = 120.0
 POLL_S: Final = 0.2
 KEY_NAME: Final = "demo"
 GUARDED: Final = (sys.executable, "-I", "-S", guard.__file__)
+SIGNING_KEYS_FILE: Final = "signing-keys.json"
 RAY_SHARED_FILE: Final = "ray-auth"
 RAY_KEY_BYTES: Final = 32
 
@@ -123,6 +125,7 @@ class DemoProcesses:
             "CLUBCTL_REDIS_URL": self.valkey.url,
             "CLUBCTL_MQTT_URL": self.broker.url,
             "CLUBCTL_STATE_DIR": str(self.state.path),
+            "CLUBCTL_LEASE_KEY_FILE": str(self._signing_keys()),
             "CLUBCTL_ARCHIVE_URL": self.archive_url,
             "CLUBCTL_HOSTS": str(self.shape.hosts),
             "CLUBCTL_API_HOST": LOOPBACK,
@@ -131,6 +134,13 @@ class DemoProcesses:
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(self._ray_token_file()),
         }
+
+    def _signing_keys(self) -> Path:
+        """The keys that this demo's PCs believe, made the first time."""
+        file = self.state.path / SIGNING_KEYS_FILE
+        if not file.exists():
+            save_signing_keys(file, new_signing_keys(), replace=False)
+        return file
 
     def _ray_token_file(self) -> Path:
         """What controller and API show each other: any user of this machine can open the port."""
