@@ -10,6 +10,7 @@ from clubs_under_test import CLUBS, catalogue, seed
 from actors.ray_host import RayUnavailableError
 from actors.store import HostRecord, StoreUnavailableError
 from actors.store_memory import MemoryStore
+from controller.draining import take_charge
 from controller.supervise import (
     RAY_PATIENCE_STEPS,
     RAY_RETRY_STEPS,
@@ -143,6 +144,32 @@ async def test_a_new_chain_is_assigned_when_it_is_announced() -> None:
     await until(lambda: len(store._server.assignments) == len(CLUBS) + 1)
     stop.set()
     await running
+
+
+async def test_a_dead_hosts_shards_are_given_away_at_once_and_the_others_told() -> None:
+    store, told = await seeded(), []
+    other = HostRecord("2-h1", "i2", 0, False, {"release": "2"})
+    await store.beat(other, ttl_ms=TTL_MS)
+    fleet = MoodyHosts(names=("2-h0", "2-h1"))
+    supervisor = Supervisor(store, fleet, lambda: told.append("look"))
+    await supervisor.step()
+    assert set((await store.assignments()).values()) == {"2-h0", "2-h1"}
+    await supervisor.host_gone("2-h0", "an incarnation of before")
+    assert set((await store.assignments()).values()) == {"2-h0", "2-h1"}
+    await supervisor.host_gone("2-h0", HOST.incarnation)
+    assert set((await store.assignments()).values()) == {"2-h1"}
+    assert told == ["look", "look"]
+
+
+async def test_a_controller_that_stands_by_gives_nothing_away() -> None:
+    store = await seeded()
+    await Supervisor(store, MoodyHosts()).step()
+    before = await store.assignments()
+    await store.beat(HostRecord("3-h0", "i3", 0, False, {"release": "3"}), ttl_ms=TTL_MS)
+    await take_charge(store, "3")
+    await Supervisor(store, MoodyHosts()).host_gone("2-h0", HOST.incarnation)
+    assert [record.name for record in await store.hosts()] == ["3-h0"]
+    assert await store.assignments() == before
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -108,7 +108,7 @@ async def test_a_controllers_calendar_is_moved(
     report.note(f"controller's calendar moved by {moved_s} s (latest tick)", [late_s])
 
 
-@pytest.mark.parametrize("moved_s", [-PC_HOUR_S])
+@pytest.mark.parametrize("moved_s", [PC_HOUR_S, -PC_HOUR_S])
 async def test_the_calendars_of_pcs_are_moved(
     house: FaultedHouse, report: FaultReport, calendars: Calendars, moved_s: int
 ) -> None:

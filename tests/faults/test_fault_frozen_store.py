@@ -1,0 +1,217 @@
+"""The store frozen for 60 s: the books of that day are those of a day when nothing happened.
+
+The same day is lived twice by the same players, once undisturbed. Everybody has money for so many
+minutes and plays until it is used up; for some that is while the store is frozen.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from clubs_under_test import CHAIN, CLUBS
+from faulted_house import FaultReport, machine_ms
+from pcs_watched import PcWatch, watched_pcs
+from stack_under_test import Stack, running_stack, until
+
+from actors.clock import Clock, clock_for
+from actors.store import ChainStream
+from controller.archive import ArchiveConsumer, open_archive
+from controller.verify import verify
+from schemas.device import PcMode
+
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.integration,
+    pytest.mark.ray,
+    pytest.mark.timeout(900),
+]
+SPEED = 10.0
+FROZEN_S = float(os.environ.get("FAULTS_STORE_FROZEN_S", "60"))
+FROZEN_AFTER_S = 10.0
+PER_ZONE = 6
+MINUTES_FIRST = 4
+PRICE_MINOR = {"main": 2_00, "vip": 4_00}
+MINUTE_MS = 60_000
+EVERYTHING = 1_000_000
+EARLY_MAX_MS = 1_500
+LATE_MAX_MS = 60_000
+"""Business time: a tenth of it passes for us. A PC says that it is locked once it is."""
+IN_FLIGHT_MS = 100
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A player, where, and for how many minutes the money lasts."""
+
+    player_id: str
+    pc_id: str
+    minutes: int
+    price_minor: int
+
+
+def seats() -> list[Seat]:
+    places = [(club, zone, n) for n in range(PER_ZONE) for club in CLUBS for zone in PRICE_MINOR]
+    return [
+        Seat(f"p{index}", f"{club}-{zone}-{n}", MINUTES_FIRST + index % 18, PRICE_MINOR[zone])
+        for index, (club, zone, n) in enumerate(places)
+    ]
+
+
+@dataclass
+class Day:
+    """What a day left: each player's books with times from the session's start, and who locked."""
+
+    books: Mapping[str, list[dict[str, Any]]]
+    receipts: Mapping[str, object]
+    locked_at_ms: Mapping[str, int]
+    charged_while_frozen: int
+    frozen_ms: tuple[int, int]
+
+
+async def lived(folder: Path, *, frozen_s: float) -> Day:
+    """Seat everybody, freeze the store if asked to, and wait until the last one is locked out."""
+    guests = seats()
+    players = tuple(seat.player_id for seat in guests)
+    async with AsyncExitStack() as opened:
+        stack = await opened.enter_async_context(
+            running_stack(
+                folder,
+                speed=SPEED,
+                fleet_per_zone=PER_ZONE,
+                archive=True,
+                pcs_per_zone=PER_ZONE,
+                players=players,
+            )
+        )
+        watch = await opened.enter_async_context(watched_pcs(stack.processes.broker.url))
+        clock = clock_for(stack.anchor)
+        sessions = {
+            seat.player_id: await stack.play(
+                seat.player_id, seat.pc_id, seat.minutes * seat.price_minor
+            )
+            for seat in guests
+        }
+        await asyncio.sleep(FROZEN_AFTER_S)
+        frozen_ms = await frozen(stack, frozen_s)
+        last_ms = max(seat.minutes for seat in guests) * MINUTE_MS
+
+        async def all_over() -> bool:
+            return not await stack.store.all_claims(CHAIN)
+
+        await until(all_over, within_s=last_ms / 1_000 / SPEED + 60, what="the end of all sessions")
+        await asyncio.sleep(3)
+        day = await read_day(stack, sessions, guests, watch=watch, clock=clock, frozen_ms=frozen_ms)
+        await books_agree(stack, clock)
+        return day
+
+
+async def frozen(stack: Stack, seconds: float) -> tuple[int, int]:
+    """Freeze the store; from when to when (UTC ms)."""
+    pid = stack.processes.valkey.child.pid
+    assert pid is not None
+    from_ms = machine_ms()
+    if seconds:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        to_ms = machine_ms()
+        os.kill(pid, signal.SIGCONT)
+    return from_ms, to_ms
+
+
+async def read_day(
+    stack: Stack,
+    sessions: Mapping[str, str],
+    guests: list[Seat],
+    *,
+    watch: PcWatch,
+    clock: Clock,
+    frozen_ms: tuple[int, int],
+) -> Day:
+    entries = await stack.store.stream(CHAIN, ChainStream.LEDGER, count=EVERYTHING)
+    books, receipts, locked = {}, {}, {}
+    for seat in guests:
+        session_id = sessions[seat.player_id]
+        stored = await stack.store.session(CHAIN, session_id)
+        assert stored is not None
+        start_ms = orjson.loads(stored.blob)["state"]["actual_start_at_ms"]
+        receipt = orjson.loads(stored.blob)["receipt"]
+        receipts[seat.player_id] = told(receipt, session_id, start_ms)
+        ours = [
+            row for e in entries if (row := orjson.loads(e.payload))["session_id"] == session_id
+        ]
+        books[seat.player_id] = [told(row, session_id, start_ms) for row in ours]
+        locked[seat.player_id] = first_lock_ms(watch, seat, stack, start_ms)
+    during = [
+        e
+        for e in entries
+        if frozen_ms[0] + IN_FLIGHT_MS < int(e.entry_id.partition("-")[0]) < frozen_ms[1]
+    ]
+    return Day(books, receipts, locked, len(during), frozen_ms)
+
+
+def first_lock_ms(watch: PcWatch, seat: Seat, stack: Stack, start_ms: int) -> int:
+    """When the PC said that it is locked: business ms since the session's start."""
+    anchor = stack.anchor
+    start_real_ms = anchor.real_at_ms + (start_ms - anchor.business_at_ms) / anchor.speed
+    words = [one for one in watch.reports if one.pc_id == seat.pc_id]
+    unlocked_ms = min(one.at_ms for one in words if one.mode is PcMode.UNLOCKED)
+    first = min(one.at_ms for one in words if one.mode is PcMode.LOCKED and one.at_ms > unlocked_ms)
+    return int((first - start_real_ms) * anchor.speed)
+
+
+def told(document: Any, session_id: str, start_ms: int) -> Any:
+    """The document of another day: the session without its name, instants from its start."""
+    if isinstance(document, dict):
+        return {
+            key: value - start_ms
+            if key.endswith("at_ms") and isinstance(value, int)
+            else told(value, session_id, start_ms)
+            for key, value in document.items()
+        }
+    if isinstance(document, list):
+        return [told(one, session_id, start_ms) for one in document]
+    return document.replace(session_id, "session") if isinstance(document, str) else document
+
+
+async def books_agree(stack: Stack, clock: Clock) -> None:
+    """Verify, with the archive row for row."""
+    await asyncio.to_thread(stack.processes.archive.stop)
+    await asyncio.to_thread(stack.processes.controller.stop)
+    archive = open_archive(stack.processes.archive_url)
+    try:
+        await ArchiveConsumer(stack.store, archive, clock).step()
+        found = await verify(stack.store, archive)
+    finally:
+        archive.close()
+    assert found.ok, found.rows[:5]
+
+
+def assert_locked_in_time(day: Day) -> None:
+    for seat in seats():
+        late_ms = day.locked_at_ms[seat.player_id] - seat.minutes * MINUTE_MS
+        assert -EARLY_MAX_MS <= late_ms <= LATE_MAX_MS, (seat, late_ms)
+
+
+async def test_a_frozen_store_leaves_the_books_of_an_undisturbed_day(
+    tmp_path: Path, report: FaultReport
+) -> None:
+    calm = await lived(tmp_path / "calm", frozen_s=0)
+    other = await lived(tmp_path / "frozen", frozen_s=FROZEN_S)
+    assert other.charged_while_frozen == 0
+    assert_locked_in_time(calm)
+    assert_locked_in_time(other)
+    for seat in seats():
+        assert len(calm.books[seat.player_id]) >= seat.minutes
+        assert other.books[seat.player_id] == calm.books[seat.player_id], seat
+        assert other.receipts[seat.player_id] == calm.receipts[seat.player_id], seat
+    entries = sum(map(len, other.books.values()))
+    report.note(f"store frozen {FROZEN_S:.0f} s", [0.0], speed=SPEED, entries_equal=entries)
