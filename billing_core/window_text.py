@@ -1,8 +1,8 @@
 """Windows as people write them: ``fri,sat 23:00-07:00``, ``mon-fri``, ``2026-05-01 10:00-02:00``.
 
 A window is up to three words in any order: days (``mon-fri``, ``sat,sun``, ``daily``), hours
-(``HH:MM-HH:MM``), and dates (``2026-06-01..2026-08-31`` limits the days, a list of single dates
-is an exception that beats weekdays).
+(``HH:MM-HH:MM``), and dates (``2026-06-01..2026-08-31`` limits the days, and may be open at one
+end; a list of single dates is an exception that beats weekdays).
 """
 
 import re
@@ -15,7 +15,7 @@ from billing_core.window import EVERY_DAY, MINUTES_PER_DAY, TimeWindow
 DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS: Final = re.compile(r"(\d{1,2}):(\d{2})-(\d{1,2}):(\d{2})")
 _DATE: Final = r"\d{4}-\d{2}-\d{2}"
-_RANGE: Final = re.compile(rf"({_DATE})\.\.({_DATE})")
+_RANGE: Final = re.compile(rf"({_DATE})?\.\.({_DATE})?")
 _DATES: Final = re.compile(rf"{_DATE}(,{_DATE})*")
 
 
@@ -35,13 +35,19 @@ def _with_word(window: TimeWindow, word: str) -> TimeWindow:
         start, end = _minute(match[1], match[2]), _minute(match[3], match[4])
         return replace(window, start_minute=start % MINUTES_PER_DAY, end_minute=end)
     if match := _RANGE.fullmatch(word):
-        from_date, until_date = date.fromisoformat(match[1]), date.fromisoformat(match[2])
-        if until_date < from_date:
+        from_date, until_date = _date(match[1]), _date(match[2])
+        if from_date is None and until_date is None:
+            raise ValueError(f"{word!r} names no date")
+        if from_date is not None and until_date is not None and until_date < from_date:
             raise ValueError(f"{word!r} ends before it begins")
         return replace(window, from_date=from_date, until_date=until_date)
     if _DATES.fullmatch(word):
         return replace(window, dates=tuple(date.fromisoformat(day) for day in word.split(",")))
     return replace(window, weekdays=_weekdays(word))
+
+
+def _date(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
 
 
 def _minute(hour: str, minute: str) -> int:
@@ -72,8 +78,8 @@ def window_text(window: TimeWindow) -> str:
         words.append(",".join(DAY_NAMES[day] for day in window.weekdays))
     if (window.start_minute, window.end_minute) != (0, 0):
         words.append(f"{_clock(window.start_minute)}-{_clock(window.end_minute)}")
-    if window.from_date is not None and window.until_date is not None:
-        words.append(f"{window.from_date}..{window.until_date}")
+    if window.from_date is not None or window.until_date is not None:
+        words.append(f"{window.from_date or ''}..{window.until_date or ''}")
     if window.dates:
         words.append(",".join(day.isoformat() for day in window.dates))
     return " ".join(words) or "daily"

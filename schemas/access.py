@@ -29,7 +29,12 @@ class Permission(StrEnum):
     PLAYER_EDIT = "PlayerEdit"
     PC_EDIT = "PcEdit"
     """Hold PCs and release them."""
+    CATALOGUE_READ = "CatalogueRead"
+    """Settings, PCs, drafts, old versions, groups: what is configured, as its editors see it."""
     CATALOGUE_EDIT = "CatalogueEdit"
+    STAFF_READ = "StaffRead"
+    STAFF_EDIT = "StaffEdit"
+    """People, their roles, and keys of the chain; nobody gives what they do not have."""
     WEBHOOK_READ = "WebhookRead"
     WEBHOOK_EDIT = "WebhookEdit"
     AUDIT_READ = "AuditRead"
@@ -52,7 +57,9 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
     {
         Role.OWNER: _READS,
         Role.ADMINISTRATOR: frozenset(Permission),
-        Role.CASHIER: (_READS - {Permission.AUDIT_READ, Permission.WEBHOOK_READ})
+        Role.CASHIER: (
+            _READS - {Permission.AUDIT_READ, Permission.WEBHOOK_READ, Permission.STAFF_READ}
+        )
         | {
             Permission.SESSION_EDIT,
             Permission.ORDER_EDIT,

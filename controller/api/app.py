@@ -7,12 +7,14 @@ from controller.api import health_routes, pages, pc_entrance
 from controller.api.commands import CommandDesk
 from controller.api.dependencies import ApiDependencies, Rooms
 from controller.api.directory import Directory
+from controller.api.editing import EditDesk
 from controller.api.errors import install_problems
 from controller.api.live import LiveHall
 from controller.api.middleware import BodyLimit, Measured, SecurityHeaders
 from controller.api.openapi import TITLE, VERSION
 from controller.api.players import Players
 from controller.api.routers import API_ROUTERS
+from controller.api.stored_keys import StoredKeys
 from controller.web.rendering import static_files
 
 
@@ -30,11 +32,14 @@ def create_app(given: ApiDependencies) -> FastAPI:
             Middleware(BodyLimit),
         ],
     )
+    directory = Directory(given.store, given.real_clock)
     app.state.rooms = Rooms(
         given=given,
-        directory=Directory(given.store, given.real_clock),
+        directory=directory,
         players=Players(given.store, given.real_clock),
         desk=CommandDesk(given.gateway, given.clock),
+        edits=EditDesk(given.store, given.clock, directory),
+        stored_keys=StoredKeys(given.store),
         live=LiveHall(
             given.store,
             given.metrics,

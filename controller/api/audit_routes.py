@@ -7,6 +7,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import JsonValue
 
 from controller.api.dependencies import AsPrincipal, InRooms
+from controller.api.editing import whole_chain_only
 from controller.api.guard import GuardedRoute
 from controller.api.instants import Instant, render_instant
 from controller.api.models import Wire
@@ -42,6 +43,19 @@ class AuditPage(Wire):
     before: str | None
 
 
+class ChainAuditEntry(AuditEntry):
+    """One change or command of any club; `clubId` null: of the chain itself."""
+
+    club_id: str | None
+
+
+class ChainAuditPage(Wire):
+    """Entries of the whole chain, newest first; ``before`` asks for the next page."""
+
+    entries: list[ChainAuditEntry]
+    before: str | None
+
+
 @router.get("/clubs/{clubId}/audit", operation_id="listAudit", tags=["audit"])
 async def list_audit(
     *,
@@ -66,6 +80,26 @@ async def list_audit(
         if len(found) < MAX_PAGE:
             return AuditPage(entries=entries, before=None)
     return AuditPage(entries=entries, before=before)
+
+
+@router.get("/audit", operation_id="listChainAudit", tags=["audit"])
+async def list_chain_audit(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    before: Annotated[str | None, Query(pattern=r"^\d{1,20}-\d{1,20}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+) -> ChainAuditPage:
+    """Every command and every change of the chain, its clubs, tariffs, players and staff."""
+    whole_chain_only(principal)
+    found = await rooms.given.store.audit(principal.chain_id, before=before, count=limit)
+    entries = []
+    for stored in found:
+        view = AuditEntryView.model_validate_json(stored.payload)
+        shown = _entry(stored.entry_id, view).model_dump()
+        entries.append(ChainAuditEntry(**shown, club_id=view.club_id or None))
+    last = found[-1].entry_id if len(found) == limit else None
+    return ChainAuditPage(entries=entries, before=last)
 
 
 def _entry(entry_id: str, view: AuditEntryView) -> AuditEntry:

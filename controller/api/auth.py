@@ -23,7 +23,6 @@ from schemas.commands import Channel
 COOKIE_NAME: Final = "clubctl_operator"
 COOKIE_LIFETIME_MS: Final = 12 * 3_600_000
 MAX_KEY_CHARACTERS: Final = 512
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +79,16 @@ class KeyRing:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class CookieClaims:
+    """What a cookie says, not believed yet."""
+
+    chain_id: str
+    name: str
+    signed: bytes
+    signature: bytes
+
+
 class CookieSigner:
     """Makes and reads the page's cookie: chain, key name, expiry (real UTC ms), signature."""
 
@@ -95,18 +104,29 @@ class CookieSigner:
         claims = f"{key.chain_id}\n{key.name}\n{expires_at_ms}".encode()
         return f"{_text(claims)}.{_text(self._signature(claims, key))}"
 
-    def principal(self, cookie: str, now_ms: int) -> Principal | None:
-        """Whom the cookie stands for, or None if it is forged, expired or its key is gone."""
+    def read(self, cookie: str, now_ms: int) -> "CookieClaims | None":
+        """What the cookie says, unless it is out of shape or expired; who signed it is open."""
         try:
             claims, signature = (_bytes(part) for part in cookie.split(".", 1))
             chain_id, name, expires_at_ms = claims.decode().split("\n")
             expired = int(expires_at_ms) <= now_ms
         except ValueError:
             return None
-        key = self._ring.named(chain_id, name)
-        if key is None or not hmac.compare_digest(self._signature(claims, key), signature):
+        return None if expired else CookieClaims(chain_id, name, claims, signature)
+
+    def stands_for(self, claims: "CookieClaims", key: ApiKey | None) -> Principal | None:
+        """Whom the cookie stands for if it was issued for this key."""
+        if key is None:
             return None
-        return None if expired else key.principal
+        expected = self._signature(claims.signed, key)
+        return key.principal if hmac.compare_digest(expected, claims.signature) else None
+
+    def principal(self, cookie: str, now_ms: int) -> Principal | None:
+        """Whom the cookie stands for, or None if it is forged, expired or its key is gone."""
+        claims = self.read(cookie, now_ms)
+        if claims is None:
+            return None
+        return self.stands_for(claims, self._ring.named(claims.chain_id, claims.name))
 
     def _signature(self, claims: bytes, key: ApiKey) -> bytes:
         return hmac.digest(self._secret, claims + b"\n" + key.sha256.lower().encode(), "sha256")
@@ -119,28 +139,13 @@ class Gate:
     ring: KeyRing
     cookies: CookieSigner
 
-    def principal(self, request: Request, now_ms: int) -> Principal:
-        """The request's principal by its bearer key, else by the page's cookie.
-
-        Raises ProblemError ``unauthorized``, or ``cross-site-request`` when a changing request
-        rides on the cookie from another site.
-        """
-        header = request.headers.get("authorization")
-        if header is not None:
-            return self._by_bearer(header)
-        principal = self.by_cookie(request, now_ms)
-        if principal is None:
-            raise unauthorized()
-        if request.method not in _SAFE_METHODS:
-            refuse_cross_site(request)
-        return principal
-
     def by_cookie(self, request: Request, now_ms: int) -> Principal | None:
         """Whom the page's cookie stands for, if there is a good one."""
         cookie = request.cookies.get(COOKIE_NAME)
         return None if cookie is None else self.cookies.principal(cookie, now_ms)
 
-    def _by_bearer(self, header: str) -> Principal:
+    def by_bearer(self, header: str) -> Principal:
+        """Whom a configured key stands for. Raises ProblemError ``unauthorized``."""
         scheme, _, key = header.partition(" ")
         found = self.ring.holder_of(key.strip()) if scheme.lower() == "bearer" else None
         if found is None:

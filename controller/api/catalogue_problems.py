@@ -5,7 +5,6 @@ from typing import Final
 from controller.api.problem_kind import ProblemKind
 
 CATALOGUE_PROBLEMS: Final = (
-    ProblemKind("zone-not-found", 404, "No such zone", "The club has no zone with this id."),
     ProblemKind("group-not-found", 404, "No such group", "The chain has no such player group."),
     ProblemKind("staff-not-found", 404, "No such person", "Nobody of this id works for the chain."),
     ProblemKind("api-key-not-found", 404, "No such key", "The chain has no key with this id."),
@@ -78,10 +77,10 @@ CATALOGUE_PROBLEMS: Final = (
         "Players are in it, or a tariff is meant for it.",
     ),
     ProblemKind(
-        "club-in-use",
+        "currency-fixed",
         409,
-        "The club is in use",
-        "Its currency and time zone are fixed once it has sold anything.",
+        "The currency is fixed",
+        "Wallets and books are kept in it. A club in another currency is another club.",
     ),
     ProblemKind(
         "tariff-check-failed",

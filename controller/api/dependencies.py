@@ -8,13 +8,15 @@ from fastapi import Depends, Request
 
 from actors.clock import Clock
 from actors.gateway import CommandGateway
-from actors.store import Catalogue, ReadModels, Snapshots, StoredEntity
+from actors.store import Catalogue, CatalogueEditing, ReadModels, Snapshots, StoredEntity
 from controller.api.auth import Gate
 from controller.api.commands import CommandDesk
 from controller.api.directory import Directory
+from controller.api.editing import EditDesk
 from controller.api.live import LiveHall
 from controller.api.players import Players
 from controller.api.principal import Principal
+from controller.api.stored_keys import StoredKeys
 from controller.api.tokens import TokenReader
 from controller.enrolment.guesses import GuessLimit
 from controller.enrolment.office import EnrolmentStore
@@ -22,7 +24,7 @@ from controller.enrolment.terms import PcTerms
 from controller.metrics import HttpMetrics
 
 
-class QueryStore(EnrolmentStore, Catalogue, ReadModels, Snapshots, Protocol):
+class QueryStore(EnrolmentStore, Catalogue, CatalogueEditing, ReadModels, Snapshots, Protocol):
     """The part of the store an edge may touch: nothing that writes a session or money."""
 
 
@@ -70,6 +72,8 @@ class Rooms:
     directory: Directory
     players: Players
     desk: CommandDesk
+    edits: EditDesk
+    stored_keys: StoredKeys
     live: LiveHall
 
 

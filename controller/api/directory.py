@@ -14,23 +14,32 @@ import structlog
 from actors.clock import Clock
 from actors.store import Catalogue
 from billing_core.stored import tariff_from_dict
-from billing_core.tariff import Tariff
+from billing_core.tariff import Tariff, TariffRef, TariffStatus
 from controller.api.problems import ProblemError
-from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
+from schemas.catalogue import (
+    ClubDocument,
+    PcAdministrativeState,
+    PcDocument,
+    PlayerGroupDocument,
+    ZoneDocument,
+)
 
 FRESH_FOR_MS: Final = 1_000
 
 log = structlog.get_logger(__name__)
 
 Placed = TypeVar("Placed", ZoneDocument, PcDocument)
+D = TypeVar("D", ClubDocument, ZoneDocument, PcDocument, PlayerGroupDocument)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainDirectory:
     """One chain's catalogue, parsed. Zones and PCs come in the order of the hall.
 
-    ``tariffs`` are the newest versions by id; ``tariff_names`` has every version, by
-    ``<id>:<version>``.
+    ``zones`` and ``pcs`` are those of the hall; ``every_zone`` and ``every_pc`` have archived and
+    retired ones too, by id. ``tariffs`` are the newest versions by id, ``versions`` has all of
+    them and ``drafts`` what is not published; ``tariff_names`` has every version's name, by
+    ``<id>:<version>``. ``raw`` is what all of it was read from.
     """
 
     clubs: Mapping[str, ClubDocument]
@@ -38,6 +47,12 @@ class ChainDirectory:
     pcs: Mapping[str, tuple[PcDocument, ...]]
     tariffs: Mapping[str, Tariff]
     tariff_names: Mapping[str, str]
+    every_zone: Mapping[str, ZoneDocument] = field(default_factory=dict)
+    every_pc: Mapping[str, PcDocument] = field(default_factory=dict)
+    versions: Mapping[TariffRef, Tariff] = field(default_factory=dict)
+    drafts: Mapping[str, Tariff] = field(default_factory=dict)
+    groups: Mapping[str, PlayerGroupDocument] = field(default_factory=dict)
+    raw: Mapping[str, bytes] = field(default_factory=dict)
 
     def club(self, club_id: str) -> ClubDocument:
         """The club. Raises ProblemError ``club-not-found``."""
@@ -55,10 +70,16 @@ class ChainDirectory:
         return zone.tariff_ids or tuple(sorted(self.tariffs))
 
     def tariffs_of(self, zones: Iterable[ZoneDocument]) -> tuple[Tariff, ...]:
-        """The tariffs the zones sell, each once, by name."""
+        """The tariffs the zones sell, each once, by name; archived ones are not shown."""
         sold = {tariff_id for zone in zones for tariff_id in self.sold_in(zone)}
         known = (self.tariffs[tariff_id] for tariff_id in sold if tariff_id in self.tariffs)
-        return tuple(sorted(known, key=lambda tariff: (tariff.name, tariff.id)))
+        shown = (tariff for tariff in known if tariff.status is not TariffStatus.ARCHIVED)
+        return tuple(sorted(shown, key=lambda tariff: (tariff.name, tariff.id)))
+
+    def is_retired(self, pc_id: str) -> bool:
+        """Whether the PC is there and out of service for good."""
+        pc = self.every_pc.get(pc_id)
+        return pc is not None and pc.state is PcAdministrativeState.RETIRED
 
 
 @dataclass(slots=True)
@@ -77,16 +98,22 @@ class Directory:
         self._clock = clock
         self._held: dict[str, _Held] = {}
 
-    async def chain(self, chain_id: str) -> ChainDirectory:
-        """The chain's catalogue; empty for a chain nobody has configured."""
+    async def chain(self, chain_id: str, *, fresh: bool = False) -> ChainDirectory:
+        """The chain's catalogue, ``fresh`` as of now; empty for a chain nobody has configured."""
         held = self._held.get(chain_id)
         if held is None:
             held = _Held({}, parse_directory({}), self._clock.mono_ms() - FRESH_FOR_MS)
             self._held[chain_id] = held
         async with held.reading:
-            if self._clock.mono_ms() - held.read_at_ms >= FRESH_FOR_MS:
+            if fresh or self._clock.mono_ms() - held.read_at_ms >= FRESH_FOR_MS:
                 await self._refresh(chain_id, held)
         return held.parsed
+
+    def forget(self, chain_id: str) -> None:
+        """The catalogue was changed here: whoever asks next reads it again."""
+        held = self._held.get(chain_id)
+        if held is not None:
+            held.read_at_ms = self._clock.mono_ms() - FRESH_FOR_MS
 
     async def _refresh(self, chain_id: str, held: _Held) -> None:
         raw = await self._store.catalogue(chain_id)
@@ -102,30 +129,39 @@ class Directory:
 
 def parse_directory(raw: Mapping[str, bytes]) -> ChainDirectory:
     """A catalogue's fields as documents. Raises ValueError for a document that does not fit."""
-    clubs: dict[str, ClubDocument] = {}
-    zones: dict[str, list[ZoneDocument]] = {}
-    pcs: dict[str, list[PcDocument]] = {}
-    tariffs: list[Tariff] = []
+    by_kind: dict[str, list[bytes]] = {}
     for name, document in raw.items():
-        kind = name.partition(":")[0]
-        if kind == "club":
-            club = ClubDocument.model_validate_json(document)
-            clubs[club.club_id] = club
-        elif kind == "zone":
-            zone = ZoneDocument.model_validate_json(document)
-            zones.setdefault(zone.club_id, []).append(zone)
-        elif kind == "pc":
-            pc = PcDocument.model_validate_json(document)
-            pcs.setdefault(pc.club_id, []).append(pc)
-        elif kind == "tariff":
-            tariffs.append(tariff_from_dict(orjson.loads(document)))
+        by_kind.setdefault(name.partition(":")[0], []).append(document)
+
+    def documents(kind: str, model: type[D]) -> list[D]:
+        return [model.model_validate_json(document) for document in by_kind.get(kind, ())]
+
+    def tariffs(kind: str) -> list[Tariff]:
+        return [tariff_from_dict(orjson.loads(document)) for document in by_kind.get(kind, ())]
+
+    zones, pcs = documents("zone", ZoneDocument), documents("pc", PcDocument)
+    versions = tariffs("tariff")
+    in_service = [pc for pc in pcs if pc.state is PcAdministrativeState.IN_SERVICE]
     return ChainDirectory(
-        clubs=clubs,
-        zones={club_id: _by_position(found) for club_id, found in zones.items()},
-        pcs={club_id: _by_position(found) for club_id, found in pcs.items()},
-        tariffs=_newest(tariffs),
-        tariff_names={f"{each.id}:{each.version}": each.name for each in tariffs},
+        clubs={club.club_id: club for club in documents("club", ClubDocument)},
+        zones=_by_club([zone for zone in zones if not zone.archived]),
+        pcs=_by_club(in_service),
+        tariffs=_newest(versions),
+        tariff_names={f"{each.id}:{each.version}": each.name for each in versions},
+        every_zone={zone.zone_id: zone for zone in zones},
+        every_pc={pc.pc_id: pc for pc in pcs},
+        versions={tariff.ref: tariff for tariff in versions},
+        drafts={draft.id: draft for draft in tariffs("draft")},
+        groups={group.group_id: group for group in documents("group", PlayerGroupDocument)},
+        raw=raw,
     )
+
+
+def _by_club(found: Iterable[Placed]) -> dict[str, tuple[Placed, ...]]:
+    by_club: dict[str, list[Placed]] = {}
+    for document in found:
+        by_club.setdefault(document.club_id, []).append(document)
+    return {club_id: _by_position(those) for club_id, those in by_club.items()}
 
 
 def _by_position(found: list[Placed]) -> tuple[Placed, ...]:

@@ -8,14 +8,17 @@ from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
 from controller.api.access import check_access, needed_for
-from controller.api.auth import unauthorized
-from controller.api.dependencies import rooms_of
+from controller.api.auth import COOKIE_NAME, refuse_cross_site, unauthorized
+from controller.api.dependencies import Rooms, rooms_of
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from controller.api.stored_keys import KEY_PREFIX, is_stored
 from controller.api.tokens import IssuerUnavailableError, TokenRefusedError
+from schemas.access import PrincipalKind
 
 JWT_DOTS: Final = 2
 MAX_ORIGIN: Final = 64
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -29,7 +32,7 @@ class GuardedRoute(APIRoute):
         permission = needed_for(self.operation_id)
 
         async def guarded(request: Request) -> Response:
-            principal = await _principal(request)
+            principal = (await _principal(request)).asking_for(permission)
             check_access(principal, permission, request.path_params)
             origin = "" if request.client is None else request.client.host[:MAX_ORIGIN]
             request.state.principal = replace(principal, origin=origin)
@@ -39,15 +42,48 @@ class GuardedRoute(APIRoute):
 
 
 async def _principal(request: Request) -> Principal:
-    """By a token of the configured issuer, else by a key or the page's cookie."""
-    given = rooms_of(request).given
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    is_token = scheme.lower() == "bearer" and token.count(".") == JWT_DOTS
-    if given.tokens is None or not is_token:
-        return given.gate.principal(request, given.real_clock.wall_ms())
+    """By a token of the configured issuer, a key, or the page's cookie."""
+    rooms = rooms_of(request)
+    given = rooms.given
+    header = request.headers.get("authorization")
+    if header is None:
+        return await _by_cookie(request, rooms)
+    scheme, _, token = header.partition(" ")
+    is_bearer, token = scheme.lower() == "bearer", token.strip()
+    if is_bearer and token.startswith(KEY_PREFIX):
+        key = await rooms.stored_keys.holder_of(token)
+        if key is None:
+            raise unauthorized()
+        return key.principal
+    if given.tokens is None or not (is_bearer and token.count(".") == JWT_DOTS):
+        return given.gate.by_bearer(header)
     try:
-        return await given.tokens.principal(token.strip())
+        principal = await given.tokens.principal(token)
     except TokenRefusedError as error:
         raise unauthorized() from error
     except IssuerUnavailableError as error:
         raise ProblemError("issuer-unavailable") from error
+    if principal.kind is PrincipalKind.STAFF:
+        return await rooms.stored_keys.as_employed(principal)
+    return principal
+
+
+async def _by_cookie(request: Request, rooms: Rooms) -> Principal:
+    principal = await signed_in(request, rooms)
+    if principal is None:
+        raise unauthorized()
+    if request.method not in _SAFE_METHODS:
+        refuse_cross_site(request)
+    return principal
+
+
+async def signed_in(request: Request, rooms: Rooms) -> Principal | None:
+    """Whom the page's cookie stands for, if there is a good one."""
+    gate, now_ms = rooms.given.gate, rooms.given.real_clock.wall_ms()
+    principal = gate.by_cookie(request, now_ms)
+    cookie = request.cookies.get(COOKIE_NAME)
+    claims = None if cookie is None else gate.cookies.read(cookie, now_ms)
+    if principal is not None or claims is None or not is_stored(claims.name):
+        return principal
+    key = await rooms.stored_keys.named(claims.chain_id, claims.name)
+    return gate.cookies.stands_for(claims, key)

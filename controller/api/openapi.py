@@ -49,6 +49,10 @@ COMMAND_PROBLEMS: Final = QUERY_PROBLEMS | _problems(
     s413="The body is too large",
     s429="Too many commands of this key at once",
 )
+EDIT_PROBLEMS: Final = COMMAND_PROBLEMS | _problems(
+    s412="It has changed since the version `If-Match` names",
+    s428="`If-Match` is missing",
+)
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
 from controller.api.auth import COOKIE_LIFETIME_MS, COOKIE_NAME, refuse_cross_site
 from controller.api.dependencies import InRooms
+from controller.api.guard import signed_in
 from controller.api.openapi import OPENAPI_PATH, describe
 from controller.api.problem_table import PROBLEMS
 from controller.api.problems import ProblemError
@@ -22,8 +23,7 @@ LANGUAGE: Final = "en"
 @router.get("/")
 async def hall_page(request: Request, rooms: InRooms) -> Response:
     """The hall for an operator with a cookie, the key form for everybody else."""
-    given = rooms.given
-    principal = given.gate.by_cookie(request, given.real_clock.wall_ms())
+    principal = await signed_in(request, rooms)
     if principal is None:
         return _login_page(rejected=False)
     words = labels(LANGUAGE)
@@ -38,7 +38,8 @@ async def login(request: Request, rooms: InRooms) -> Response:
     refuse_cross_site(request)
     form = parse_qs((await request.body()).decode(errors="replace"), max_num_fields=4)
     given = rooms.given
-    key = given.gate.ring.holder_of(form.get("key", [""])[0].strip())
+    text = form.get("key", [""])[0].strip()
+    key = given.gate.ring.holder_of(text) or await rooms.stored_keys.holder_of(text)
     if key is None:
         return _login_page(rejected=True)
     response = RedirectResponse("/", status_code=303)

@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.clock import Clock
 from actors.store import ReadModels, StoredEntity
+from controller.api.phones import normalised
 from schemas.catalogue import PlayerDocument
 
 MAX_PLAYERS_FOUND: Final = 20
@@ -32,6 +33,17 @@ class Players:
         """Whether the chain has this player."""
         key = _KEY_PREFIX + player_id
         return key in await self._store.documents(chain_id, [key])
+
+    async def holder_of_phone(self, chain_id: str, phone: str) -> str | None:
+        """The player whose number this is, however it was written down, as of a second ago."""
+        for player in await self._known(chain_id):
+            if player.phone is not None and normalised(player.phone) == phone:
+                return player.player_id
+        return None
+
+    def forget(self, chain_id: str) -> None:
+        """A player was edited here: whoever asks next reads them again."""
+        self._held.pop(chain_id, None)
 
     async def find(self, chain_id: str, query: str) -> tuple[PlayerDocument, ...]:
         """Players whose label or phone contains the query, by label; one more than a page."""

@@ -1,6 +1,6 @@
 """Whom a request speaks for, and what of the chain is theirs to see."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controller.api.problems import ProblemError
 from schemas.access import Permission, PrincipalKind
@@ -12,7 +12,8 @@ class Principal:
     """Who a request speaks for. ``name`` is the key's name or the person's id, never a secret.
 
     ``club_ids`` None: every club of the chain. A player's ``player_id`` limits everything to
-    what is the player's own.
+    what is the player's own. ``club_permissions`` are what somebody may do in single clubs beside
+    ``permissions``, which hold in all of ``club_ids``.
     """
 
     chain_id: str
@@ -22,6 +23,7 @@ class Principal:
     club_ids: frozenset[str] | None = None
     player_id: str | None = None
     channel: Channel = Channel.CRM
+    club_permissions: tuple[tuple[str, frozenset[Permission]], ...] = ()
     origin: str = field(default="", compare=False)
     """The address the request came from, for the audit."""
 
@@ -29,6 +31,18 @@ class Principal:
     def label(self) -> str:
         """How commands and the audit name them: ``key:front-desk``, ``player:anna``."""
         return f"{self.kind.value}:{self.name}"
+
+    def asking_for(self, permission: Permission) -> "Principal":
+        """The principal as far as a permission reaches: other clubs are not theirs to know of."""
+        own = {
+            club_id: permissions
+            for club_id, permissions in self.club_permissions
+            if permission in permissions and self.sees_club(club_id)
+        }
+        if permission in self.permissions or not own:
+            return self
+        shared = frozenset.intersection(*own.values())
+        return replace(self, permissions=shared, club_ids=frozenset(own), club_permissions=())
 
     def sees_club(self, club_id: str) -> bool:
         """Whether the club is theirs to know of."""

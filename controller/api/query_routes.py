@@ -212,7 +212,7 @@ def _hall(
 
 def _in_order(directory: ChainDirectory, club_id: str, snapshot: Snapshot) -> Iterable[HallTile]:
     """The tiles in the order of the hall; a PC no host has told of yet is shown as such."""
-    told = {tile.pc_id: tile for tile in snapshot.tiles}
+    told = {tile.pc_id: tile for tile in snapshot.tiles if not directory.is_retired(tile.pc_id)}
     zones = {zone.zone_id: zone for zone in directory.zones.get(club_id, ())}
     for pc in directory.pcs.get(club_id, ()):
         tile = told.pop(pc.pc_id, None)

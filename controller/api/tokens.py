@@ -1,8 +1,9 @@
 """Bearer tokens of people who sign in elsewhere: JWTs of one issuer, checked with its keys.
 
-Claims: ``sub`` (a player's id for the role player), ``chain_id``, ``role``, and optionally
-``club_ids``. The issuer's key set is kept and read again when it is old or names no key that a
-token was signed with.
+Claims: ``sub`` (a player's id for the role player), ``chain_id``, and optionally ``role`` and
+``club_ids``; without a role the chain's own list of staff says what the person may do. The
+issuer's key set is kept and read again when it is old or names no key that a token was signed
+with.
 """
 
 import asyncio
@@ -45,7 +46,7 @@ class _Claims(BaseModel):
 
     sub: EntityId
     chain_id: EntityId
-    role: Role
+    role: Annotated[Role | None, "None: what the chain itself says of this person"] = None
     club_ids: Annotated[list[EntityId] | None, "None: every club of the chain"] = None
 
 
@@ -136,7 +137,7 @@ def _principal(claims: _Claims) -> Principal:
         claims.chain_id,
         claims.sub,
         kind=PrincipalKind.PLAYER if is_player else PrincipalKind.STAFF,
-        permissions=ROLE_PERMISSIONS[claims.role],
+        permissions=frozenset() if claims.role is None else ROLE_PERMISSIONS[claims.role],
         club_ids=None if claims.club_ids is None else frozenset(claims.club_ids),
         player_id=claims.sub if is_player else None,
         channel=Channel.APP if is_player else Channel.CRM,

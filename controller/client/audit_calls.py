@@ -7,6 +7,14 @@ from controller.client.transport import Transport, given, part
 class AuditCalls(Transport):
     """Calls about audit."""
 
+    async def list_chain_audit(
+        self, *, before: str | None = None, limit: str | None = None
+    ) -> audit_routes.ChainAuditPage:
+        """Every command and every change of the chain, its clubs, tariffs, players and staff."""
+        return await self.send(
+            audit_routes.ChainAuditPage, "GET", "/audit", query=given(before=before, limit=limit)
+        )
+
     async def list_audit(
         self, club_id: str, *, before: str | None = None, limit: str | None = None
     ) -> audit_routes.AuditPage:

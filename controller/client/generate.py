@@ -67,6 +67,17 @@ class Call:
                 return found
         return {}
 
+    def resolved(self, schema: Json) -> Json:
+        """The schema with named enumerations written out where they are named."""
+        if "$ref" in schema:
+            named: Json = self.schemas[schema["$ref"].rpartition("/")[2]]
+            return named if "enum" in named else schema
+        if "anyOf" in schema:
+            return {**schema, "anyOf": [self.resolved(one) for one in schema["anyOf"]]}
+        if "items" in schema:
+            return {**schema, "items": self.resolved(schema["items"])}
+        return schema
+
     def parameters(self, place: str) -> list[str]:
         """Names of the parameters in the path, the query or the headers."""
         found = self.operation.get("parameters", ())
@@ -184,8 +195,9 @@ def _collected(name: str, fields: Any) -> list[str]:  # noqa: ANN401 - names, ho
 
 def _fields(call: Call, *, required: bool) -> list[str]:
     wanted = set(call.body.get("required", ()))
+    typed = _type if required else _optional
     return [
-        f"{snake(name)}: {_type(schema) if required else _optional(schema)}"
+        f"{snake(name)}: {typed(call.resolved(schema))}"
         for name, schema in sorted(call.body.get("properties", {}).items())
         if (name in wanted) is required
     ]

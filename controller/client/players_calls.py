@@ -1,6 +1,8 @@
 """The API's calls about players, written from docs/openapi.json: do not edit by hand."""
 
-from controller.api import models
+from collections.abc import Sequence
+
+from controller.api import models, player_models
 from controller.client.transport import Transport, given, part
 
 
@@ -11,4 +13,54 @@ class PlayersCalls(Transport):
         """Players of the chain whose name or phone contains the query, with their balance here."""
         return await self.send(
             models.PlayerList, "GET", f"/clubs/{part(club_id)}/players", query=given(query=query)
+        )
+
+    async def create_player(
+        self,
+        *,
+        key: str,
+        label: str,
+        auto_renewal: bool | None = None,
+        groups: Sequence[str] | None = None,
+        phone: str | None = None,
+        player_id: str | None = None,
+    ) -> player_models.PlayerProfile:
+        """A new player of the chain, with an empty wallet."""
+        return await self.send(
+            player_models.PlayerProfile,
+            "POST",
+            "/players",
+            key=key,
+            body=given(
+                autoRenewal=auto_renewal,
+                groups=groups,
+                label=label,
+                phone=phone,
+                playerId=player_id,
+            ),
+        )
+
+    async def get_player(self, player_id: str) -> player_models.PlayerProfile:
+        """A player of the chain."""
+        return await self.send(player_models.PlayerProfile, "GET", f"/players/{part(player_id)}")
+
+    async def update_player(
+        self,
+        player_id: str,
+        *,
+        key: str,
+        auto_renewal: bool | None = None,
+        groups: Sequence[str] | None = None,
+        label: str | None = None,
+        phone: str | None = None,
+        if_match: str | None = None,
+    ) -> player_models.PlayerProfile:
+        """Change a player. A session of theirs goes on by what they are now, within a second."""
+        return await self.send(
+            player_models.PlayerProfile,
+            "PATCH",
+            f"/players/{part(player_id)}",
+            key=key,
+            body=given(autoRenewal=auto_renewal, groups=groups, label=label, phone=phone),
+            headers={"If-Match": if_match},
         )

@@ -42,6 +42,11 @@ IN_THE_PATH: Final = {
     "sessionId": "no-such",
     "orderId": "no-such",
     "webhookId": "no-such",
+    "zoneId": "std",
+    "tariffId": "minute",
+    "groupId": "no-such",
+    "staffId": "no-such",
+    "keyId": "no-such",
     "requestId": "no-such",
 }
 
@@ -101,7 +106,7 @@ async def anybody(issuer: IssuerUnderTest) -> AsyncIterator[httpx.AsyncClient]:
 async def asked(
     client: httpx.AsyncClient, method: str, path: str, bearer: str | None
 ) -> httpx.Response:
-    headers = {"Idempotency-Key": "matrix"} if method == "post" else {}
+    headers = {} if method == "get" else {"Idempotency-Key": "matrix"}
     if bearer is not None:
         headers["Authorization"] = f"Bearer {bearer}"
     async with client.stream(method, path, headers=headers) as answer:

@@ -1,0 +1,191 @@
+"""Players of the chain: made, read, changed. A number belongs to one of them."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from actors.store import EntityWrite, Scope, StoredEntity
+from controller.api import player_models as wire
+from controller.api.command_calls import PlayerId
+from controller.api.dependencies import AsPrincipal, InRooms
+from controller.api.directory import ChainDirectory
+from controller.api.edit_calls import Edit, EditedVersion, InEdit, with_etag
+from controller.api.editing import Edited, check_etag, etag_of_version
+from controller.api.group_routes import check_groups
+from controller.api.guard import GuardedRoute
+from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
+from controller.api.phones import normalised
+from controller.api.problems import ProblemError
+from schemas.catalogue import PhoneDocument, PlayerDocument
+
+router = APIRouter(prefix=f"{API_PREFIX}/players", route_class=GuardedRoute)
+_TOLD = ("groups", "auto_renewal")
+"""What the audit keeps of a change by value; names and numbers only by name."""
+
+
+@router.post(
+    "", operation_id="createPlayer", tags=["players"], status_code=201, responses=EDIT_PROBLEMS
+)
+async def create_player(edit: InEdit, asked: wire.CreatePlayerRequest) -> wire.PlayerProfile:
+    """A new player of the chain, with an empty wallet."""
+    player_id = asked.player_id or _drawn_id(edit)
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        check_groups(directory, asked.groups)
+        phone = _checked_phone(asked.phone)
+        stored = await _stored(edit, player_id, phone)
+        if f"player:{player_id}" in stored:
+            raise ProblemError("id-taken", field="playerId")
+        document = PlayerDocument(
+            player_id=player_id,
+            label=asked.label,
+            phone=phone,
+            groups=tuple(dict.fromkeys(asked.groups)),
+            auto_renewal=asked.auto_renewal,
+        )
+        phones = await _phone_writes(edit, stored, player_id=player_id, before=None, after=phone)
+        return _edited(document, 0, phones)
+
+    changes = asked.model_dump(mode="json", exclude_unset=True)
+    made = await edit.apply(
+        "createPlayer",
+        wire.PlayerProfile,
+        changes,
+        decide=decide,
+        told=_told(player_id, changes),
+    )
+    edit.rooms.players.forget(edit.principal.chain_id)
+    return made
+
+
+@router.get("/{playerId}", operation_id="getPlayer", tags=["players"], responses=QUERY_PROBLEMS)
+async def get_player(
+    *, rooms: InRooms, principal: AsPrincipal, player_id: PlayerId, response: Response
+) -> wire.PlayerProfile:
+    """A player of the chain."""
+    key = f"player:{player_id}"
+    found = (await rooms.given.store.documents(principal.chain_id, [key])).get(key)
+    if found is None:
+        raise ProblemError("player-not-found")
+    player = PlayerDocument.model_validate_json(found.blob)
+    return with_etag(response, _profile(player, found.version))
+
+
+@router.patch("/{playerId}", operation_id="updatePlayer", tags=["players"], responses=EDIT_PROBLEMS)
+async def update_player(
+    *,
+    edit: InEdit,
+    player_id: PlayerId,
+    asked: wire.UpdatePlayerRequest,
+    if_match: EditedVersion = None,
+) -> wire.PlayerProfile:
+    """Change a player. A session of theirs goes on by what they are now, within a second."""
+    changes = asked.model_dump(exclude_unset=True)
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        key = f"player:{player_id}"
+        found = (await edit.rooms.given.store.documents(edit.principal.chain_id, [key])).get(key)
+        if found is None:
+            raise ProblemError("player-not-found")
+        check_etag(if_match, etag_of_version(found.version))
+        before = PlayerDocument.model_validate_json(found.blob)
+        after = _changed(before, changes)
+        check_groups(directory, set(after.groups) - set(before.groups))
+        stored = await _stored(edit, player_id, before.phone, after.phone)
+        phones = await _phone_writes(
+            edit, stored, player_id=player_id, before=before.phone, after=after.phone
+        )
+        return _edited(after, found.version, phones)
+
+    in_full = {"player_id": player_id, **asked.model_dump(mode="json", exclude_unset=True)}
+    changed = await edit.apply(
+        "updatePlayer",
+        wire.PlayerProfile,
+        in_full,
+        decide=decide,
+        told=_told(player_id, changes),
+    )
+    edit.rooms.players.forget(edit.principal.chain_id)
+    return changed
+
+
+def _drawn_id(edit: Edit) -> str:
+    """An id that follows from the request's key, so that a retry finds what the first made."""
+    principal = edit.principal
+    seed = f"{principal.chain_id}\n{principal.label}\n{edit.idempotency_key}"
+    return f"pl-{sha256(seed.encode()).hexdigest()[:20]}"
+
+
+def _changed(before: PlayerDocument, changes: Mapping[str, Any]) -> PlayerDocument:
+    kept = {name: value for name, value in changes.items() if value is not None}
+    if "phone" in changes:
+        kept["phone"] = _checked_phone(changes["phone"])
+    if "groups" in kept:
+        kept["groups"] = tuple(dict.fromkeys(kept["groups"]))
+    return before.model_copy(update=kept)
+
+
+def _checked_phone(phone: str | None) -> str | None:
+    if phone is None:
+        return None
+    found = normalised(phone)
+    if found is None:
+        raise ProblemError("phone-invalid", field="phone")
+    return found
+
+
+async def _stored(edit: Edit, player_id: str, *phones: str | None) -> Mapping[str, StoredEntity]:
+    keys = [f"player:{player_id}"]
+    keys += [f"phone:{normalised(phone)}" for phone in phones if phone is not None]
+    return await edit.rooms.given.store.documents(edit.principal.chain_id, keys)
+
+
+async def _phone_writes(
+    edit: Edit,
+    stored: Mapping[str, StoredEntity],
+    *,
+    player_id: str,
+    before: str | None,
+    after: str | None,
+) -> tuple[EntityWrite, ...]:
+    """Give the old number back and take the new one. Raises ``phone-taken``."""
+    old = None if before is None else normalised(before)
+    writes = []
+    if after is not None:
+        taken = stored.get(f"phone:{after}")
+        holder = await edit.rooms.players.holder_of_phone(edit.principal.chain_id, after)
+        if taken is not None:
+            holder = PhoneDocument.model_validate_json(taken.blob).player_id
+        if holder not in (None, player_id):
+            raise ProblemError("phone-taken", field="phone")
+        if taken is None:
+            blob = PhoneDocument(player_id=player_id).model_dump_json().encode()
+            writes.append(EntityWrite(f"phone:{after}", 0, blob, Scope.CHAIN))
+    released = stored.get(f"phone:{old}")
+    if released is not None and old != after:
+        writes.append(EntityWrite(f"phone:{old}", released.version, None, Scope.CHAIN))
+    return tuple(writes)
+
+
+def _edited(player: PlayerDocument, version: int, phones: tuple[EntityWrite, ...]) -> Edited:
+    blob = player.model_dump_json().encode()
+    write = EntityWrite(f"player:{player.player_id}", version, blob, Scope.CHAIN)
+    return Edited(_profile(player, version + 1), documents=(write, *phones))
+
+
+def _told(player_id: str, changes: Mapping[str, Any]) -> dict[str, object]:
+    by_value = {name: changes[name] for name in _TOLD if name in changes}
+    return {"player_id": player_id, "changed": sorted(changes), **by_value}
+
+
+def _profile(player: PlayerDocument, version: int) -> wire.PlayerProfile:
+    return wire.PlayerProfile(
+        etag=etag_of_version(version),
+        player_id=player.player_id,
+        label=player.label,
+        phone=player.phone,
+        groups=list(player.groups),
+        auto_renewal=player.auto_renewal,
+    )

@@ -1,0 +1,322 @@
+"""Chains, clubs, zones and PCs over HTTP: made, changed, laid to rest."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import fields
+from typing import Any, Final
+
+import httpx
+import orjson
+import pytest
+from api_under_test import (
+    CHAIN,
+    CLUB,
+    KEY,
+    OTHER_CHAIN,
+    OTHER_KEY,
+    ScriptedGateway,
+    client_of,
+    dependencies,
+    seed_chain,
+)
+
+from actors.club_setup import club_setups
+from actors.store_memory import MemoryStore
+from billing_core.terms import ClubTerms, ZoneTerms
+from controller.api.auth import ApiKey, digest_of
+from controller.api.catalogue_models import ClubTermsFields, ZoneFields
+
+API: Final = "/api/v1"
+SETTINGS: Final = f"/clubs/{CLUB}/settings"
+ZONES: Final = f"/clubs/{CLUB}/zones"
+PCS: Final = f"/clubs/{CLUB}/pcs"
+
+
+class Editor:
+    """Asks with a new key each time; edits what it has read."""
+
+    def __init__(self, client: httpx.AsyncClient, store: MemoryStore) -> None:
+        self.client = client
+        self.store = store
+        self._keys = 0
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        etag: str | None = None,
+        key: str | None = None,
+        bearer: str | None = None,
+    ) -> httpx.Response:
+        self._keys += 1
+        headers = {"Idempotency-Key": key or f"edit-{self._keys}"}
+        if etag is not None:
+            headers["If-Match"] = etag
+        if bearer is not None:
+            headers["Authorization"] = f"Bearer {bearer}"
+        return await self.client.request(method, f"{API}{path}", json=body, headers=headers)
+
+    async def read(self, path: str) -> dict[str, Any]:
+        answer = await self.ask("GET", path)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        assert answer.headers.get("etag", body.get("etag")) == body.get("etag")
+        return body
+
+    async def edit(self, path: str, changes: Mapping[str, object]) -> dict[str, Any]:
+        etag = (await self.read(path))["etag"]
+        answer = await self.ask("PATCH", path, changes, etag=etag)
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        assert answer.headers["etag"] == body["etag"]
+        return body
+
+    async def made(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        answer = await self.ask("POST", path, body)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+@pytest.fixture
+async def editor() -> AsyncIterator[Editor]:
+    store = MemoryStore()
+    await seed_chain(store)
+    keys = [ApiKey(CHAIN, "one-club", digest_of("one"), club_ids=frozenset({CLUB}))]
+    async with client_of(dependencies(store, ScriptedGateway(), keys=keys), KEY) as client:
+        yield Editor(client, store)
+
+
+def test_every_setting_of_the_billing_room_can_be_edited() -> None:
+    """A policy that a club has and nobody can set is no policy."""
+    named = {"club_id", "timezone", "currency"}
+    assert {field.name for field in fields(ClubTerms)} - named == set(ClubTermsFields.model_fields)
+    own = {"position", "zone_id"}
+    assert {field.name for field in fields(ZoneTerms)} - own == set(ZoneFields.model_fields) - own
+
+
+async def test_a_new_club_with_its_zone_and_pc_is_there_for_hosts(editor: Editor) -> None:
+    club = {
+        "clubId": "club-2",
+        "name": "Second",
+        "timezone": "Asia/Almaty",
+        "currency": "KZT",
+        "opening": {"windows": ["10:00-06:00"], "closedDates": ["2026-12-31"]},
+        "noShowMinutes": 15,
+    }
+    made = await editor.made("/clubs", club)
+    assert made["opening"] == club["opening"]
+    assert (made["graceSeconds"], made["noShowMinutes"]) == (0, 15)
+    await editor.made("/clubs/club-2/zones", {"zoneId": "z-2", "name": "Hall"})
+    await editor.made("/clubs/club-2/pcs", {"pcId": "pc-21", "zoneId": "z-2", "name": "21"})
+    setup = club_setups(await editor.store.catalogue(CHAIN))["club-2"]
+    assert setup.terms.no_show_minutes == 15
+    assert setup.terms.opening.windows[0].start_minute == 600
+    assert list(setup.pcs) == ["pc-21"]
+    clubs = (await editor.read("/clubs"))["clubs"]
+    assert [one["clubId"] for one in clubs] == [CLUB, "club-2"]
+
+
+async def test_settings_change_one_by_one_and_null_clears(editor: Editor) -> None:
+    first = await editor.read(SETTINGS)
+    changed = await editor.edit(SETTINGS, {"noShowMinutes": 20, "lowBalanceMinor": 500})
+    assert (changed["noShowMinutes"], changed["lowBalanceMinor"]) == (20, 500)
+    assert changed["etag"] != first["etag"]
+    cleared = await editor.edit(SETTINGS, {"noShowMinutes": None, "name": "First club"})
+    assert (cleared["noShowMinutes"], cleared["lowBalanceMinor"]) == (None, 500)
+    assert cleared == await editor.read(SETTINGS)
+    assert (await editor.read(f"/clubs/{CLUB}"))["name"] == "First club"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"timezone": "Mars/Olympus"}, "timezone"),
+        ({"opening": {"windows": ["funday 10:00-12:00"]}}, "opening.0"),
+        ({"opening": {"windows": ["25:00-26:00"]}}, "opening.0"),
+        ({"endingSoonMinutes": 2, "needsAttentionMinutes": 5}, "needsAttentionMinutes"),
+        ({"graceSeconds": -1}, "graceSeconds"),
+        ({"graceSeconds": "60"}, "graceSeconds"),
+        ({"currency": "USD"}, "currency"),
+        ({"openning": {}}, "openning"),
+    ],
+)
+async def test_a_setting_that_cannot_be_is_refused_by_name(
+    editor: Editor, changes: dict[str, object], field: str
+) -> None:
+    before = await editor.store.catalogue_image(CHAIN)
+    answer = await editor.ask("PATCH", SETTINGS, changes, etag="*")
+    assert code_of(answer) == (422, "invalid-request")
+    assert answer.json()["field"] == field
+    assert await editor.store.catalogue_image(CHAIN) == before
+
+
+async def test_an_edit_needs_the_version_it_was_made_on(editor: Editor) -> None:
+    etag = (await editor.read(SETTINGS))["etag"]
+    assert code_of(await editor.ask("PATCH", SETTINGS, {"name": "A"})) == (428, "if-match-missing")
+    assert (await editor.ask("PATCH", SETTINGS, {"name": "A"}, etag=etag)).status_code == 200
+    late = await editor.ask("PATCH", SETTINGS, {"name": "B"}, etag=etag)
+    assert code_of(late) == (412, "etag-changed")
+    assert (await editor.ask("PATCH", SETTINGS, {"name": "B"}, etag="*")).status_code == 200
+    assert (await editor.read(SETTINGS))["name"] == "B"
+
+
+async def test_the_same_edit_sent_often_happens_once(editor: Editor) -> None:
+    etag = (await editor.read(SETTINGS))["etag"]
+    sent = [
+        editor.ask("PATCH", SETTINGS, {"name": "Once"}, etag=etag, key="same") for _ in range(20)
+    ]
+    answers = await asyncio.gather(*sent)
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert len({answer.headers["etag"] for answer in answers}) == 1
+    audit = await editor.store.audit(CHAIN)
+    assert len(audit) == 1
+    other = await editor.ask("PATCH", SETTINGS, {"name": "Twice"}, etag="*", key="same")
+    assert code_of(other) == (422, "idempotency-key-reused")
+
+
+async def test_many_editors_of_many_things_all_come_through(editor: Editor) -> None:
+    """Each is decided again when another was faster; none is lost."""
+    names = [f"z-{number}" for number in range(12)]
+    await asyncio.gather(*(editor.made(ZONES, {"zoneId": one, "name": one}) for one in names))
+    found = {zone["zoneId"] for zone in (await editor.read(ZONES))["zones"]}
+    assert found == {"std", "vip", *names}
+
+
+async def test_zones_are_changed_and_archived(editor: Editor) -> None:
+    limits = {"longestSessionMinutes": 240, "opening": {"windows": ["daily 12:00-24:00"]}}
+    changed = await editor.edit(f"{ZONES}/vip", {"position": 7, "tariffIds": ["minute"], **limits})
+    assert changed["longestSessionMinutes"] == 240
+    assert changed["opening"]["windows"] == ["12:00-00:00"]
+    cleared = await editor.edit(f"{ZONES}/vip", {"longestSessionMinutes": None})
+    assert cleared["opening"] == changed["opening"]
+    in_use = await editor.ask("DELETE", f"{ZONES}/vip", etag="*")
+    assert code_of(in_use) == (409, "zone-in-use")
+    for pc_id in ("pc-3", "pc-4"):
+        await editor.edit(f"{PCS}/{pc_id}", {"zoneId": "std"})
+    gone = await editor.ask("DELETE", f"{ZONES}/vip", etag="*")
+    assert gone.json()["archived"] is True
+    assert [zone["zoneId"] for zone in (await editor.read(ZONES))["zones"]] == ["std"]
+    every = await editor.client.get(f"{API}{ZONES}", params={"archived": True})
+    assert [zone["zoneId"] for zone in every.json()["zones"]] == ["std", "vip"]
+    assert [zone["zoneId"] for zone in (await editor.read(f"/clubs/{CLUB}"))["zones"]] == ["std"]
+    into_it = await editor.ask("PATCH", f"{PCS}/pc-1", {"zoneId": "vip"}, etag="*")
+    assert code_of(into_it) == (422, "reference-unknown")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"tariffIds": ["no-such"]}, "tariffIds"),
+        ({"defaultTariffId": "no-such"}, "defaultTariffId"),
+        ({"tariffIds": ["block"], "defaultTariffId": "minute"}, "defaultTariffId"),
+    ],
+)
+async def test_a_zone_sells_what_there_is(
+    editor: Editor, changes: dict[str, object], field: str
+) -> None:
+    answer = await editor.ask("PATCH", f"{ZONES}/std", changes, etag="*")
+    assert code_of(answer) == (422, "reference-unknown")
+    assert answer.json()["field"] == field
+
+
+async def test_a_retired_pc_leaves_the_hall_and_can_come_back(editor: Editor) -> None:
+    retired = await editor.edit(f"{PCS}/pc-1", {"administrativeState": "RETIRED"})
+    assert retired["administrativeState"] == "RETIRED"
+    hall = await editor.read(f"/clubs/{CLUB}/hall")
+    assert [tile["pcId"] for tile in hall["tiles"]] == ["pc-2", "pc-3", "pc-4"]
+    assert (await editor.read(f"/clubs/{CLUB}"))["pcCount"] == 3
+    assert len((await editor.read(PCS))["pcs"]) == 3
+    back = await editor.edit(f"{PCS}/pc-1", {"administrativeState": "IN_SERVICE", "name": "One"})
+    assert back["name"] == "One"
+    assert len((await editor.read(PCS))["pcs"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/clubs", {"clubId": CLUB, "name": "x", "timezone": "UTC", "currency": "EUR"}, "clubId"),
+        (ZONES, {"zoneId": "std", "name": "x"}, "zoneId"),
+        (PCS, {"pcId": "pc-1", "zoneId": "std", "name": "x"}, "pcId"),
+    ],
+)
+async def test_an_id_is_given_once(
+    editor: Editor, path: str, body: dict[str, object], field: str
+) -> None:
+    answer = await editor.ask("POST", path, body)
+    assert code_of(answer) == (409, "id-taken")
+    assert answer.json()["field"] == field
+
+
+async def test_a_club_id_of_another_chain_is_taken_and_nothing_more_is_said(
+    editor: Editor,
+) -> None:
+    await editor.store.put(OTHER_CHAIN, {"club:theirs": b"{}"})
+    body = {"clubId": "theirs", "name": "x", "timezone": "UTC", "currency": "EUR"}
+    assert code_of(await editor.ask("POST", "/clubs", body)) == (409, "id-taken")
+    assert "club:theirs" not in await editor.store.catalogue(CHAIN)
+
+
+async def test_what_is_another_chains_looks_as_if_it_were_not_there(editor: Editor) -> None:
+    for path in (SETTINGS, f"{ZONES}/std", f"{PCS}/pc-1", "/tariffs/minute", "/players/anna"):
+        theirs = await editor.ask("GET", path, bearer=OTHER_KEY)
+        nothing = await editor.ask("GET", path.replace("minute", "no-such"), bearer=OTHER_KEY)
+        assert theirs.status_code == 404, path
+        assert theirs.json()["code"] == nothing.json()["code"]
+        edited = await editor.ask("PATCH", path, {}, etag="*", bearer=OTHER_KEY)
+        assert edited.status_code in (404, 422), path
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/chain", {"name": "x"}),
+        ("POST", "/clubs", {"clubId": "c", "name": "x", "timezone": "UTC", "currency": "EUR"}),
+        ("POST", "/player-groups", {"groupId": "g", "name": "x"}),
+        ("PATCH", "/tariffs/minute", {"status": "INACTIVE"}),
+        ("POST", "/staff", {"staffId": "s", "name": "x"}),
+        ("POST", "/api-keys", {"name": "x", "role": "cashier"}),
+        ("GET", "/audit", None),
+        ("GET", "/staff", None),
+    ],
+)
+async def test_who_sees_one_club_changes_nothing_of_the_chain(
+    editor: Editor, method: str, path: str, body: object
+) -> None:
+    answer = await editor.ask(method, path, body, etag="*", bearer="one")
+    assert code_of(answer) == (403, "forbidden")
+    own = await editor.ask("PATCH", SETTINGS, {"name": "Mine"}, etag="*", bearer="one")
+    assert own.status_code == 200
+
+
+async def test_every_change_is_in_the_audit(editor: Editor) -> None:
+    await editor.edit(SETTINGS, {"graceSeconds": 30})
+    await editor.edit("/chain", {"name": "Orbit"})
+    of_the_club = (await editor.read(f"/clubs/{CLUB}/audit"))["entries"]
+    assert [entry["operation"] for entry in of_the_club] == ["updateClubSettings"]
+    assert of_the_club[0]["asked"] == {"club_id": CLUB, "grace_seconds": 30}
+    assert of_the_club[0]["principal"] == "key:front-desk"
+    whole = (await editor.read("/audit"))["entries"]
+    assert [(entry["operation"], entry["clubId"]) for entry in whole] == [
+        ("updateChain", None),
+        ("updateClubSettings", CLUB),
+    ]
+
+
+async def test_a_stored_policy_nobody_touched_stays_as_it_was(editor: Editor) -> None:
+    club = orjson.loads((await editor.store.catalogue(CHAIN))[f"club:{CLUB}"])
+    club["terms"] = {"opening": {"windows": [{"start_minute": 600, "from_date": "2026-06-01"}]}}
+    await editor.store.put(CHAIN, {f"club:{CLUB}": orjson.dumps(club)})
+    assert (await editor.read(SETTINGS))["opening"]["windows"] == ["10:00-00:00 2026-06-01.."]
+    await editor.edit(SETTINGS, {"graceSeconds": 5})
+    terms = club_setups(await editor.store.catalogue(CHAIN))[CLUB].terms
+    assert terms.grace_seconds == 5
+    assert terms.opening.windows[0].until_date is None
+    assert str(terms.opening.windows[0].from_date) == "2026-06-01"
