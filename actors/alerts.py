@@ -2,6 +2,7 @@
 
 from actors.club import ClubSupervisor
 from actors.club_events import alerted, described, exposed, link_down, link_restored, used
+from actors.command_outcome import overdue
 from actors.drafting import Drafting
 from actors.outages import OutageDesk
 from actors.pc import PcState
@@ -30,7 +31,7 @@ def tell_of_pc(
     told = exposed(told, state.shown_session_id, now_ms=now.wall_ms)
     before = drafting.workspace.pc(state.pc_id)
     told = described(told, before, session_id, now_ms=now.wall_ms)
-    return drafting.tell(told)
+    return drafting.tell(overdue(told, now.wall_ms))
 
 
 def _calm_at_ms(

@@ -5,8 +5,9 @@ import orjson
 from schemas.commands import CommandEnvelope, CommandReply
 from schemas.views import AuditEntryView
 
-_PRIVATE = frozenset({"guest_label"})
-"""What names a person who is no player stays in the session's own document."""
+_PRIVATE = frozenset({"guest_label", "code_hash"})
+"""What names a person who is no player stays in the session's own document; a hash of a short
+code is as good as the code to whoever has time."""
 
 
 def audit_entry(envelope: CommandEnvelope, reply: CommandReply) -> bytes:

@@ -183,6 +183,10 @@ class ClubSupervisor:
             if at_ms > oldest_ms and _is_silent(self.pcs[pc_id])
         }
 
+    def link_of(self, pc_id: str) -> LinkState:
+        """How well a PC is heard now."""
+        return self.pcs[pc_id].presence.link
+
     def hear(self, heard: PcInput, now: Now) -> None:
         """Take one fact about a PC."""
         actor = self.pcs[heard.pc_id]

@@ -11,6 +11,7 @@ from actors.command_context import CommandContext
 from actors.draft import Draft
 from actors.drafting import Drafting
 from actors.follow_through import follow_through
+from actors.one_shot import command_pc
 from actors.order_commands import create_order, pay_order, refund_order
 from actors.pc_commands import hold_pc, release_pc
 from actors.refusal import Refusal
@@ -24,6 +25,7 @@ from billing_core.decide import decide
 from billing_core.rejection import Rejected
 from billing_core.session import SessionState, SessionStatus
 from schemas.commands import (
+    CommandPc,
     CommandReply,
     CreateOrder,
     HoldPc,
@@ -101,7 +103,7 @@ def _look_at_neighbours(context: CommandContext) -> None:
 
 def _with_tile(reply: CommandReply, drafting: Drafting, cause: CommandInput) -> CommandReply:
     command = cause.envelope.command
-    if not isinstance(command, HoldPc | ReleasePc):
+    if not isinstance(command, HoldPc | ReleasePc | CommandPc):
         return reply
     tile = drafting.tiles.get(command.pc_id) or drafting.workspace.tile(command.pc_id)
     assert tile is not None, "a touched PC has a tile"
@@ -114,6 +116,7 @@ _OTHERS: Final[Mapping[type, Callable[[CommandContext, Any], CommandReply | Refu
             TopUpWallet: top_up_wallet,
             HoldPc: hold_pc,
             ReleasePc: release_pc,
+            CommandPc: command_pc,
             CreateOrder: create_order,
             PayOrder: pay_order,
             RefundOrder: refund_order,

@@ -2,7 +2,7 @@
 
 from actors.evidence import ClockTie, clock_tie
 from actors.presence import Signal
-from actors.turn import AppliedTarget, PcInput
+from actors.turn import AppliedTarget, DeviceAnswer, PcInput
 from schemas.codec import UpMessage
 from schemas.device import (
     Birth,
@@ -40,11 +40,25 @@ def pc_input(
         wants_desired=isinstance(message, Birth),
         connection_epoch=_connection_epoch(message),
         usage=message.records if isinstance(message, UsageBatch) else (),
+        answers=_answers(message),
+        mac=_mac(message),
         tie=_tie(message, wall_ms),
         ui_ok=message.ui_ok if isinstance(message, Heartbeat) else None,
         faults=message.errors if isinstance(message, Reported) else None,
         journal=message.events if isinstance(message, UsageBatch) else (),
     )
+
+
+def _answers(message: UpMessage) -> tuple[DeviceAnswer, ...]:
+    if not isinstance(message, DeviceCommandResult):
+        return ()
+    return (DeviceAnswer(message.cmd_id, message.outcome, message.detail),)
+
+
+def _mac(message: UpMessage) -> str | None:
+    if not isinstance(message, Birth) or message.machine is None:
+        return None
+    return message.machine.mac
 
 
 def _tie(message: UpMessage, wall_ms: int) -> ClockTie | None:

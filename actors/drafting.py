@@ -20,6 +20,7 @@ from actors.store import Claim, ClosedSession, EntityWrite, HallWrite, Scope, Un
 from actors.turn import (
     AcknowledgeUsage,
     Answer,
+    CommandDevice,
     CommandInput,
     Effect,
     Input,
@@ -68,6 +69,7 @@ class Drafting:
     club_events: list[ClubEvent] = field(default_factory=list)
     order_events: list[OrderEvent] = field(default_factory=list)
     acks: list[AcknowledgeUsage] = field(default_factory=list)
+    orders: list[CommandDevice] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     releases: list[Claim] = field(default_factory=list)
     closes: list[ClosedSession] = field(default_factory=list)
@@ -240,7 +242,7 @@ class Drafting:
         tick: TickReport | None = None,
     ) -> Draft:
         """One unit and what to install with it; later drafts of the turn build on it."""
-        effects: list[Effect] = [*self._documents(), *self.acks]
+        effects: list[Effect] = [*self._documents(), *self.acks, *self.orders]
         installs = self._installs()
         holders = self._holders()
         versions_before = {key: self.workspace.version(key) for key in self.entities}

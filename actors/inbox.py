@@ -11,6 +11,8 @@ from actors.wallets import WalletKey
 COMMANDS_MAX: Final = 1_000
 """Beyond this a command is answered BUSY; ticks and PCs are never shed for it."""
 INPUTS_PER_TURN: Final = 400
+ANSWERS_MAX: Final = 8
+"""A PC has few orders at a time; of more answers than these within one turn the oldest go."""
 
 _PcKey = tuple[str, str, Signal]
 
@@ -53,6 +55,8 @@ class Inbox:
                 # A batch is one word: its records and events are acknowledged together.
                 usage=heard.usage if speaks else earlier.usage,
                 journal=heard.journal if speaks else earlier.journal,
+                answers=(*earlier.answers, *heard.answers)[-ANSWERS_MAX:],
+                mac=heard.mac or earlier.mac,
                 tie=heard.tie or earlier.tie,
                 ui_ok=earlier.ui_ok if heard.ui_ok is None else heard.ui_ok,
                 faults=earlier.faults if heard.faults is None else heard.faults,

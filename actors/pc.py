@@ -13,6 +13,7 @@ from schemas.device import (
     MAX_TITLE_LENGTH,
     CoverageLease,
     DesiredDocument,
+    DeviceCommandKind,
     LockReason,
     PcMode,
     WarningLevel,
@@ -20,6 +21,8 @@ from schemas.device import (
 from schemas.views import LinkState
 
 STATE_VERSION: Final = 1
+OBEYED_WITHIN_MS: Final = 30_000
+"""A PC does not obey a one-shot order older than this."""
 LEASE_REFRESH_RATIO: Final = 0.5
 """An open lease is renewed when this part of it is used up."""
 
@@ -92,6 +95,23 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
+class SentCommand:
+    """The last one-shot order about a PC. ``outcome`` None: no answer yet."""
+
+    command_id: str
+    kind: DeviceCommandKind
+    sent_at_ms: int
+    carrier_pc_id: str
+    """Who carries it out: the PC itself, or the neighbour that wakes it."""
+    outcome: str | None = None
+
+    @property
+    def answer_due_at_ms(self) -> int:
+        """When an order without an answer is given up: late enough for the answer's own way."""
+        return self.sent_at_ms + 2 * OBEYED_WITHIN_MS
+
+
+@dataclass(frozen=True, slots=True)
 class PcState:
     """Everything durable about a PC. ``waits_for`` names the PC that must lock first."""
 
@@ -112,6 +132,9 @@ class PcState:
     exposure_told_until_ms: int | None = None
     usage_marks: tuple[tuple[str, int], ...] = ()
     """(boot, number of its newest durable usage record), by when each was last heard of."""
+    command: SentCommand | None = None
+    mac: str | None = None
+    """Of the network card that wakes it, as the PC told at its last birth."""
     tie: ClockTie | None = None
     """Its clock as known when it was last written down."""
     evidence: Evidence = NO_EVIDENCE
@@ -147,9 +170,12 @@ class PcState:
 
     @property
     def look_at_ms(self) -> int | None:
-        """The next instant something is due: a grant to renew, or the end of a hold."""
+        """The next instant something is due: a grant to renew, a hold's end, a missing answer."""
         hold_until_ms = None if self.hold is None else self.hold.until_ms
-        instants = [at for at in (self.refresh_at_ms, hold_until_ms) if at is not None]
+        pending = self.command if self.command and self.command.outcome is None else None
+        answer_at_ms = None if pending is None else pending.answer_due_at_ms
+        dues = (self.refresh_at_ms, hold_until_ms, answer_at_ms)
+        instants = [at for at in dues if at is not None]
         return min(instants, default=None)
 
     @property

@@ -5,7 +5,7 @@ from typing import Final
 from actors.clock import Clock
 from actors.device_signing import DeviceSigner
 from actors.telemetry import Telemetry
-from actors.turn import AcknowledgeUsage, DeviceEffect, PcInput, PublishDesired
+from actors.turn import AcknowledgeUsage, CommandDevice, DeviceEffect, PcInput, PublishDesired
 from schemas.codec import encode
 from schemas.device import DesiredDocument
 from schemas.link_port import MqttLink, Outgoing
@@ -35,10 +35,13 @@ class DevicePublisher:
 
     def publish(self, effect: DeviceEffect, chain_id: str | None = None) -> None:
         """Send what a turn wants a PC of this chain to be told."""
-        if isinstance(effect, AcknowledgeUsage):
-            self._acknowledge(effect)
-        else:
-            self._desire(effect, chain_id)
+        match effect:
+            case AcknowledgeUsage():
+                self._acknowledge(effect)
+            case CommandDevice():
+                self._order(effect)
+            case PublishDesired():
+                self._desire(effect, chain_id)
 
     def _acknowledge(self, effect: AcknowledgeUsage) -> None:
         """One that is lost is made up for: the PC offers its records again."""
@@ -47,6 +50,15 @@ class DevicePublisher:
         message = Outgoing(topic, encode(effect.ack), expiry_s=delivery.expiry_s)
         taken = self._link.publish(message)
         self._telemetry.usage_acks.labels("sent" if taken else "refused").inc()
+
+    def _order(self, effect: CommandDevice) -> None:
+        """Sent once, signed: one that is lost is told to be without an answer, not repeated."""
+        delivery = DELIVERIES[DownLeaf.CMD]
+        topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.CMD)
+        command = self._signer.order(effect.command, (effect.club_id, effect.pc_id))
+        message = Outgoing(topic, encode(command), expiry_s=delivery.expiry_s)
+        taken = self._link.publish(message)
+        self._telemetry.pc_commands.labels("sent" if taken else "refused").inc()
 
     def _desire(self, effect: PublishDesired, chain_id: str | None) -> None:
         """Send a document, retained, with its lease signed."""

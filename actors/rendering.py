@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from actors.club_setup import ClubSetup
-from actors.pc import PcState
+from actors.pc import PcState, SentCommand
 from billing_core.coverage import CoverageStatus
 from billing_core.receipt import Receipt, ReceiptSegment
 from billing_core.session import Segment, SessionState, SessionStatus
 from schemas.views import (
     DeviceLinkView,
     HallTile,
+    PcCommandView,
     ReceiptLineView,
     ReceiptSegmentView,
     ReceiptView,
@@ -62,9 +63,20 @@ def tile_of(
         exposure_until_ms=pc.exposed_until_ms,
         hold_reason=None if pc.hold is None else pc.hold.reason,
         hold_until_ms=None if pc.hold is None else pc.hold.until_ms,
+        last_command=None if pc.command is None else _command_view(pc.command),
     )
     return (
         tile if session is None else tile.model_copy(update=_on_tile(session, setup, player_label))
+    )
+
+
+def _command_view(sent: SentCommand) -> PcCommandView:
+    return PcCommandView(
+        command_id=sent.command_id,
+        command=sent.kind.value,
+        sent_at_ms=sent.sent_at_ms,
+        carrier_pc_id=sent.carrier_pc_id,
+        outcome=sent.outcome,
     )
 
 

@@ -8,11 +8,11 @@ import orjson
 from actors.club_events import CLUB_KEY_PREFIX, ClubState
 from actors.ended import ENDED_KEY_PREFIX, EndedSession
 from actors.evidence import ClockTie, Evidence
-from actors.pc import Grant, Hold, PcState, Target
+from actors.pc import Grant, Hold, PcState, SentCommand, Target
 from actors.store import SESSION_KEY_PREFIX, StoredEntity
 from actors.workspace import Entity, Versioned
 from billing_core.stored import from_plain, session_from_dict
-from schemas.device import LockReason, WarningLevel
+from schemas.device import DeviceCommandKind, LockReason, WarningLevel
 from schemas.views import LinkState
 
 
@@ -50,9 +50,14 @@ def pc_from_dict(raw: dict[str, Any]) -> PcState:
         "link": LinkState(raw["link"]),
         "target": Target(**target),
         "hold": None if hold is None else Hold(**hold),
+        "command": _sent_command(raw.get("command")),
         "usage_marks": tuple((boot_id, seq) for boot_id, seq in raw.get("usage_marks", ())),
         "tie": None if raw.get("tie") is None else ClockTie(**raw["tie"]),
         "evidence": from_plain(Evidence, raw.get("evidence") or {}),
         "degraded": tuple(raw.get("degraded", ())),
     }
     return PcState(**{**raw, **read})
+
+
+def _sent_command(raw: dict[str, Any] | None) -> SentCommand | None:
+    return None if raw is None else SentCommand(**{**raw, "kind": DeviceCommandKind(raw["kind"])})

@@ -52,6 +52,9 @@ class Telemetry:
         self.usage_acks = self._counter(
             "clubctl_usage_acks", "Acknowledgements of usage handed to the link.", "result"
         )
+        self.pc_commands = self._counter(
+            "clubctl_pc_commands", "One-shot orders to PCs handed to the link.", "result"
+        )
         self.outages = self._counter(
             "clubctl_link_outages", "Broker and club outages, one each.", "kind"
         )

@@ -23,7 +23,9 @@ from schemas.commands import (
 )
 from schemas.device import (
     AgentFault,
+    CommandOutcome,
     DesiredDocument,
+    DeviceCommand,
     UsageAck,
     UsageRecord,
 )
@@ -86,6 +88,15 @@ class AppliedTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceAnswer:
+    """What a PC says became of a one-shot order."""
+
+    command_id: str
+    outcome: CommandOutcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PcInput:
     """Something heard from, or about, one PC. ``applied`` None: it said nothing of that.
 
@@ -101,6 +112,8 @@ class PcInput:
     wants_desired: bool = False
     connection_epoch: int | None = None
     usage: tuple[UsageRecord, ...] = ()
+    answers: tuple[DeviceAnswer, ...] = ()
+    mac: str | None = None
     tie: ClockTie | None = None
     """The PC's clock against ours, if it told it."""
     ui_ok: bool | None = None
@@ -175,7 +188,16 @@ class AcknowledgeUsage:
     ack: UsageAck
 
 
-DeviceEffect = PublishDesired | AcknowledgeUsage
+@dataclass(frozen=True, slots=True)
+class CommandDevice:
+    """Send a PC a one-shot order."""
+
+    club_id: str
+    pc_id: str
+    command: DeviceCommand
+
+
+DeviceEffect = PublishDesired | AcknowledgeUsage | CommandDevice
 Effect = DeviceEffect | Answer
 
 

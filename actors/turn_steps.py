@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from actors.alerts import acknowledgement, take_usage, tell_of_link
 from actors.club import ClubSupervisor
 from actors.club_events import used
+from actors.command_outcome import answered
 from actors.command_turn import decide_command
 from actors.draft import Draft, TickReport, TickResult, Turn
 from actors.drafting import Drafting
@@ -17,6 +18,7 @@ from actors.store import Ownership, session_key
 from actors.turn import (
     Answer,
     CommandInput,
+    DeviceAnswer,
     Input,
     LinkEvent,
     LinkInput,
@@ -206,6 +208,8 @@ class TurnSteps:
         drafting, _ = self._drafting(heard.club_id)
         after = club.noted(state, heard, epoch=drafting.epoch, now=self.now)
         after = take_usage(drafting, club, after, heard=heard, now=self.now)
+        if heard.mac is not None:
+            after = replace(after, mac=heard.mac)
         if after != self.workspace.pc(heard.pc_id):
             drafting.put_pc(after)
             follow_through(drafting, club, self.now)
@@ -214,6 +218,22 @@ class TurnSteps:
             self.to_settle[heard.pc_id] = heard.club_id
         if after.locked is True:
             self._release_waiting(club, heard.pc_id)
+        for answer in heard.answers:
+            self._take_answer(club, heard.pc_id, answer)
+
+    def _take_answer(self, club: ClubSupervisor, carrier_pc_id: str, answer: DeviceAnswer) -> None:
+        """A PC's word about an order: its own, or the one to wake its neighbour."""
+        for pc_id in club.pcs:
+            state = self.workspace.pc(pc_id)
+            sent = None if state is None else state.command
+            if state is None or sent is None or sent.carrier_pc_id != carrier_pc_id:
+                continue
+            told = answered(state, answer, self.now.wall_ms)
+            if told.events:
+                drafting, _ = self._drafting(club.club_id)
+                drafting.put_pc(drafting.tell(told))
+                follow_through(drafting, club, self.now)
+                self._add(drafting.finish(None))
 
     def _wallet(self, one: WalletInput) -> None:
         self.memory.wallets[one.key] = one.wallet

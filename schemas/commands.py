@@ -9,7 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from schemas.device import DeviceCommandKind
+from schemas.fields import Text
+
 MAX_COMMAND_BYTES = 16 * 1024
+MAX_PC_COMMAND_MS = 12 * 3_600_000
 
 EntityId = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
@@ -151,6 +155,21 @@ class ReleasePc(_Frozen):
     pc_id: EntityId
 
 
+class CommandPc(_Frozen):
+    """A one-shot order to a PC: it is sent once, and what became of it is told as an event.
+
+    ``duration_ms`` is for IDENTIFY and MAINTENANCE, ``text`` for MESSAGE, ``code_hash`` (see
+    ``schemas/technician.py``) for MAINTENANCE.
+    """
+
+    kind: Literal["command_pc"] = "command_pc"
+    pc_id: EntityId
+    asked: DeviceCommandKind
+    text: Text = ""
+    duration_ms: Annotated[int, Field(ge=0, le=MAX_PC_COMMAND_MS)] | None = None
+    code_hash: Annotated[str, Field(max_length=200)] | None = None
+
+
 class TopUpWallet(_Frozen):
     """Money over the desk into a player's wallet, with an optional bonus on top."""
 
@@ -223,6 +242,7 @@ Command = Annotated[
     | ConvertGuest
     | HoldPc
     | ReleasePc
+    | CommandPc
     | TopUpWallet
     | CreateOrder
     | PayOrder
@@ -270,9 +290,9 @@ class CommandReply(_Frozen):
     """The answer to one command.
 
     ``result`` by command: the session operations give ``{"session": SessionView}``, endings
-    add ``{"receipt": ReceiptView}``, a top-up gives ``{"wallet": WalletView}``, holding and
-    releasing a PC ``{"tile": HallTile}``, the order operations ``{"order": OrderView}``
-    (see views).
+    add ``{"receipt": ReceiptView}``, a top-up gives ``{"wallet": WalletView}``, holding,
+    releasing and commanding a PC ``{"tile": HallTile}``, the order operations
+    ``{"order": OrderView}`` (see views).
     ``field`` names the request field a rejection is about, in snake case.
     """
 

@@ -8,12 +8,12 @@ receiver can drop what it has seen and find what it has missed.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
 from pydantic.alias_generators import to_camel
 
-from schemas.device import UsageEnd
+from schemas.device import DeviceCommandKind, UsageEnd
 from schemas.instants import render_instant
 from schemas.journal_events import JournalEventKind
 
@@ -31,6 +31,7 @@ class ClubEventKind(StrEnum):
     SEAT_EXPOSED = "seat_exposed"
     SEAT_SECURED = "seat_secured"
     PC_USAGE = "pc_usage"
+    PC_COMMAND_DONE = "pc_command_done"
     PC_DEGRADED = "pc_degraded"
     PC_WHOLE = "pc_whole"
     PC_HELD = "pc_held"
@@ -257,6 +258,13 @@ class PcUsage(_OfPc):
     end: UsageEnd
 
 
+class PcCommandDone(_OfPc):
+    """What became of a one-shot order: the PC's answer, or NO_ANSWER."""
+
+    command_id: str
+    command: DeviceCommandKind
+    outcome: Literal["DONE", "EXPIRED", "FAILED", "REFUSED", "NO_ANSWER"]
+    detail: str
 class PcHeld(_OfPc):
     """Staff took a PC out of use. ``until`` null: until it is released by hand."""
 
@@ -356,6 +364,7 @@ EVENT_DATA: Final[Mapping[str, type[_Data]]] = {
     ClubEventKind.SEAT_EXPOSED.value: SeatExposed,
     ClubEventKind.SEAT_SECURED.value: SeatSecured,
     ClubEventKind.PC_USAGE.value: PcUsage,
+    ClubEventKind.PC_COMMAND_DONE.value: PcCommandDone,
     ClubEventKind.PC_DEGRADED.value: PcDegraded,
     ClubEventKind.PC_WHOLE.value: PcWhole,
     ClubEventKind.PC_HELD.value: PcHeld,

@@ -40,6 +40,16 @@ class _View(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class PcCommandView(_View):
+    """The last one-shot order about a PC. ``outcome`` None: no answer yet."""
+
+    command_id: str
+    command: str
+    sent_at_ms: int
+    carrier_pc_id: str
+    outcome: str | None = None
+
+
 class HallTile(_View):
     """One PC as an operator sees it. The page counts remaining time from ``coverage_until_ms``.
 
@@ -72,6 +82,7 @@ class HallTile(_View):
     exposure_until_ms: int | None = None
     hold_reason: str | None = None
     hold_until_ms: int | None = None
+    last_command: PcCommandView | None = None
 
 
 class SegmentView(_View):

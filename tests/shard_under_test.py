@@ -20,6 +20,7 @@ from actors.turn import (
     AcknowledgeUsage,
     Answer,
     AppliedTarget,
+    CommandDevice,
     CommandInput,
     Effect,
     Input,
@@ -43,6 +44,7 @@ class ShardUnderTest:
     documents: dict[str, DesiredDocument] = field(default_factory=dict)
     replies: dict[int, CommandReply] = field(default_factory=dict)
     acks: list[UsageAck] = field(default_factory=list)
+    orders: list[CommandDevice] = field(default_factory=list)
     ticks: list[TickReport] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
     _tickets: "count[int]" = field(default_factory=lambda: count(1))
@@ -133,5 +135,7 @@ class ShardUnderTest:
                 self.replies[effect.ticket] = effect.reply
             elif isinstance(effect, AcknowledgeUsage):
                 self.acks.append(effect.ack)
+            elif isinstance(effect, CommandDevice):
+                self.orders.append(effect)
             else:
                 self.documents[effect.pc_id] = effect.document

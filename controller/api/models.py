@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from pydantic.alias_generators import to_camel
 
 from controller.api.instants import Instant, InstantMs
-from schemas.commands import EntityId
+from schemas.commands import MAX_PC_COMMAND_MS, EntityId
 from schemas.views import LinkState, UseState
 
 
@@ -97,6 +97,22 @@ class HoldPcRequest(Request):
     until_at: InstantMs | None = None
 
 
+TechnicianCode = Annotated[str, Field(min_length=6, max_length=64, pattern=r"^[A-Za-z0-9]+$")]
+
+
+class CommandPcRequest(Request):
+    """A one-shot order to a PC.
+
+    `text` is for MESSAGE, `durationSeconds` for IDENTIFY and MAINTENANCE (0 ends it), `code` for
+    MAINTENANCE: whoever types it at the PC within that time may use the machine.
+    """
+
+    command: Literal["MESSAGE", "REBIRTH", "REBOOT", "SHUTDOWN", "WAKE", "IDENTIFY", "MAINTENANCE"]
+    text: Annotated[str, Field(max_length=280)] = ""
+    duration_seconds: Annotated[int, Field(ge=0, le=MAX_PC_COMMAND_MS // 1_000)] | None = None
+    code: TechnicianCode | None = None
+
+
 class EndSessionRequest(Request):
     """Who ends the session. The body may be left out."""
 
@@ -160,6 +176,16 @@ class ClubList(Wire):
     clubs: list[ClubSummary]
 
 
+class PcCommand(Wire):
+    """The last order about a PC. `outcome` is null until there is an answer, or nobody's."""
+
+    command_id: str
+    command: str
+    sent_at: Instant
+    carrier_pc_id: str
+    outcome: str | None
+
+
 class Tile(Wire):
     """One PC of the hall. ``link`` and ``use`` never hide each other."""
 
@@ -186,6 +212,7 @@ class Tile(Wire):
     exposure_until_at: Instant | None
     hold_reason: str | None = None
     hold_until_at: Instant | None = None
+    last_command: PcCommand | None = None
 
 
 class Hall(Wire):

@@ -1,5 +1,7 @@
 """Taking PCs out of use and putting them back, over HTTP."""
 
+import secrets
+
 from fastapi import APIRouter
 
 from controller.api import models
@@ -9,7 +11,9 @@ from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
 from controller.api.rendering import tile_of
-from schemas.commands import CommandReply, HoldPc, ReleasePc
+from schemas.commands import CommandPc, CommandReply, HoldPc, ReleasePc
+from schemas.device import DeviceCommandKind
+from schemas.technician import SALT_BYTES, hash_code
 from schemas.views import HallTile
 
 router = APIRouter(
@@ -53,6 +57,33 @@ async def release_pc(
     command = ReleasePc(pc_id=pc_id)
     in_full = [club_id, command.model_dump(mode="json")]
     request = CommandRequest(club_id, key, "releasePc", in_full, command)
+    return _tile(await rooms.desk.execute(principal, request))
+
+
+@router.post("/commands", operation_id="commandPc", tags=["hall"], status_code=202)
+async def command_pc(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    club_id: ClubId,
+    pc_id: PcId,
+    asked: models.CommandPcRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Tile:
+    """Send a PC a one-shot order; what became of it is on its tile and in an event."""
+    key = checked_key(idempotency_key)
+    (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    kept = None if asked.code is None else hash_code(asked.code, secrets.token_bytes(SALT_BYTES))
+    command = CommandPc(
+        pc_id=pc_id,
+        asked=DeviceCommandKind(asked.command),
+        text=asked.text,
+        duration_ms=None if asked.duration_seconds is None else asked.duration_seconds * 1_000,
+        code_hash=kept,
+    )
+    # The code stays out of the request's digest, which is kept for days and could be guessed from.
+    in_full = [club_id, command.model_dump(mode="json", exclude={"code_hash"})]
+    request = CommandRequest(club_id, key, "commandPc", in_full, command)
     return _tile(await rooms.desk.execute(principal, request))
 
 

@@ -217,6 +217,24 @@ _DOMAIN: Final = (
     ),
     ProblemKind("pc-not-on-hold", 409, "The PC is in use", "There is no hold to release."),
     ProblemKind(
+        "pc-unreachable",
+        409,
+        "The PC is not heard",
+        "An order can only be sent to a PC that is online; a PC that is off can be woken.",
+    ),
+    ProblemKind(
+        "pc-not-wakeable",
+        409,
+        "The PC cannot be woken",
+        "Its network card was never told, or no other PC of the club is online to wake it.",
+    ),
+    ProblemKind(
+        "command-incomplete",
+        422,
+        "The order lacks something",
+        "A message needs its text, maintenance needs the technician's code.",
+    ),
+    ProblemKind(
         "hold-time-invalid", 422, "The hold's end cannot be used", "It does not lie in the future."
     ),
     ProblemKind(

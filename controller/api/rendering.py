@@ -88,6 +88,8 @@ def edge_of(fields: Mapping[str, Any], currency: str) -> dict[str, Any]:
         elif name.endswith("_ms"):
             stem = name.removesuffix("_ms").removesuffix("_at")
             rendered[f"{stem}_at"] = None if value is None else render_instant(value)
+        elif isinstance(value, Mapping):
+            rendered[name] = edge_of(value, currency)
         elif isinstance(value, (list, tuple)):
             rendered[name] = [edge_of(each, currency) for each in value]
         else:

@@ -11,6 +11,26 @@ class HallCalls(Transport):
         """Every PC of the club as an operator sees it; players see nobody but themselves in it."""
         return await self.send(models.Hall, "GET", f"/clubs/{part(club_id)}/hall")
 
+    async def command_pc(
+        self,
+        club_id: str,
+        pc_id: str,
+        *,
+        key: str,
+        command: str,
+        code: str | None = None,
+        duration_seconds: int | None = None,
+        text: str | None = None,
+    ) -> models.Tile:
+        """Send a PC a one-shot order; what became of it is on its tile and in an event."""
+        return await self.send(
+            models.Tile,
+            "POST",
+            f"/clubs/{part(club_id)}/pcs/{part(pc_id)}/commands",
+            key=key,
+            body=given(code=code, command=command, durationSeconds=duration_seconds, text=text),
+        )
+
     async def hold_pc(
         self, club_id: str, pc_id: str, *, key: str, reason: str, until_at: str | None = None
     ) -> models.Tile:
