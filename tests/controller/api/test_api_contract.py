@@ -54,6 +54,47 @@ OPERATIONS = {
     "enableWebhook",
     "listWebhooks",
     "rotateWebhookSecret",
+    "checkTariff",
+    "createApiKey",
+    "createClub",
+    "createPc",
+    "createPlayer",
+    "createPlayerGroup",
+    "createStaff",
+    "createTariff",
+    "createZone",
+    "deletePlayerGroup",
+    "deleteZone",
+    "discardTariffDraft",
+    "getChain",
+    "getClubSettings",
+    "getPc",
+    "getPlayer",
+    "getPlayerGroup",
+    "getStaff",
+    "getTariff",
+    "getTariffDraft",
+    "getZone",
+    "listApiKeys",
+    "listChainAudit",
+    "listPcs",
+    "listPlayerGroups",
+    "listStaff",
+    "listTariffVersions",
+    "listTariffs",
+    "listZones",
+    "publishTariff",
+    "putTariffDraft",
+    "quoteTariff",
+    "revokeApiKey",
+    "updateChain",
+    "updateClubSettings",
+    "updatePc",
+    "updatePlayer",
+    "updatePlayerGroup",
+    "updateStaff",
+    "updateTariff",
+    "updateZone",
 }
 
 
@@ -90,7 +131,7 @@ def test_changing_operations_say_that_they_need_a_key_of_their_own() -> None:
                 for parameter in operation.get("parameters", [])
                 if parameter["name"] == "Idempotency-Key"
             ]
-            assert keys == ([True] if method == "post" else [])
+            assert keys == ([] if method == "get" else [True])
 
 
 def test_fields_are_in_camel_case_and_money_is_an_integer() -> None:
