@@ -13,6 +13,7 @@ from actors.drafting import Drafting
 from actors.follow_through import follow_through
 from actors.one_shot import command_pc
 from actors.order_commands import create_order, pay_order, refund_order
+from actors.outage_commands import resolve_outage
 from actors.pc_commands import hold_pc, release_pc
 from actors.refusal import Refusal
 from actors.rendering import receipt_view, session_view
@@ -33,6 +34,7 @@ from schemas.commands import (
     RefundOrder,
     ReleasePc,
     ReplyStatus,
+    ResolveOutage,
     TopUpWallet,
 )
 
@@ -120,6 +122,7 @@ _OTHERS: Final[Mapping[type, Callable[[CommandContext, Any], CommandReply | Refu
             CreateOrder: create_order,
             PayOrder: pay_order,
             RefundOrder: refund_order,
+            ResolveOutage: resolve_outage,
         }
     )
 )

@@ -2,12 +2,10 @@
 word on an outage."""
 
 from dataclasses import dataclass
-from typing import Final
 
+from actors.store import ENDED_KEY_PREFIX
 from billing_core.outage import OutageStatus
 from billing_core.session import SessionState
-
-ENDED_KEY_PREFIX: Final = "ended:"
 
 
 def ended_key(session_id: str) -> str:

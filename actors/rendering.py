@@ -1,6 +1,7 @@
 """From states to views: what the hall, the API and a reply show. No decision is made here."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Final
 
 from actors.club_setup import ClubSetup
@@ -13,6 +14,7 @@ from schemas.views import (
     HallTile,
     PcCommandView,
     ReceiptLineView,
+    ReceiptOutageView,
     ReceiptSegmentView,
     ReceiptView,
     SegmentView,
@@ -171,6 +173,7 @@ def receipt_view(receipt: Receipt) -> ReceiptView:
         bonus_minor=receipt.bonus_minor,
         cash_minor=receipt.cash_minor,
         segments=tuple(_receipt_segment(segment) for segment in receipt.segments),
+        outages=tuple(ReceiptOutageView(**asdict(outage)) for outage in receipt.outages),
     )
 
 

@@ -20,7 +20,7 @@ from actors.club_events import CLUB_KEY_PREFIX, club_key
 from actors.club_setup import club_setups
 from actors.deadlines import Deadlines
 from actors.draft import Draft, Turn
-from actors.ended import ENDED_KEY_PREFIX, EndedSession
+from actors.ended import EndedSession
 from actors.follow_through import shown_session
 from actors.pc import PcState, desired_document
 from actors.pc_actor import PcActor
@@ -28,7 +28,7 @@ from actors.presence import Presence
 from actors.quarantine import Quarantine
 from actors.rendering import use_of
 from actors.settling import Settled, settle
-from actors.store import SESSION_KEY_PREFIX, Ownership, UnitOutcome, session_key
+from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX, Ownership, UnitOutcome, session_key
 from actors.turn import (
     Answer,
     CommandInput,

@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 
 from actors.club_events import CLUB_KEY_PREFIX, ClubState
-from actors.ended import ENDED_KEY_PREFIX, EndedSession
+from actors.ended import EndedSession
 from actors.evidence import ClockTie, Evidence
 from actors.pc import Grant, Hold, PcState, SentCommand, Target
-from actors.store import SESSION_KEY_PREFIX, StoredEntity
+from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX, StoredEntity
 from actors.workspace import Entity, Versioned
 from billing_core.stored import from_plain, session_from_dict
 from schemas.device import DeviceCommandKind, LockReason, WarningLevel

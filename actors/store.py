@@ -47,6 +47,7 @@ from typing import Protocol
 from actors.store_editing import CatalogueEdit, CatalogueEditing, CatalogueImage
 from actors.store_enrolment import EnrolmentBooks, FieldChange
 from actors.store_values import (
+    ENDED_KEY_PREFIX,
     IDEMPOTENCY_RETENTION_MS,
     LIVE_STREAM_MAX_ENTRIES,
     MAX_AMOUNT_MINOR,
@@ -90,6 +91,7 @@ __all__ = [
     "LIVE_STREAM_MAX_ENTRIES",
     "MAX_AMOUNT_MINOR",
     "MAX_UNITS_PER_COMMIT",
+    "ENDED_KEY_PREFIX",
     "SESSION_KEY_PREFIX",
     "SHARD_COUNT",
     "BalancesImage",
@@ -255,6 +257,9 @@ class ReadModels(Protocol):
 
     async def sessions_of_club(self, chain_id: str, club_id: str) -> tuple[StoredEntity, ...]:
         """All open sessions of a club."""
+
+    async def ended_beside(self, chain_id: str, club_id: str) -> tuple[StoredEntity, ...]:
+        """Sessions of a club's shard that have ended while something about them is open."""
 
     async def balances(self, chain_id: str, accounts: Sequence[str]) -> dict[str, int]:
         """Current balances; an account never used is 0."""

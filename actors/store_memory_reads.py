@@ -7,6 +7,7 @@ from actors.placement import shard_of_club
 from actors.store_memory_chain import MemoryStream
 from actors.store_memory_pieces import MemoryPieces
 from actors.store_values import (
+    ENDED_KEY_PREFIX,
     LIVE_STREAM_MAX_ENTRIES,
     SESSION_KEY_PREFIX,
     ChainImage,
@@ -74,6 +75,13 @@ class MemoryReads(MemoryPieces):
             if key.startswith(SESSION_KEY_PREFIX)
             and chain.index.get(key.removeprefix(SESSION_KEY_PREFIX)) == club_id
         )
+
+    async def ended_beside(self, chain_id: str, club_id: str) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.ReadModels.ended_beside`."""
+        chain = self._server.chain(chain_id)
+        stored = chain.shards.get(shard_of_club(chain_id, club_id).number, {})
+        found = sorted(stored.items())
+        return tuple(entity for key, entity in found if key.startswith(ENDED_KEY_PREFIX))
 
     async def balances(self, chain_id: str, accounts: Sequence[str]) -> dict[str, int]:
         """See :meth:`actors.store.ReadModels.balances`."""

@@ -7,6 +7,7 @@ from actors.redis_link import RedisLink
 from actors.store_keys import ChainKeys
 from actors.store_redis_pieces import RedisPieces
 from actors.store_values import (
+    ENDED_KEY_PREFIX,
     LIVE_STREAM_MAX_ENTRIES,
     SESSION_KEY_PREFIX,
     SHARD_COUNT,
@@ -120,6 +121,12 @@ class RedisReads(RedisPieces):
             for key, club in zip(found, clubs, strict=True)
             if club == club_id.encode()
         )
+
+    async def ended_beside(self, chain_id: str, club_id: str) -> tuple[StoredEntity, ...]:
+        """See :meth:`actors.store.ReadModels.ended_beside`."""
+        shard = ChainKeys(chain_id).shard(shard_of_club(chain_id, club_id).number)
+        stored = sorted(_text_keys(await self._link.call("HGETALL", shard)).items())
+        return tuple(entity_of(k, v) for k, v in stored if k.startswith(ENDED_KEY_PREFIX))
 
     async def balances(self, chain_id: str, accounts: Sequence[str]) -> dict[str, int]:
         """See :meth:`actors.store.ReadModels.balances`."""

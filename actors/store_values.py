@@ -14,6 +14,7 @@ MAX_UNITS_PER_COMMIT = 512
 MAX_AMOUNT_MINOR = 2**53 - 1
 """Scripts count in doubles; an amount beyond this is a programmer error, found before sending."""
 SESSION_KEY_PREFIX = "session:"
+ENDED_KEY_PREFIX = "ended:"
 
 
 Listening: TypeAlias = Callable[[], Awaitable[None]]

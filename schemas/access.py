@@ -22,6 +22,7 @@ class Permission(StrEnum):
     ORDER_EDIT = "OrderEdit"
     """Make and pay."""
     ORDER_REFUND = "OrderRefund"
+    """Give money back: of orders, and of time that was not served."""
     WALLET_READ = "WalletRead"
     WALLET_EDIT = "WalletEdit"
     PLAYER_READ = "PlayerRead"

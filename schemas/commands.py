@@ -227,6 +227,15 @@ class RefundOrder(_Frozen):
     amount_minor: Annotated[int, Field(gt=0, le=10**12)] | None = None
 
 
+class ResolveOutage(_Frozen):
+    """Staff gives back the time of an outage that was proposed to them, or leaves it charged."""
+
+    kind: Literal["resolve_outage"] = "resolve_outage"
+    session_id: EntityId
+    number: Annotated[int, Field(ge=0, le=1_000)]
+    approve: bool
+
+
 SessionCommand = (
     StartSession | ExtendSession | SwitchSessionDevice | EndSession | CancelSession | ConvertGuest
 )
@@ -246,7 +255,8 @@ Command = Annotated[
     | TopUpWallet
     | CreateOrder
     | PayOrder
-    | RefundOrder,
+    | RefundOrder
+    | ResolveOutage,
     Field(discriminator="kind"),
 ]
 

@@ -169,6 +169,37 @@ class ReceiptSegmentView(_View):
     lines: tuple[ReceiptLineView, ...]
 
 
+class ReceiptOutageView(_View):
+    """When the PC did not answer, what that time was judged to be and on what evidence.
+
+    ``amount_minor`` came back and is in the segments already; while ``status`` is PROPOSED it is
+    what would.
+    """
+
+    pc_id: str
+    from_at_ms: int
+    until_at_ms: int
+    verdict: str
+    link: str
+    journal: str
+    status: str
+    credited_minutes: int
+    amount_minor: int
+    bonus_minor: int
+    explanation: str
+    decided_by: str | None = None
+
+
+class OutageView(ReceiptOutageView):
+    """An outage of a session, for staff."""
+
+    v: Literal[1] = 1
+    session_id: str
+    number: int
+    player_id: str | None
+    currency: str
+
+
 class ReceiptView(_View):
     """The frozen bill of an ended session; segments sum to the total."""
 
@@ -181,6 +212,7 @@ class ReceiptView(_View):
     bonus_minor: int
     cash_minor: int
     segments: tuple[ReceiptSegmentView, ...]
+    outages: tuple[ReceiptOutageView, ...] = ()
 
 
 class WalletView(_View):

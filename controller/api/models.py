@@ -312,6 +312,26 @@ class ReceiptSegment(Wire):
     lines: list[ReceiptLine]
 
 
+class ReceiptOutage(Wire):
+    """When the PC did not answer, what that time was judged to be, and on what evidence.
+
+    ``amount`` came back and is in the segments already; with status PROPOSED it is what would.
+    """
+
+    pc_id: str
+    from_at: Instant
+    until_at: Instant
+    verdict: Literal["PLAYED", "PC_OFF", "FROZEN", "LINK_ONLY", "OUR_FAULT"]
+    link: Literal["HEARD", "SILENT", "BLIND"]
+    journal: str
+    status: Literal["CHARGED", "CREDITED", "PROPOSED", "REJECTED"]
+    credited_minutes: int
+    amount: Money
+    bonus: Money
+    explanation: str
+    decided_by: str | None
+
+
 class Receipt(Wire):
     """The frozen bill of an ended session; its segments sum to the total."""
 
@@ -322,6 +342,7 @@ class Receipt(Wire):
     bonus: Money
     cash: Money
     segments: list[ReceiptSegment]
+    outages: list[ReceiptOutage]
 
 
 class EndedSession(Session):

@@ -389,10 +389,21 @@ _DOMAIN: Final = (
     ProblemKind(
         "refund-too-large", 409, "The refund is too large", "It exceeds what is left to refund."
     ),
+    ProblemKind(
+        "outage-not-found",
+        404,
+        "No such outage",
+        "Nothing of that session waits for a decision under that number.",
+    ),
+    ProblemKind(
+        "outage-decided",
+        409,
+        "The outage is decided",
+        "It was given back, rejected, or never proposed.",
+    ),
 )
 
 PROBLEMS: Final = {
-    kind.code: kind
-    for kind in (*_EDGE, *_DOMAIN, *CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS)
+    kind.code: kind for kind in (*_EDGE, *_DOMAIN, *CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS)
 }
 """The registry, by code."""

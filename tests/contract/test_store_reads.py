@@ -25,6 +25,7 @@ from actors.store import (
     ChainStream,
     ClosedSession,
     ClubTakenError,
+    EntityWrite,
     HostRecord,
     ShardId,
     Unit,
@@ -281,8 +282,13 @@ async def test_a_session_is_found_running_and_closed(sut: StoreUnderTest) -> Non
     closed = await store.session(CHAIN, "s1")
     assert closed is not None
     assert (closed.key, closed.version, closed.blob) == (running.key, 2, b"receipt")
+    corrected = Unit(closes=(ClosedSession("s1", b"corrected", version=3),))
+    await store.commit(ownership, 3, [corrected])
+    again = await store.session(CHAIN, "s1")
+    assert again is not None
+    assert (again.version, again.blob) == (3, b"corrected")
     assert await store.sessions_of_club(CHAIN, "c1") == ()
-    assert [(e.key, e.version) for e in await store.closed_sessions(CHAIN)] == [("s1", 2)]
+    assert [(e.key, e.version) for e in await store.closed_sessions(CHAIN)] == [("s1", 3)]
     await store.drop_closed(CHAIN, [])
     await store.drop_closed(CHAIN, ["s1"])
     assert await store.closed_sessions(CHAIN) == ()
@@ -305,6 +311,11 @@ async def test_clubs_that_share_a_shard_have_their_own_sessions(sut: StoreUnderT
         "session:s2",
     ]
     assert [e.key for e in await store.sessions_of_club(CHAIN, sibling)] == ["session:s3"]
+    assert await store.ended_beside(CHAIN, "c1") == ()
+    ended = tuple(EntityWrite(f"ended:{name}", 0, b"{}") for name in ("s9", "s8"))
+    await store.commit(ownership, 2, [Unit(entities=ended)])
+    found = [(e.key, e.version, e.blob) for e in await store.ended_beside(CHAIN, "c1")]
+    assert found == [("ended:s8", 1, b"{}"), ("ended:s9", 1, b"{}")]
 
 
 async def test_streams_are_read_in_parts_and_trimmed_behind(sut: StoreUnderTest) -> None:

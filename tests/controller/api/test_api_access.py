@@ -48,6 +48,7 @@ IN_THE_PATH: Final = {
     "staffId": "no-such",
     "keyId": "no-such",
     "requestId": "no-such",
+    "number": "0",
 }
 
 

@@ -1,0 +1,54 @@
+"""Staff's word on an outage that waits for it, and how outages are shown to them."""
+
+from dataclasses import asdict
+
+from actors.command_context import CommandContext
+from actors.outages import OutageDesk
+from actors.refusal import Refusal, refused_by_billing
+from billing_core.crediting import approve_outage, reject_outage
+from billing_core.evidence import receipt_outage
+from billing_core.outage import Outage
+from billing_core.rejection import Rejected
+from billing_core.session import SessionState
+from schemas.commands import CommandReply, ReplyStatus, ResolveOutage
+from schemas.views import OutageView
+
+
+def resolve_outage(context: CommandContext, command: ResolveOutage) -> CommandReply | Refusal:
+    """Give a proposed outage back, or leave it charged."""
+    drafting, session_id = context.drafting, command.session_id
+    running, ended = drafting.session(session_id), drafting.ended(session_id)
+    state = running if ended is None else ended.state
+    if state is None:
+        message = f"nothing of session {session_id} waits for a decision"
+        return Refusal("outage-not-found", message, "session_id")
+    desk = OutageDesk(drafting, context.club, context.now)
+    actor = context.sessions
+    decide = approve_outage if command.approve else reject_outage
+    decided = decide(
+        state,
+        command.number,
+        by=context.cause.envelope.principal,
+        terms=actor.terms_of(state) if ended is None else desk.terms_after_end(state),
+        now_ms=context.now.wall_ms,
+    )
+    if isinstance(decided, Rejected):
+        return refused_by_billing(decided)
+    if ended is None:
+        after = actor.take(state, decided, actor.terms_of(state))
+    else:
+        desk.take_ended(ended, decided)
+        after = decided.state
+    view = outage_view(after, after.outages[command.number])
+    return CommandReply(status=ReplyStatus.OK, result={"outage": view.model_dump(mode="json")})
+
+
+def outage_view(state: SessionState, outage: Outage) -> OutageView:
+    """An outage of a session as staff sees it."""
+    return OutageView(
+        **asdict(receipt_outage(outage)),
+        session_id=state.session_id,
+        number=outage.number,
+        player_id=state.player_id,
+        currency=state.currency,
+    )

@@ -1,0 +1,17 @@
+"""Outages of PCs in the time of sessions, as staff is asked about them."""
+
+from controller.api.models import ReceiptOutage, Wire
+
+
+class Outage(ReceiptOutage):
+    """An outage of a session; ``number`` counts the session's outages from 0."""
+
+    session_id: str
+    number: int
+    player_id: str | None
+
+
+class OutageList(Wire):
+    """Outages, oldest first."""
+
+    outages: list[Outage]

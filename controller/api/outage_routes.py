@@ -1,0 +1,113 @@
+"""Outages that wait for staff, over HTTP: listed, given back, left charged."""
+
+from collections.abc import Iterable
+from typing import Annotated
+
+import orjson
+from fastapi import APIRouter, Path
+
+from actors.outage_commands import outage_view
+from billing_core.outage import OutageStatus
+from billing_core.session import SessionState
+from billing_core.stored import session_from_dict
+from controller.api import outage_models as models
+from controller.api.command_calls import ClubId, IdempotencyKey, SessionId
+from controller.api.commands import CommandRequest, checked_key
+from controller.api.dependencies import AsPrincipal, InRooms, Rooms
+from controller.api.guard import GuardedRoute
+from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.principal import Principal
+from controller.api.rendering import edge_of
+from schemas.commands import ResolveOutage
+from schemas.views import OutageView
+
+router = APIRouter(
+    prefix=f"{API_PREFIX}/clubs/{{clubId}}/outages", route_class=GuardedRoute, tags=["outages"]
+)
+
+OutageNumber = Annotated[int, Path(alias="number", ge=0, le=1_000)]
+
+
+@router.get("", operation_id="listOutages", responses=QUERY_PROBLEMS)
+async def list_outages(
+    rooms: InRooms, principal: AsPrincipal, club_id: ClubId
+) -> models.OutageList:
+    """Time in which a PC did not serve its session and that waits for staff to give it back."""
+    (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    views = [
+        outage_view(state, outage)
+        for state in await _states(rooms, principal.chain_id, club_id)
+        for outage in state.outages
+        if outage.status is OutageStatus.PROPOSED
+    ]
+    views.sort(key=lambda view: (view.from_at_ms, view.session_id))
+    return models.OutageList(outages=[_rendered(view) for view in views])
+
+
+@router.post(
+    "/{sessionId}/{number}/approve", operation_id="approveOutage", responses=COMMAND_PROBLEMS
+)
+async def approve_outage(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    club_id: ClubId,
+    session_id: SessionId,
+    number: OutageNumber,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Outage:
+    """Give the time of an outage back, as evidence and tariff say; a one-time guest is paid at
+    the desk."""
+    command = ResolveOutage(session_id=session_id, number=number, approve=True)
+    return await _resolve(
+        rooms, principal, idempotency_key, club_id=club_id, operation="approveOutage", asked=command
+    )
+
+
+@router.post(
+    "/{sessionId}/{number}/reject", operation_id="rejectOutage", responses=COMMAND_PROBLEMS
+)
+async def reject_outage(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    club_id: ClubId,
+    session_id: SessionId,
+    number: OutageNumber,
+    idempotency_key: IdempotencyKey = None,
+) -> models.Outage:
+    """Leave the time of an outage charged."""
+    command = ResolveOutage(session_id=session_id, number=number, approve=False)
+    return await _resolve(
+        rooms, principal, idempotency_key, club_id=club_id, operation="rejectOutage", asked=command
+    )
+
+
+async def _resolve(
+    rooms: Rooms,
+    principal: Principal,
+    idempotency_key: str | None,
+    *,
+    club_id: str,
+    operation: str,
+    asked: ResolveOutage,
+) -> models.Outage:
+    key = checked_key(idempotency_key)
+    (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    in_full = [club_id, asked.model_dump(mode="json")]
+    request = CommandRequest(club_id, key, operation, in_full, asked)
+    reply = await rooms.desk.execute(principal, request)
+    return _rendered(OutageView.model_validate(reply.result["outage"]))
+
+
+async def _states(rooms: Rooms, chain_id: str, club_id: str) -> Iterable[SessionState]:
+    store = rooms.given.store
+    running = await store.sessions_of_club(chain_id, club_id)
+    states = [session_from_dict(orjson.loads(stored.blob)) for stored in running]
+    ended = await store.ended_beside(chain_id, club_id)
+    states += [session_from_dict(orjson.loads(stored.blob)["state"]) for stored in ended]
+    return (state for state in states if state.club_id == club_id)
+
+
+def _rendered(view: OutageView) -> models.Outage:
+    return models.Outage.model_validate(edge_of(view.model_dump(), view.currency))

@@ -1,0 +1,147 @@
+"""Outages over HTTP: staff sees what waits, gives it back or not, once; receipts carry proof."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
+
+import httpx
+import pytest
+from api_under_test import client_of, dependencies
+from clubs_under_test import CHAIN, wallet_of
+from outages_under_test import books_agree, credited, opened, pass_time, play, told
+from shard_under_test import ShardUnderTest
+
+from actors.store_memory import MemoryStore
+from actors.turn import CommandInput
+from controller.api.auth import ApiKey, digest_of
+from schemas.access import Permission
+from schemas.commands import CommandEnvelope, CommandReply, EndSession
+from schemas.device import UsageEnd
+
+OUTAGES = "/api/v1/clubs/north/outages"
+
+
+class ShardGateway:
+    """Takes commands straight to the shard."""
+
+    def __init__(self, shard: ShardUnderTest) -> None:
+        self._shard = shard
+        self._tickets = count(1_000)
+
+    async def execute(self, envelope: CommandEnvelope, *, timeout_ms: int = 0) -> CommandReply:
+        del timeout_ms
+        ticket = next(self._tickets)
+        await self._shard.turn(CommandInput(ticket, envelope, self._shard.now.mono_ms))
+        return self._shard.replies[ticket]
+
+
+Post = Callable[[str, str], Awaitable[httpx.Response]]
+
+
+@pytest.fixture
+async def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+async def shard(store: MemoryStore) -> ShardUnderTest:
+    return await opened(store, "PROPOSE")
+
+
+@pytest.fixture
+async def desk(store: MemoryStore, shard: ShardUnderTest) -> AsyncIterator[httpx.AsyncClient]:
+    keys = [
+        ApiKey(CHAIN, "desk", digest_of("desk")),
+        ApiKey(CHAIN, "till", digest_of("till"), permissions=frozenset({Permission.SESSION_EDIT})),
+    ]
+    given = dependencies(store, ShardGateway(shard), keys=keys)
+    async with client_of(given, key="desk") as client:
+        yield client
+
+
+async def decide(desk: httpx.AsyncClient, path: str, key: str) -> httpx.Response:
+    return await desk.post(f"{OUTAGES}/{path}", headers={"Idempotency-Key": key})
+
+
+async def freeze(shard: ShardUnderTest, **fields: object) -> None:
+    pc = await play(shard, **fields)  # type: ignore[arg-type]
+    pc.stop(UsageEnd.FROZEN)
+    await pass_time(shard, 12 * 60, None)
+    pc.serve()
+    await pass_time(shard, 60, pc)
+
+
+async def test_staff_gives_proposed_minutes_back_once(
+    desk: httpx.AsyncClient, shard: ShardUnderTest, store: MemoryStore
+) -> None:
+    await freeze(shard)
+    assert await credited(shard) == {}
+    (waiting,) = (await desk.get(OUTAGES)).json()["outages"]
+    assert waiting["sessionId"] == "s1"
+    assert (waiting["verdict"], waiting["link"], waiting["journal"]) == (
+        "FROZEN",
+        "SILENT",
+        "FROZEN",
+    )
+    assert (waiting["status"], waiting["creditedMinutes"]) == ("PROPOSED", 12)
+    assert waiting["amount"] == {"amountMinor": 24_00, "currency": "EUR"}
+    before = await wallet_of(store, "ann")
+    first = await decide(desk, "s1/0/approve", "yes")
+    again = await decide(desk, "s1/0/approve", "yes")
+    assert first.json() == again.json()
+    assert (first.json()["status"], first.json()["decidedBy"]) == ("CREDITED", "key:desk")
+    late = await decide(desk, "s1/0/reject", "no")
+    assert (late.status_code, late.json()["code"]) == (409, "outage-decided")
+    assert (await desk.get(OUTAGES)).json()["outages"] == []
+    assert sum((await credited(shard)).values()) == 24_00
+    assert await wallet_of(store, "ann") == (before[0] + 24_00, 0)
+    await books_agree(store)
+
+
+async def test_what_staff_rejects_stays_charged_and_is_told(
+    desk: httpx.AsyncClient, shard: ShardUnderTest, store: MemoryStore
+) -> None:
+    await freeze(shard)
+    await shard.command(EndSession(session_id="s1"))
+    answer = await decide(desk, "s1/0/reject", "no")
+    assert (answer.status_code, answer.json()["status"]) == (200, "REJECTED")
+    assert await credited(shard) == {}
+    (event,) = await told(shard, "credit_rejected")
+    assert event == {"outage": 0, "decided_by": "key:desk"}
+    receipt = (await desk.get("/api/v1/sessions/s1/receipt")).json()
+    assert [one["status"] for one in receipt["outages"]] == ["REJECTED"]
+    await books_agree(store)
+
+
+async def test_a_guest_is_handed_the_money_when_staff_gives_it_back(
+    desk: httpx.AsyncClient, shard: ShardUnderTest, store: MemoryStore
+) -> None:
+    await freeze(shard, player_id=None, guest_label="Guest", paid_minor=100_00)
+    await shard.command(EndSession(session_id="s1"))
+    total = (await desk.get("/api/v1/sessions/s1/receipt")).json()["total"]["amountMinor"]
+    answer = await decide(desk, "s1/0/approve", "yes")
+    assert answer.json()["status"] == "CREDITED"
+    receipt = (await desk.get("/api/v1/sessions/s1/receipt")).json()
+    assert receipt["total"]["amountMinor"] == total - 24_00
+    (outage,) = receipt["outages"]
+    assert outage["explanation"] == (
+        "the PC was not heard; its journal shows that it was frozen: 12 min given back"
+    )
+    assert await wallet_of(store, "guest-s1") == (0, 0)
+    await books_agree(store)
+
+
+async def test_only_who_may_refund_decides(desk: httpx.AsyncClient, shard: ShardUnderTest) -> None:
+    await freeze(shard)
+    headers = {"Authorization": "Bearer till", "Idempotency-Key": "mine"}
+    answer = await desk.post(f"{OUTAGES}/s1/0/approve", headers=headers)
+    assert answer.status_code == 403
+    assert (await desk.get(OUTAGES, headers=headers)).status_code == 403
+
+
+@pytest.mark.parametrize("path", ["s1/7/approve", "nobody/0/approve", "nobody/0/reject"])
+async def test_an_outage_that_is_not_there(
+    desk: httpx.AsyncClient, shard: ShardUnderTest, path: str
+) -> None:
+    await freeze(shard)
+    answer = await decide(desk, path, "k")
+    assert (answer.status_code, answer.json()["code"]) == (404, "outage-not-found")
