@@ -7,6 +7,7 @@ from controller.client.groups_calls import GroupsCalls
 from controller.client.hall_calls import HallCalls
 from controller.client.keys_calls import KeysCalls
 from controller.client.orders_calls import OrdersCalls
+from controller.client.outages_calls import OutagesCalls
 from controller.client.pcs_calls import PcsCalls
 from controller.client.players_calls import PlayersCalls
 from controller.client.sessions_calls import SessionsCalls
@@ -26,6 +27,7 @@ class ClubctlClient(
     HallCalls,
     KeysCalls,
     OrdersCalls,
+    OutagesCalls,
     PcsCalls,
     PlayersCalls,
     SessionsCalls,
