@@ -213,6 +213,7 @@ async def test_a_pc_is_enrolled_renewed_and_shut_out(house: House, store: RedisS
             for path in (house.pc.config, house.pc.ca, house.pc.keys):
                 assert path.stat().st_mode & 0o777 == 0o600
             assert KeysDocument.model_validate_json(house.pc.keys.read_text()) == KEYS
+            assert known["keys_file"] == str(house.pc.keys)
             assert not house.pc.pending.exists()
 
             agent = await _agent_speaks(house, store)
