@@ -39,7 +39,7 @@ from actors.workspace import (
 )
 from billing_core.events import Event
 from billing_core.ledger import Transaction
-from billing_core.player_tariff import PlayerTariff
+from billing_core.player_tariff import PlayerTariff, without_long_finished
 from billing_core.receipt import Receipt
 from billing_core.sale import Order
 from billing_core.session import SessionState
@@ -131,10 +131,10 @@ class Drafting:
         return known.bought
 
     def put_bought(self, holder_id: str, changed: Iterable[PlayerTariff]) -> None:
-        """Write the bought tariffs that are new or changed."""
+        """Write the bought tariffs that are new or changed; finished ones do not stay for ever."""
         merged = {tariff.player_tariff_id: tariff for tariff in self.bought(holder_id)}
         merged.update((tariff.player_tariff_id, tariff) for tariff in changed)
-        self.bought_after[holder_id] = tuple(merged.values())
+        self.bought_after[holder_id] = without_long_finished(merged.values())
 
     def order(self, order_id: str) -> KnownOrder | None:
         """An order as read for this turn; reading it makes the unit depend on it."""

@@ -32,7 +32,7 @@ class OrderEvent:
 def told_of(before: Order | None, after: Order, *, at_ms: int) -> tuple[Order, list[OrderEvent]]:
     """The order as it is to be stored, and everything to tell of the step from ``before``.
 
-    ``before`` None: it was not stored until now; the bill of a session tells of no creation.
+    ``before`` None: it is made with this step, as an order of tariffs or as a bill that is due.
     """
     told = list(_facts(before, after))
     seq = after.event_seq
@@ -53,7 +53,7 @@ def told_of(before: Order | None, after: Order, *, at_ms: int) -> tuple[Order, l
 
 
 def _facts(before: Order | None, after: Order) -> Iterable[Told]:
-    if before is None and after.session_id is None:
+    if before is None:
         yield OrderEventKind.ORDER_CREATED, {"amount_minor": after.amount_minor}
     payments = after.payments[0 if before is None else len(before.payments) :]
     if payments:

@@ -11,6 +11,7 @@ import orjson
 
 from actors.club_setup import ClubSetup
 from actors.drafting import Drafting
+from actors.order_events import told_of
 from actors.store import Claim, ClosedSession
 from actors.turn import Now
 from actors.wallets import WalletKey
@@ -209,7 +210,9 @@ class SessionActor:
         self.drafting.close_session(state, document)
         if state.mode is SessionMode.OPEN_ENDED and state.amount_minor:
             # Nothing was paid before the end, so the order cannot exist yet.
-            self.drafting.put_order(session_order(state), 0)
+            order, events = told_of(None, session_order(state), at_ms=issued_at_ms)
+            self.drafting.put_order(order, 0)
+            self.drafting.order_events += events
 
     def _final_document(self, state: SessionState, *, issued_at_ms: int) -> tuple[Receipt, bytes]:
         receipt = receipt_of(

@@ -46,6 +46,7 @@ from typing import Protocol
 
 from actors.store_editing import CatalogueEdit, CatalogueEditing, CatalogueImage
 from actors.store_enrolment import EnrolmentBooks, FieldChange
+from actors.store_past import Past
 from actors.store_values import (
     ENDED_KEY_PREFIX,
     IDEMPOTENCY_RETENTION_MS,
@@ -135,6 +136,7 @@ __all__ = [
     "ReadModels",
     "Snapshots",
     "Inspection",
+    "Past",
     "Store",
 ]
 
@@ -360,6 +362,7 @@ class Store(
     ReadModels,
     Snapshots,
     Inspection,
+    Past,
     Protocol,
 ):
     """The whole port; RedisStore and MemoryStore implement it."""

@@ -12,6 +12,7 @@ from actors.store_keys import clubs_among
 from actors.store_memory_chain import MemoryChain, MemoryLease
 from actors.store_memory_edits import CATALOGUE, MemoryEdits
 from actors.store_memory_enrolment import MemoryEnrolment
+from actors.store_memory_past import MemoryPast
 from actors.store_memory_server import MemoryServer
 from actors.store_values import (
     CommitResult,
@@ -29,7 +30,7 @@ from actors.store_wire import check_batch
 WALLETS = "wallets"
 
 
-class MemoryStore(MemoryEdits, MemoryEnrolment):
+class MemoryStore(MemoryEdits, MemoryEnrolment, MemoryPast):
     """The whole store port (:class:`actors.store.Store`) on a MemoryServer.
 
     ``host`` is the name of the host that uses it, so that it is not told of its own changes.

@@ -23,6 +23,7 @@ from actors.store_keys import (
 )
 from actors.store_redis_edits import RedisEdits
 from actors.store_redis_enrolment import RedisEnrolment
+from actors.store_redis_past import RedisPast
 from actors.store_values import (
     CommitResult,
     HostRecord,
@@ -47,7 +48,7 @@ _RETIRE = Script.named("retire")
 _BEAT = Script.named("beat")
 
 
-class RedisStore(RedisEdits, RedisEnrolment):
+class RedisStore(RedisEdits, RedisEnrolment, RedisPast):
     """The whole store port (:class:`actors.store.Store`).
 
     ``host`` is the name of the host that uses it, so that it is not told of its own changes.

@@ -1,12 +1,17 @@
 """A bought tariff: what is left of it, what it cost, and until when it is valid."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Final
 
 from billing_core.money import MS_PER_DAY, MS_PER_HOUR, share_half_up
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.window import day_start_ms
+
+FINISHED_KEPT: Final = 50
+"""Of one holder; what older ones were is told by their orders and sessions."""
 
 
 class PlayerTariffStatus(StrEnum):
@@ -170,3 +175,14 @@ def released(owned: PlayerTariff, *, expiry_ms: int | None, at_ms: int) -> Playe
     elif expiry_ms is not None and expiry_ms <= at_ms:
         status = PlayerTariffStatus.EXPIRED
     return replace(owned, session_id=None, status=status)
+
+
+def without_long_finished(owned: Iterable[PlayerTariff]) -> tuple[PlayerTariff, ...]:
+    """A holder's tariffs in their order, without all but the newest finished ones."""
+    kept = tuple(owned)
+    finished = [one for one in kept if one.status is not PlayerTariffStatus.OPEN]
+    if len(finished) <= FINISHED_KEPT:
+        return kept
+    by_age = sorted(finished, key=lambda one: (one.bought_at_ms, one.player_tariff_id))
+    gone = {one.player_tariff_id for one in by_age[:-FINISHED_KEPT]}
+    return tuple(one for one in kept if one.player_tariff_id not in gone)

@@ -284,7 +284,7 @@ class _OfOrder(_Data):
 
 
 class OrderCreated(_OfOrder):
-    """Tariffs were ordered at these prices; the bill of a session begins with its payment."""
+    """Tariffs were ordered at these prices, or a post-pay session is over and its bill is due."""
 
     amount_minor: Minor
 

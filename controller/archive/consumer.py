@@ -5,7 +5,7 @@ One consumer per archive at a time: a second one finds the cursor moved and stop
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
@@ -15,6 +15,7 @@ from actors.store import ChainStream, Store, StoreUnavailableError, StreamEntry
 from controller.archive import deliveries, rewinding, rows
 from controller.archive.catching_up import CatchingUp, just_before
 from controller.archive.database import Archive
+from controller.archive.leaving import Leaving
 from controller.archive.rewinding import Reached
 
 ENTRIES_PER_TRANSACTION: Final = 500
@@ -26,6 +27,7 @@ CLOSED_KEPT_MS: Final = 24 * 3_600_000
 """A receipt is asked for most on the day of the session; until then the store answers."""
 STEP_EVERY_SECONDS: Final = 1.0
 SWEEP_EVERY_STEPS: Final = 60
+DROP_ORDERS_EVERY_STEPS: Final = 600
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +48,7 @@ class ArchiveConsumer:
         self._archive = archive
         self._clock = clock
         self._catching_up = CatchingUp(store, archive, clock)
+        self._leaving = Leaving(store, archive, clock)
         self._stream_kept_ms = stream_kept_ms
         self._closed_kept_ms = closed_kept_ms
         self._steps = 0
@@ -59,8 +62,11 @@ class ArchiveConsumer:
         for chain_id in await self._store.chains():
             for stream in ChainStream:
                 moved += await self._follow(chain_id, stream)
+            await self._leaving.take_audit(chain_id)
             if self._steps % SWEEP_EVERY_STEPS == 0:
                 await self._sweep(chain_id)
+            if self._steps % DROP_ORDERS_EVERY_STEPS == 0:
+                await self._leaving.drop_orders(chain_id)
         self._steps += 1
         return moved
 
@@ -82,7 +88,9 @@ class ArchiveConsumer:
         while read:
             if stream is ChainStream.OUTBOX:
                 # Before the cursor passes what tells of them.
-                await self._take_sessions(chain_id, _sessions_of(read))
+                events = [orjson.loads(entry.payload)["event"] for entry in read]
+                await self._take_sessions(chain_id, _sessions_of(events))
+                await self._leaving.take_orders(chain_id, events)
             odd |= await self._write(chain_id, stream, read, reached=reached)
             reached = Reached(read[-1].entry_id)
             moved += len(read)
@@ -167,7 +175,6 @@ class ArchiveConsumer:
         await self._store.drop_closed(chain_id, sorted(old))
 
 
-def _sessions_of(read: Sequence[StreamEntry]) -> list[str]:
+def _sessions_of(events: Sequence[dict[str, Any]]) -> list[str]:
     """Sessions that these events tell of. One that closes says so in the same commit."""
-    events = (orjson.loads(entry.payload)["event"] for entry in read)
     return sorted({event["session_id"] for event in events if event.get("session_id")})

@@ -111,9 +111,50 @@ sessions = Table(
     Column("total_minor", BigInteger, nullable=False),
     Column("bonus_minor", BigInteger, nullable=False),
     Column("document", LargeBinary, nullable=False),
+    Column("tariff_id", String(64), nullable=False),
+    Column("start_at_ms", BigInteger, nullable=False),
+    Column("end_at_ms", BigInteger, nullable=False),
+    Column("played_ms", BigInteger, nullable=False),
+    Index("sessions_by_list", "chain_id", "start_at_ms", "session_id"),
     Index("sessions_by_start", "chain_id", "club_id", "actual_start_at_ms"),
     Index("sessions_by_player", "chain_id", "player_id"),
     Index("sessions_by_pc", "chain_id", "pc_id"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("order_id", String(64), primary_key=True),
+    # How much had been told of it: what rises with every change.
+    Column("version", Integer, nullable=False),
+    Column("club_id", String(64), nullable=False),
+    Column("player_id", String(64)),
+    Column("session_id", String(64)),
+    Column("status", String(16), nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("created_at_ms", BigInteger, nullable=False),
+    Column("changed_at_ms", BigInteger, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("due_minor", BigInteger, nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("orders_by_list", "chain_id", "created_at_ms", "order_id"),
+    Index("orders_by_player", "chain_id", "player_id"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("chain_id", String(64), primary_key=True),
+    Column("place_ms", BigInteger, primary_key=True),
+    Column("place_no", BigInteger, primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("club_id", String(64), nullable=False),
+    Column("principal", String(128), nullable=False),
+    Column("operation", String(64), nullable=False),
+    Column("result", String(16), nullable=False),
+    Column("document", LargeBinary, nullable=False),
+    Index("audit_by_club", "chain_id", "club_id", "place_ms", "place_no"),
 )
 
 deliveries = Table(

@@ -300,7 +300,20 @@ def _session_row(chain_id: str, stored: StoredEntity) -> Row:
         "total_minor": receipt["total_minor"],
         "bonus_minor": receipt["bonus_minor"],
         "document": stored.blob,
+        **_listed(state, closed_at_ms=receipt["issued_at_ms"]),
         **{name: state[name] for name in (*same, *instants)},
+    }
+
+
+def _listed(state: Row, *, closed_at_ms: int) -> Row:
+    """What lists sort and filter by."""
+    started_ms, ended_ms = state["actual_start_at_ms"], state["actual_end_at_ms"]
+    played = started_ms is not None and ended_ms is not None
+    return {
+        "tariff_id": state["tariff"]["id"],
+        "start_at_ms": state["planned_start_at_ms"] if started_ms is None else started_ms,
+        "end_at_ms": closed_at_ms if ended_ms is None else ended_ms,
+        "played_ms": ended_ms - started_ms if played else 0,
     }
 
 

@@ -1,0 +1,34 @@
+"""What leaves a store for an archive, and what comes back from it."""
+
+from stores_under_test import CHAIN, StoreUnderTest, owned
+
+from actors.store import ChainStream, StoredEntity, Unit
+
+CLOSED = StoredEntity("s9", 7, b'{"state":{}}')
+
+
+async def test_the_audit_is_read_forward_and_trimmed(sut: StoreUnderTest) -> None:
+    store = sut.store
+    ownership = await owned(store)
+    for number in range(1, 4):
+        await store.commit(ownership, number, [Unit(audit=(b'{"n":%d}' % number,))])
+    first, second, third = await store.audit_after(CHAIN, "0-0", count=10)
+    assert [one.payload for one in (first, second, third)] == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+    assert await store.audit_after(CHAIN, first.entry_id, count=1) == (second,)
+    assert await store.audit_after(CHAIN, third.entry_id, count=10) == ()
+    assert await store.trim_audit(CHAIN, before=third.entry_id) == 2
+    assert await store.audit(CHAIN) == (third,)
+    assert await store.stream(CHAIN, ChainStream.OUTBOX) == ()
+
+
+async def test_a_session_is_brought_back_once(sut: StoreUnderTest) -> None:
+    store = sut.store
+    await store.bring_back(CHAIN, "c1", CLOSED)
+    found = await store.session(CHAIN, "s9")
+    assert found == StoredEntity("session:s9", 7, CLOSED.blob)
+    await store.bring_back(CHAIN, "c2", StoredEntity("s9", 9, b"{}"))
+    assert await store.session(CHAIN, "s9") == found
+    assert await store.club_of_session(CHAIN, "s9") == "c1"
+    assert await store.closed_ids(CHAIN) == ("s9",)
+    await store.drop_closed(CHAIN, ["s9"])
+    assert await store.session(CHAIN, "s9") is None
