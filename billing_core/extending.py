@@ -54,9 +54,11 @@ def _check_free(draft: Draft, pack: PlayerTariff | None) -> Rejected | None:
     """A pack this session plays or waits for already cannot be appended once more."""
     if pack is None:
         return None
-    held = [segment.pack for segment in draft.segments[-1:] if segment.end_at_ms is None]
-    held += [extension.pack for extension in draft.extensions]
-    if any(one is not None and one.player_tariff_id == pack.player_tariff_id for one in held):
+    held = [segment.player_tariff_id for segment in draft.segments[-1:] if not segment.end_at_ms]
+    held += [one.pack.player_tariff_id for one in draft.extensions if one.pack is not None]
+    if draft.status is not SessionStatus.STARTED:
+        held.append(draft.before.player_tariff_id)
+    if pack.player_tariff_id in held:
         message = "the session holds this tariff already"
         return Rejected(RejectionCode.PLAYER_TARIFF_IN_USE, message, "player_tariff_id")
     return None

@@ -18,7 +18,6 @@ NEXT_STATUSES: Final[Mapping[str | None, frozenset[str]]] = MappingProxyType(
         "CANCELLED": frozenset(),
     }
 )
-_WAITING: Final = frozenset({"PENDING", "ACTIVE"})
 
 Document = Mapping[str, Any]
 
@@ -84,7 +83,8 @@ def _place_of(state: Document) -> Place:
 
 
 def _are_booked(one: Place, other: Place) -> bool:
-    return {one.status, other.status} <= _WAITING and one.booked and other.booked
+    """Both for later. One that is due already takes a PC for as long as that is free."""
+    return one.status == other.status == "PENDING" and one.booked and other.booked
 
 
 def _overlap(one: Place, other: Place) -> bool:
