@@ -144,10 +144,10 @@ class ShardRuntime:
             club = self.clubs.get(one.envelope.club_id)
             if club is not None:
                 keys.add(WalletKey(club.setup.terms.currency, holder_id))
-        forgotten = self.memory.forgotten
-        if not forgotten:
-            return keys
-        return keys | {key for key in self.memory.wallets if key.holder_id in forgotten}
+        currencies = self.memory.currencies
+        return keys | {
+            WalletKey(each, name) for name in self.memory.forgotten for each in currencies
+        }
 
     def _holder_of(self, one: Input) -> str | None:
         """Whose money and bought time a command may touch, as far as it says."""

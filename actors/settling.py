@@ -49,6 +49,9 @@ def settle(memory: Memory, drafts: Sequence[Draft], outcomes: Sequence[UnitOutco
             _distrust(memory, outcome, settled)
         failed_before = True
         _refused(memory, draft, outcome, settled=settled)
+    for draft in settled.applied:
+        for name, _ in draft.unit.reads:
+            memory.let_go(name.partition(":")[2])
     return settled
 
 
@@ -58,8 +61,6 @@ def _install(memory: Memory, draft: Draft, settled: Settled) -> None:
     memory.holders.update(draft.holders)
     for key, entity in draft.installs.items():
         memory.install(key, entity)
-    for name, _ in draft.unit.reads:
-        memory.let_go(name.partition(":")[2])
     settled.moved.update(draft.wallets)
     settled.applied.append(draft)
     settled.effects += draft.effects
