@@ -46,6 +46,7 @@ RETRY_S: Final = 0.5
 KEYS_EVERY_S: Final = 2.0
 STRANDED_EVERY_S: Final = 0.25
 HANDOVER_LOOK_S: Final = 0.05
+LEASES_EVERY_S: Final = 5.0
 HANDOVER_MAX_MS: Final = 5_000
 """A live host that does not give an assigned shard up within this time is fenced out of it."""
 
@@ -130,6 +131,7 @@ class Host:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._every(BEAT_EVERY_S, self._beat))
                 group.create_task(self._every(0, self._follow_map))
+                group.create_task(self._every(LEASES_EVERY_S, self._compare_leases))
                 group.create_task(self._every(STRANDED_EVERY_S, self._answer_stranded))
                 group.create_task(self._every(METRICS_EVERY_S, self._publish_metrics))
                 group.create_task(self._every(KEYS_EVERY_S, self._follow_keys))
@@ -321,6 +323,16 @@ class Host:
             if self._has_name and await self._may_take(shard):
                 self._wanted_since_ms.pop(shard, None)
                 self._open(shard)
+
+    async def _compare_leases(self) -> None:
+        """A quiet shard writes nothing, so no refusal tells it that the store went back in time."""
+        held = {shard: loop.runtime for shard, loop in self._loops.items() if loop.runtime}
+        owners = await self._store.owners(list(held))
+        for shard, runtime in held.items():
+            loop = self._loops.get(shard)
+            unchanged = loop is not None and loop.runtime is runtime
+            if unchanged and owners.get(shard) != runtime.ownership:
+                loop.stop()
 
     async def _may_take(self, shard: ShardId) -> bool:
         """A live owner that is asked to give a shard up gets the time to finish its turn."""
