@@ -98,6 +98,12 @@ class ShardUnderTest:
 
     async def command(self, command: Command, *, key: str | None = None) -> CommandReply:
         """Send one command and return its answer."""
+        asked = self.asked(command, key=key)
+        await self.turn(asked)
+        return self.replies[asked.ticket]
+
+    def asked(self, command: Command, *, key: str | None = None) -> CommandInput:
+        """A command as it arrives, for a turn that is to decide several."""
         ticket = next(self._tickets)
         envelope = CommandEnvelope(
             chain_id=CHAIN,
@@ -107,8 +113,7 @@ class ShardUnderTest:
             principal="test",
             command=command,
         )
-        await self.turn(CommandInput(ticket, envelope, self.now.mono_ms))
-        return self.replies[ticket]
+        return CommandInput(ticket, envelope, self.now.mono_ms)
 
     async def wait(self, *, minutes: float = 0, seconds: float = 0) -> None:
         """Let time pass, with PCs that obey and beat every ten seconds."""
