@@ -137,6 +137,13 @@ class GmqttLink:
             self._guarded(queued.message.on_acked)
         self._pump()
 
+    def refused(self, queued: Queued, reason: int) -> None:
+        """Called by the connection for every PUBACK that says no: sending again is no use."""
+        self._stats.refused += 1
+        self._stats.last_error = f"refused {reason:#x}: {queued.message.topic}"
+        _logger.warning("%s: %s", self._settings.client_id, self._stats.last_error)
+        self._pump()
+
     def received(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """Called by the connection for every inbound PUBLISH."""
         self._stats.received += 1

@@ -24,6 +24,8 @@ _RESERVED_PACKET_IDS: Final = 2
 _SESSION_TAKEN_OVER: Final = 0x8E
 _REFUSALS: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
 _SUBSCRIPTION_REFUSED: Final = 0x80
+_PUBLISH_REFUSED: Final = 0x80
+_PUBACK_REASON_AT: Final = 2
 _MAX_FILTERS_PER_PACKET: Final = 64
 
 
@@ -36,6 +38,9 @@ class ConnectionOwner(Protocol):
 
     def acked(self, queued: Queued) -> None:
         """The broker acknowledged one message."""
+
+    def refused(self, queued: Queued, reason: int) -> None:
+        """The broker's rules do not let us say this; it answered with ``reason``."""
 
     def received(self, topic: str, payload: bytes, *, retain: bool) -> None:
         """One message arrived."""
@@ -102,6 +107,9 @@ class Connection:
             session_expiry_interval=settings.session_expiry_s,
             maximum_packet_size=MAX_PACKET_BYTES,
         )
+        handler = self.client._package_handler  # noqa: SLF001 - gmqtt reads no reason of a PUBACK
+        self._take_puback = handler._handle_puback_packet  # noqa: SLF001
+        handler._handle_puback_packet = self._on_puback  # noqa: SLF001
         self.client.on_connect = self._on_connect
         self.client.on_disconnect = self._on_disconnect
         self.client.on_message = self._on_message
@@ -198,6 +206,14 @@ class Connection:
         queued = self.in_flight.pop(mid, None)
         if queued is not None:
             self._link.acked(queued)
+
+    def _on_puback(self, command: int, packet: bytes) -> None:
+        reason = packet[_PUBACK_REASON_AT] if len(packet) > _PUBACK_REASON_AT else 0
+        if reason >= _PUBLISH_REFUSED:
+            queued = self.in_flight.pop(int.from_bytes(packet[:_PUBACK_REASON_AT]), None)
+            if queued is not None:
+                self._link.refused(queued, reason)
+        self._take_puback(command, packet)
 
     # gmqtt calls these with (client, ...) by position; ``rest`` is what follows.
 

@@ -3,8 +3,9 @@
 A link keeps one connection alive for as long as it is started. QoS 1 messages wait in a bounded
 outbox until the broker has acknowledged them, across any number of connections: each is
 delivered at least once. Order holds per topic unless a connection is lost in between.
-A broker acknowledges what its access rules then drop, so whatever matters is confirmed by the
-application (``reported``, ``res``, ``ack``), never by the link alone.
+A broker may acknowledge what its access rules then drop. Where it says so it is counted; in any
+case whatever matters is confirmed by the application (``reported``, ``res``, ``ack``), never by
+the link alone.
 """
 
 import ssl
@@ -103,6 +104,8 @@ class LinkStats:
     received: int = 0
     redelivered: int = 0
     """Sent again because a connection was lost before the acknowledgement."""
+    refused: int = 0
+    """Answered by the broker with a refusal: its rules do not let us say this."""
     rejected: int = 0
     expired: int = 0
     superseded: int = 0
