@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 from actors.clock import Clock, SystemClock
+from actors.device_signing import DeviceSigner
 from actors.host import Host, HostIdentity
 from actors.placement import shard_of_club
 from actors.store import ShardId, Store
@@ -50,11 +51,16 @@ async def shards_with_clubs(store: Store) -> set[ShardId]:
 
 @contextlib.asynccontextmanager
 async def local_host(
-    store: Store, clock: Clock, connect: Callable[[Host], MqttLink], *, name: str = "local"
+    store: Store,
+    clock: Clock,
+    connect: Callable[[Host], MqttLink],
+    *,
+    name: str = "local",
+    signer: DeviceSigner | None = None,
 ) -> AsyncIterator[LocalHost]:
     """A running host that owns every configured shard; the catalogue must be in the store."""
     identity = HostIdentity.of_process(name, pid=os.getpid(), release="local")
-    host = Host(identity, store=store, clock=clock, connect=connect)
+    host = Host(identity, store=store, clock=clock, connect=connect, signer=signer)
     await store.assign(dict.fromkeys(await shards_with_clubs(store), name))
     running = asyncio.create_task(host.run())
     try:
