@@ -13,6 +13,7 @@ from pc_daemon import answers
 from pc_daemon.agent_state import (
     Action,
     AgentState,
+    CodeTyped,
     CommandReceived,
     Connected,
     Connecting,
@@ -159,6 +160,12 @@ def _noticed(state: AgentState, happening: Noticed, now: Instant) -> Outcome:
     return replace(state, usage=usage), ()
 
 
+def _code_typed(state: AgentState, happening: CodeTyped, now: Instant) -> Outcome:
+    if state.maintenance is None:
+        return state, ()
+    return replace(state, maintenance=state.maintenance.typed(happening.code, now)), ()
+
+
 def _stopping(state: AgentState, happening: Stopping, _now: Instant) -> Outcome:
     presence = answers.presence(state, PresenceState.OFFLINE, happening.reason)
     return state, (Send(presence),)
@@ -174,6 +181,7 @@ _HANDLERS: Final[dict[type, Callable[[AgentState, Any, Instant], Outcome]]] = {
     KeysReceived: take_keys,
     UsageAcknowledged: _usage_ack,
     Noticed: _noticed,
+    CodeTyped: _code_typed,
     HeartbeatDue: _heartbeat,
     Tick: _tick,
     ScreenChecked: _screen_checked,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pc_daemon.calendar_anchor import Calendar, Question
 from pc_daemon.clock import Instant
 from pc_daemon.lease import Grants
+from pc_daemon.maintenance import Maintenance
 from pc_daemon.trust import Trust
 from pc_daemon.usage import Entry, Stretch, UsageBook
 from schemas.codec import UpMessage
@@ -132,6 +133,7 @@ class AgentState:
     stepped_at: Instant | None = None
     """When the agent last did anything."""
     frozen_after_ms: int = FROZEN_AFTER_MS
+    maintenance: Maintenance | None = None
 
 
 # What can happen ---------------------------------------------------------------------------
@@ -192,6 +194,13 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeTyped:
+    """Somebody typed a technician's code on the locked screen."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class UsageAcknowledged:
     """The controller has made usage records durable."""
 
@@ -245,6 +254,7 @@ Happening = (
     | WelcomeReceived
     | KeysReceived
     | Noticed
+    | CodeTyped
     | HeartbeatDue
     | Tick
     | ScreenChecked
@@ -311,4 +321,25 @@ class Reboot:
     """Restart the PC, after what was sent before it has left."""
 
 
-Action = Record | Persist | Forget | PinKeys | Show | Notify | Send | Reboot
+@dataclass(frozen=True, slots=True)
+class PowerOff:
+    """Switch the PC off, after what was sent before it has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identify:
+    """Show for ``for_ms`` of business time which PC this is."""
+
+    for_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Wake the neighbour with this network card."""
+
+    mac: str
+
+
+Action = (
+    Record | Persist | Forget | PinKeys | Show | Notify | Send | Reboot | PowerOff | Identify | Wake
+)

@@ -19,6 +19,7 @@ from pc_daemon.agent_state import AgentState, Identity
 from pc_daemon.clock import ClockAnchor, PcClock, clock_for
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import NullLocker
+from pc_daemon.machine import Machine
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
 from pc_daemon.trust import MemoryKeys
 from schemas.device import PcMode, PresenceReason
@@ -183,7 +184,7 @@ class FleetSimulator:
             journal=pc.journal,
             locker=pc.locker,
             make_link=self._make_link(pc.club_id, pc.pc_id),
-            reboot=lambda: self._boot(pc),
+            machine=Machine(restart=lambda: self._boot(pc)),
             heartbeat_s=self._settings.heartbeat_s,
             keys=pc.keys,
         )

@@ -85,6 +85,8 @@ def _machine_faults(state: AgentState) -> tuple[AgentFault, ...]:
     faults = []
     if state.held_back is not None:
         faults.append(state.held_back.fault)
+    if state.maintenance is not None and state.maintenance.opened_at is not None:
+        faults.append(AgentFault.MAINTENANCE)
     if not state.ui_ok:
         faults.append(AgentFault.LOCKER_FAILED)
     if not state.journal_ok:

@@ -1,12 +1,18 @@
-"""What an agent asks of the operating system: which boot this is, and a restart."""
+"""What an agent asks of the operating system: which boot this is, a restart, the end, a packet."""
 
+import socket
 import subprocess
 import sys
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 _LINUX_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_WAKE_ADDRESS: Final = ("255.255.255.255", 9)
+_WAKE_HEADER: Final = b"\xff" * 6
+_WAKE_REPEATS: Final = 16
 
 
 def boot_id() -> str:
@@ -21,7 +27,47 @@ def boot_id() -> str:
         return str(uuid.uuid4())
 
 
-def reboot() -> None:
+def restart() -> None:
     """Restart the machine. Raises ``subprocess.CalledProcessError`` when it is not allowed to."""
     argv = ["shutdown", "/r", "/t", "0"] if sys.platform == "win32" else ["systemctl", "reboot"]
     subprocess.run(argv, check=True)  # noqa: S603 - fixed words
+
+
+def power_off() -> None:
+    """Switch the machine off. Raises ``subprocess.CalledProcessError`` like ``restart``."""
+    argv = ["shutdown", "/s", "/t", "0"] if sys.platform == "win32" else ["systemctl", "poweroff"]
+    subprocess.run(argv, check=True)  # noqa: S603 - fixed words
+
+
+def wake(mac: str, to: tuple[str, int] = _WAKE_ADDRESS) -> None:
+    """Send the magic packet for a network card to everybody on this network. Raises ``OSError``."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        wire.sendto(magic_packet(mac), to)
+
+
+def magic_packet(mac: str) -> bytes:
+    """Six bytes of ones and the card's address sixteen times, as every network card knows it."""
+    return _WAKE_HEADER + bytes.fromhex(mac.replace(":", "")) * _WAKE_REPEATS
+
+
+def _nothing() -> None:
+    """A simulated machine goes on."""
+
+
+def _nobody(_mac: str) -> None:
+    """A simulated machine has no neighbours to wake."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What can be done to a machine; by default nothing, for simulations."""
+
+    restart: Callable[[], None] = _nothing
+    power_off: Callable[[], None] = _nothing
+    wake: Callable[[str], None] = _nobody
+
+
+def this_machine() -> Machine:
+    """The one we run on."""
+    return Machine(restart, power_off, wake)

@@ -18,7 +18,7 @@ from pc_daemon.clock import PcClock, SystemClock
 from pc_daemon.enrolment import EnrolmentFiles
 from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import FileJournal
-from pc_daemon.machine import boot_id, reboot
+from pc_daemon.machine import boot_id, this_machine
 from pc_daemon.renewal import SecretKeeper
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
 from pc_daemon.settings import CONFIG_VARIABLE, AgentSettings
@@ -105,7 +105,7 @@ def make_service(settings: AgentSettings, secret: SecretKeeper | None = None) ->
         journal=FileJournal(settings.state_dir),
         locker=locker,
         make_link=link_maker(link_settings(settings), clock, random, secret=secret),
-        reboot=reboot,
+        machine=this_machine(),
         heartbeat_s=settings.heartbeat_s,
         gauge=gauge,
         keys=MemoryKeys() if settings.keys_file is None else FileKeys(settings.keys_file),

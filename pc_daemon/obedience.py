@@ -5,6 +5,7 @@ unless a key this PC trusts has signed it for this PC; and nothing new is grante
 has been proven in this boot, because an old lease and a calendar set back look like a new one.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -15,16 +16,20 @@ from pc_daemon.agent_state import (
     CommandReceived,
     DocumentReceived,
     HeldBack,
+    Identify,
     KeysReceived,
     Notify,
     PinKeys,
+    PowerOff,
     Reboot,
     Send,
+    Wake,
     WelcomeReceived,
 )
 from pc_daemon.clock import Instant
 from pc_daemon.judgement import document_fault
 from pc_daemon.lease import admit, is_held
+from pc_daemon.maintenance import opened
 from pc_daemon.trust import Trust
 from schemas.device import (
     AgentFault,
@@ -39,9 +44,6 @@ from schemas.journal_events import JournalEventKind
 
 Outcome = tuple[AgentState, tuple[Action, ...]]
 
-_OBEYED: Final = frozenset(
-    {DeviceCommandKind.MESSAGE, DeviceCommandKind.REBIRTH, DeviceCommandKind.REBOOT}
-)
 _SUSPICIOUS: Final = frozenset({AgentFault.LEASE_FORGED, AgentFault.LEASE_FOREIGN})
 
 
@@ -142,16 +144,46 @@ def take_order(state: AgentState, happening: CommandReceived, now: Instant) -> O
 
 
 def _carried_out(state: AgentState, order: DeviceCommand, now: Instant) -> Outcome:
-    if order.kind not in _OBEYED:
+    if not _is_complete(order):
         return answers.concluded(state, order, CommandOutcome.REFUSED)
     state, sent = answers.concluded(state, order, CommandOutcome.DONE)
+    state, actions = _ORDERS[order.kind](state, order, now)
+    return state, (*sent, *actions)
+
+
+def _introduced(state: AgentState, _order: DeviceCommand, now: Instant) -> Outcome:
+    return replace(state, reported=None), (Send(answers.birth(state, now)),)
+
+
+def _under_maintenance(state: AgentState, order: DeviceCommand, now: Instant) -> Outcome:
+    window = opened(order.code_hash or "", order.duration_ms or 0, now)
+    return replace(state, maintenance=window), ()
+
+
+_ORDERS: Final[dict[DeviceCommandKind, Callable[[AgentState, DeviceCommand, Instant], Outcome]]] = {
+    DeviceCommandKind.MESSAGE: lambda state, order, _now: (state, (Notify(order.text),)),
+    DeviceCommandKind.REBIRTH: _introduced,
+    DeviceCommandKind.REBOOT: lambda state, _order, _now: (state, (Reboot(),)),
+    DeviceCommandKind.SHUTDOWN: lambda state, _order, _now: (state, (PowerOff(),)),
+    DeviceCommandKind.IDENTIFY: lambda state, order, _now: (
+        state,
+        (Identify(order.duration_ms or 0),),
+    ),
+    DeviceCommandKind.WAKE: lambda state, order, _now: (state, (Wake(order.mac or ""),)),
+    DeviceCommandKind.MAINTENANCE: _under_maintenance,
+}
+
+
+def _is_complete(order: DeviceCommand) -> bool:
     match order.kind:
-        case DeviceCommandKind.MESSAGE:
-            return state, (*sent, Notify(order.text))
-        case DeviceCommandKind.REBIRTH:
-            return replace(state, reported=None), (*sent, Send(answers.birth(state, now)))
+        case DeviceCommandKind.WAKE:
+            return order.mac is not None
+        case DeviceCommandKind.IDENTIFY:
+            return order.duration_ms is not None
+        case DeviceCommandKind.MAINTENANCE:
+            return order.duration_ms == 0 or None not in (order.duration_ms, order.code_hash)
         case _:
-            return state, (*sent, Reboot())
+            return True
 
 
 def _refusal(order: DeviceCommand, why: str) -> Send:

@@ -18,7 +18,9 @@ from pc_daemon.agent_state import (
 from pc_daemon.clock import Instant
 from pc_daemon.judgement import Verdict, judge, warning_level
 from pc_daemon.lease import PERSIST_EVERY_MS, Grant
+from pc_daemon.maintenance import MAX_WRONG_CODES
 from schemas.device import PcMode, UsageEnd
+from schemas.journal_events import JournalEventKind
 
 USAGE_RETRY_BEATS: Final = 6
 """Heartbeats after which unacknowledged usage is offered again: beats are real time."""
@@ -29,6 +31,7 @@ Outcome = tuple[AgentState, tuple[Action, ...]]
 def reconciled(state: AgentState, actions: tuple[Action, ...], now: Instant) -> Outcome:
     """Bring screen, memory, journal and report in line with what the document allows now."""
     verdict = judge(state, now)
+    state = _maintained(state, verdict, now)
     state = _accounted(state, verdict, now)
     state, shown = _shown(state, verdict, now)
     state, recorded = _recorded(state)
@@ -56,6 +59,22 @@ def _accounted(state: AgentState, verdict: Verdict, now: Instant) -> AgentState:
     return replace(state, usage=usage, grants=grants, mode=verdict.mode)
 
 
+def _maintained(state: AgentState, verdict: Verdict, now: Instant) -> AgentState:
+    """A technician's time ends with its window, or when a player's begins; it is written down."""
+    window = state.maintenance
+    if window is None or not (window.is_over(now) or verdict.mode is PcMode.UNLOCKED):
+        return state
+    usage, boot_id = state.usage, state.identity.boot_id
+    if window.opened_at is not None:
+        since = window.opened_at
+        usage = usage.noted(JournalEventKind.MAINTENANCE, boot_id=boot_id, since=since, until=now)
+    elif window.wrong_codes >= MAX_WRONG_CODES:
+        detail = "wrong technician codes"
+        kind = JournalEventKind.TAMPER
+        usage = usage.noted(kind, boot_id=boot_id, since=now, until=now, detail=detail)
+    return replace(state, maintenance=None, usage=usage)
+
+
 def _latched(grant: Grant, now: Instant) -> Grant:
     return grant.settled(now) if grant.remaining_ms(now) == 0 else grant
 
@@ -76,9 +95,13 @@ def _shown(state: AgentState, verdict: Verdict, now: Instant) -> Outcome:
             warning=warning_level(state, verdict, now),
             lease_seq=None if verdict.grant is None else verdict.grant.seq,
         )
+    left_ms = None if verdict.grant is None else verdict.grant.remaining_ms(now)
+    window = state.maintenance
+    if window is not None and window.opened_at is not None:
+        screen = Screen(PcMode.UNLOCKED, club=screen.club, title=screen.title, maintenance=True)
+        left_ms = window.left_ms(now)
     if screen == state.screen:
         return state, ()
-    left_ms = None if verdict.grant is None else verdict.grant.remaining_ms(now)
     return replace(state, screen=screen), (Show(screen, lock_after_ms=left_ms),)
 
 

@@ -19,6 +19,7 @@ from pc_daemon.agent_state import (
     FROZEN_AFTER_MS,
     Action,
     AgentState,
+    CodeTyped,
     CommandReceived,
     Connected,
     Connecting,
@@ -27,27 +28,32 @@ from pc_daemon.agent_state import (
     Forget,
     Happening,
     HeartbeatDue,
+    Identify,
     Identity,
     JournalChecked,
     KeysReceived,
+    Noticed,
     Notify,
     Persist,
     PinKeys,
+    PowerOff,
     Reboot,
     Record,
-    ScreenChecked,
     Send,
     Show,
     Stopping,
     Tick,
     UsageAcknowledged,
+    Wake,
     WelcomeReceived,
 )
 from pc_daemon.answers import presence
 from pc_daemon.clock import PcClock
 from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import Journal
-from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenLocker, ScreenNews
+from pc_daemon.lockers import ScreenHeard, ScreenLocker, ScreenNews
+from pc_daemon.machine import Machine
+from pc_daemon.screen_side import ScreenSide
 from pc_daemon.trust import MemoryKeys, PinnedKeys, Trust
 from schemas.codec import LEAF_OF_MESSAGE, MalformedMessage, UpMessage, decode, encode
 from schemas.device import (
@@ -57,6 +63,7 @@ from schemas.device import (
     PresenceState,
     UsageAck,
 )
+from schemas.journal_events import JournalEventKind
 from schemas.link_port import LinkHost, MqttLink, Outgoing, Will
 from schemas.machine_facts import HardwareFacts
 from schemas.topics import (
@@ -89,7 +96,6 @@ class ServiceStats:
     """What a service has seen."""
 
     malformed: int = 0
-    locker_failures: int = 0
     journal_failures: int = 0
     unsent: int = 0
     """Messages the link did not accept."""
@@ -104,7 +110,7 @@ class Surroundings:
     journal: Journal
     locker: ScreenLocker
     make_link: LinkMaker
-    reboot: Callable[[], None]
+    machine: Machine = field(default_factory=Machine)
     heartbeat_s: float = 10.0
     gauge: MachineGauge | None = None
     """Reads how the machine is doing; simulated PCs have none."""
@@ -127,8 +133,9 @@ class AgentService:
         self._identity = identity
         self._around = around
         self._timers = _Timers()
-        self._rebooting: asyncio.Task[None] | None = None
+        self._going_down: asyncio.Task[None] | None = None
         self.stats = ServiceStats()
+        self._screen = ScreenSide(around.locker, around.clock, self._timers.pending.append)
         memory = around.journal.load()
         self._state = begin(
             identity,
@@ -230,26 +237,33 @@ class AgentService:
 
     def _carry_out(self, action: Action) -> None:
         match action:
-            case Record(entries=entries):
-                self._write(lambda: self._around.journal.append(entries))
-            case Persist(image=image):
-                self._write(lambda: self._around.journal.save(image))
-            case Forget(before_seq=before_seq):
-                self._write(lambda: self._around.journal.forget(before_seq))
-            case PinKeys(document=document):
-                self._write(lambda: self._around.keys.save(document))
+            case Record() | Persist() | Forget() | PinKeys():
+                self._write(action)
             case Show():
-                self._show(action)
-            case Notify():
-                self._notify(action)
+                self._screen.show(action, self._state)
+            case Notify() | Identify():
+                self._screen.oblige(action)
             case Send(message=message):
                 self._send(message)
+            case Wake(mac=mac):
+                self._wake(mac)
             case Reboot():
-                self._rebooting = asyncio.get_running_loop().create_task(self._reboot())
+                self._go_down(PresenceReason.REBOOT, self._around.machine.restart)
+            case PowerOff():
+                self._go_down(PresenceReason.SHUTDOWN, self._around.machine.power_off)
 
-    def _write(self, write: Callable[[], None]) -> None:
+    def _write(self, action: Record | Persist | Forget | PinKeys) -> None:
+        journal = self._around.journal
         try:
-            write()
+            match action:
+                case Record(entries=entries):
+                    journal.append(entries)
+                case Persist(image=image):
+                    journal.save(image)
+                case Forget(before_seq=before_seq):
+                    journal.forget(before_seq)
+                case PinKeys(document=document):
+                    self._around.keys.save(document)
         except OSError as error:
             self.stats.journal_failures += 1
             _logger.warning("%s: journal: %s", self._identity.pc_id, error)
@@ -261,50 +275,16 @@ class AgentService:
         if self._state.journal_ok is not ok:
             self._timers.pending.append(JournalChecked(ok))
 
-    def _show(self, action: Show) -> None:
-        clock = self._around.clock
-        ends_at_ms = action.screen.ends_at_ms
-        now = self._state.calendar.read(clock.now())
-        told_ms = None if ends_at_ms is None else ends_at_ms - now.wall_ms
-        try:
-            self._around.locker.show(
-                action.screen,
-                Deadlines(
-                    lock_after_ms=_real_ms(action.lock_after_ms, clock.speed),
-                    ends_in_ms=_real_ms(told_ms, clock.speed),
-                ),
-            )
-        except LockerError as error:
-            self._note_screen_failed(error)
-        else:
-            self._check_screen()
-
-    def _notify(self, action: Notify) -> None:
-        try:
-            self._around.locker.notify(action.text)
-        except LockerError as error:
-            self.stats.locker_failures += 1
-            _logger.warning("%s: notice not shown: %s", self._identity.pc_id, error)
-
-    def _check_screen(self) -> None:
-        try:
-            self._around.locker.check()
-        except LockerError as error:
-            self._note_screen_failed(error)
-        else:
-            if not self._state.ui_ok:
-                self._timers.pending.append(ScreenChecked(ok=True))
-
     def _hear_screen(self, heard: ScreenHeard) -> None:
         """A screen that died is looked at now, not with the next tick."""
-        if heard.news is ScreenNews.DIED:
-            self._check_screen()
+        if heard.code is not None:
+            self._take(CodeTyped(heard.code))
+        elif heard.news is ScreenNews.TAMPERED:
+            self._take(Noticed(JournalEventKind.TAMPER, "screen ended again and again"))
+        elif heard.news is ScreenNews.DIED:
+            self._screen.check(self._state)
+            self._take(Noticed(JournalEventKind.SCREEN_RESTARTED))
             self._take(Tick())
-
-    def _note_screen_failed(self, error: LockerError) -> None:
-        self.stats.locker_failures += 1
-        _logger.warning("%s: screen: %s", self._identity.pc_id, error)
-        self._timers.pending.append(ScreenChecked(ok=False))
 
     def _send(self, message: UpMessage) -> None:
         leaf = LEAF_OF_MESSAGE[type(message)]
@@ -320,12 +300,21 @@ class AgentService:
         )
         self.stats.unsent += not accepted
 
-    async def _reboot(self) -> None:
-        await self.stop(PresenceReason.REBOOT)
+    def _wake(self, mac: str) -> None:
         try:
-            self._around.reboot()
+            self._around.machine.wake(mac)
+        except OSError as error:
+            _logger.warning("%s: nobody was woken: %s", self._identity.pc_id, error)
+
+    def _go_down(self, reason: PresenceReason, end: Callable[[], None]) -> None:
+        self._going_down = asyncio.get_running_loop().create_task(self._leave(reason, end))
+
+    async def _leave(self, reason: PresenceReason, end: Callable[[], None]) -> None:
+        await self.stop(reason)
+        try:
+            end()
         except (OSError, subprocess.SubprocessError):
-            _logger.exception("%s: reboot failed, going on", self._identity.pc_id)
+            _logger.exception("%s: %s failed, going on", self._identity.pc_id, reason)
             self.start()
 
     def _nonce(self) -> str:
@@ -347,7 +336,7 @@ class AgentService:
 
     def _on_tick(self) -> None:
         try:
-            self._check_screen()
+            self._screen.check(self._state)
             self._take(Tick())
         finally:
             self._schedule_tick()
@@ -371,10 +360,6 @@ class AgentService:
             self._take(HeartbeatDue(self._read_hardware(), self._nonce()))
         finally:
             self._schedule_heartbeat()
-
-
-def _real_ms(business_ms: int | None, speed: float) -> int | None:
-    return None if business_ms is None else int(business_ms / speed)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

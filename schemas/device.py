@@ -99,6 +99,8 @@ class AgentFault(StrEnum):
     """The PC has lost its memory, so it waits for the controller's word before it opens."""
     ORDER_FORGED = "order-forged"
     """An order, a welcome or a list of keys that the controller did not sign was refused."""
+    MAINTENANCE = "maintenance"
+    """A technician has the PC open."""
     LOCKER_FAILED = "locker-failed"
     JOURNAL_FAILED = "journal-failed"
 

@@ -159,7 +159,6 @@ class PcMachine:
             journal=self._journal,
             locker=NullLocker(),
             make_link=make_link,
-            reboot=lambda: None,
         )
         self.service = process.call(AgentService, identity, surroundings)
         process.call(self.service.start)

@@ -14,6 +14,7 @@ from pc_daemon.agent_state import Identity, MemoryImage, Screen
 from pc_daemon.clock import ClockAnchor, PcClock, ScaledClock, SystemClock
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import Deadlines, LockerError, NullLocker
+from pc_daemon.machine import Machine
 from pc_daemon.service import AgentService, Surroundings
 from schemas.codec import DeviceMessage, decode, encode
 from schemas.device import (
@@ -92,7 +93,7 @@ class Club:
                 make_link=lambda host, will: MemoryLink(
                     self._settings("club.pc1"), host, broker=self.broker, will=will
                 ),
-                reboot=lambda: self.reboot(),  # noqa: PLW0108 - tests replace it later
+                machine=Machine(restart=lambda: self.reboot()),  # noqa: PLW0108 - replaced later
                 heartbeat_s=self.heartbeat_s,
             ),
         )
