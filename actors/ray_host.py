@@ -28,6 +28,9 @@ RAY_SNAPSHOT: Final = "ray"
 LOCAL_NODE_ADDRESS: Final = "127.0.0.2" if sys.platform == "linux" else None
 """Ray takes 127.0.0.1 to mean the machine's outward address; its neighbour it takes at its word."""
 MAX_CALLS_IN_FLIGHT: Final = 1_000
+RESERVED_CPUS: Final = 0.001
+"""Next to nothing, but Ray spreads only what reserves something, and keeps it off a node that is
+declared to have no processors."""
 OWNERS_FRESH_MS: Final = 500
 RETRY_PAUSE_S: Final = 0.1
 CALL_TIMEOUT_S: Final = 4.0
@@ -132,7 +135,7 @@ def ensure_host(values: HostValues) -> None:
         max_restarts=-1,
         max_task_retries=0,
         max_concurrency=MAX_CALLS_IN_FLIGHT,
-        num_cpus=0,
+        num_cpus=RESERVED_CPUS,
         scheduling_strategy="SPREAD",
         enable_task_events=False,
     ).remote(values)

@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,18 @@ class Stack:
         return record
 
     async def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """A command through the API, which must succeed."""
-        response = await self.client.post(
+        """A command through the API, which must succeed; asked again if the answer was lost."""
+        request = partial(
+            self.client.post,
             path.removeprefix("/"),
             json=body,
             headers={"Idempotency-Key": f"stack-{next(self._keys)}"},
             timeout=30,
         )
+        try:
+            response = await request()
+        except httpx.TransportError:
+            response = await request()
         assert response.is_success, response.text
         decoded: dict[str, Any] = response.json()
         return decoded

@@ -3,16 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 from clubs_under_test import CLUBS
 from faulted_house import FaultedHouse, FaultReport, machine_ms
-from stack_under_test import Stack, until
+from release_after import NEXT_RELEASE, next_release, releases
+from stack_under_test import until
 
 from actors.ray_host import RAY_SNAPSHOT
-from controller.embedded import ChildProcess
 
 pytestmark = [
     pytest.mark.faults,
@@ -21,33 +19,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(300),
 ]
-NEXT_RELEASE = "next"
 LATE_MAX_S = 5.0
-
-
-@contextmanager
-def next_release(stack: Stack, ray_address: str) -> Iterator[ChildProcess]:
-    """A controller of the next release in the Ray of this one."""
-    child = ChildProcess(
-        "controller-next",
-        [sys.executable, "-m", "controller.cli", "run"],
-        log_file=stack.processes.state.log_file("controller-next"),
-        environment={
-            **stack.processes.environment,
-            "CLUBCTL_RELEASE": NEXT_RELEASE,
-            "CLUBCTL_RAY_ADDRESS": ray_address,
-        },
-    )
-    child.start()
-    try:
-        yield child
-    finally:
-        child.stop()
-
-
-async def releases(house: FaultedHouse) -> set[str]:
-    """Releases of the hosts that live."""
-    return {record.details["release"] for record in await house.stack.store.hosts()}
 
 
 async def test_a_release_rolls_over_the_one_before(
