@@ -97,7 +97,6 @@ class EnrolmentFiles:
             known["ca_file"] = str(self.ca)
         if standing.keys is not None and (pins or not self.keys.exists()):
             write_private(self.keys, standing.keys.model_dump_json(exclude_none=True).encode())
-            known["keys_file"] = str(self.keys)
         if self.keys.exists():
             known["keys_file"] = str(self.keys)
         before = self.read()
