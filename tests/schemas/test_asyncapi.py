@@ -1,11 +1,15 @@
 """The published description of the wire is the one the code would write today."""
 
+import json
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
+from test_device_wire import EXAMPLES
 
 from controller.asyncapi import DOCUMENT, Json, build_document, render
-from schemas.topics import DELIVERIES
+from schemas.codec import MESSAGE_OF_LEAF, encode
+from schemas.topics import DELIVERIES, Leaf
 
 ROOT = Path(__file__).parents[2]
 
@@ -41,6 +45,19 @@ def test_every_reference_leads_somewhere() -> None:
 )
 def test_yaml_is_written_as_expected(value: Json, text: str) -> None:
     assert render(value) == text
+
+
+@pytest.mark.parametrize("leaf", DELIVERIES)
+def test_what_is_sent_is_what_the_document_describes(leaf: Leaf) -> None:
+    """The largest of each message, as it travels, against the published schema."""
+    document = build_document()
+    name = MESSAGE_OF_LEAF[leaf].__name__
+    schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+    validator = Draft202012Validator(schema)
+    Draft202012Validator.check_schema(document["components"]["schemas"][name])  # type: ignore[index,call-overload]
+    payload = json.loads(encode(EXAMPLES[leaf]))
+    assert list(validator.iter_errors(payload)) == []
+    assert not validator.is_valid({"v": "one"})
 
 
 def _keys(value: Json) -> list[str]:
