@@ -140,7 +140,7 @@ class Life:
         self.club.connects(welcomes=is_welcome)
         for welcome in self.kept_welcomes[-2:]:
             self.club.hears(welcome)
-        for document in self.kept[-2:]:
+        for document in self.kept[-2:][: self.dice.choice((1, 2))]:
             self.club.bench.take(DocumentReceived(document))
         state = self.club.bench.state
         if state.mode is PcMode.UNLOCKED:
