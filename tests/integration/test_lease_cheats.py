@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import orjson
 import pytest
 from brokers_under_test import Listener, eventually
 from clubs_under_test import CHAIN
@@ -14,6 +15,7 @@ from house_under_test import CLUB, STEP_S, AgentProcess, House, running_house, u
 from stack_under_test import until
 
 from actors.signing_keys import load_signing_keys, new_signing_keys, save_signing_keys
+from actors.store import ChainStream
 from pc_daemon.journal import STATE_FILE, USAGE_FILE
 from schemas.codec import decode, encode
 from schemas.device import (
@@ -28,6 +30,7 @@ from schemas.device import (
     PcMode,
     Reported,
 )
+from schemas.events import published
 from schemas.link_port import MqttLink, Outgoing
 from schemas.signing import lease_bytes
 from schemas.topics import DownLeaf, UpLeaf, parse_pc_topic, pc_topic
@@ -69,6 +72,15 @@ async def online(house: House) -> None:
     await until(is_online, what="the PC online")
 
 
+async def is_told(house: House, reason: str) -> bool:
+    """Whether staff heard that the PC is degraded for this reason."""
+    entries = await house.store.stream(CHAIN, ChainStream.OUTBOX, count=10_000)
+    messages = [published(orjson.loads(entry.payload)) for entry in entries]
+    return any(
+        one["type"] == "pc_degraded" and reason in one["data"]["reasons"] for one in messages
+    )
+
+
 def forged_document() -> DesiredDocument:
     """Ten hours for nothing, signed by somebody, newer than anything."""
     stranger, now_ms = new_signing_keys().signing, utc_ms()
@@ -103,6 +115,7 @@ async def test_whoever_owns_the_broker_cannot_open_a_pc_nor_reboot_it(house: Hou
     await eventually(
         lambda: AgentFault.LEASE_KEY_UNKNOWN in newest_report(listener).errors, timeout_s=20
     )
+    await until(lambda: is_told(house, "lease-key-unknown"), what="staff told")
     order = DeviceCommand(cmd_id="c1", kind=DeviceCommandKind.REBOOT, not_after_ms=2**52)
     said(link, DownLeaf.CMD, encode(order))
     await eventually(lambda: heard(listener, UpLeaf.RESULT))
