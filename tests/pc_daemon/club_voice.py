@@ -135,3 +135,11 @@ class Club:
     def sends_keys(self, document: KeysDocument) -> list[Action]:
         """A list of keys arrives, from whomever."""
         return self.bench.take(KeysReceived(document))
+
+
+def open_club() -> Club:
+    """A PC that is connected, welcomed and open for ten minutes."""
+    club = Club()
+    club.connects()
+    club.bench.document(club.grants(1))
+    return club
