@@ -49,7 +49,7 @@ def command_pc(context: CommandContext, command: CommandPc) -> CommandReply | Re
         kind=command.asked,
         not_after_ms=now_ms + OBEYED_WITHIN_MS,
         text=command.text,
-        duration_ms=command.duration_ms or DEFAULT_DURATION_MS.get(command.asked),
+        duration_ms=_duration_ms(command),
         mac=asked.mac,
         code_hash=command.code_hash,
     )
@@ -57,6 +57,12 @@ def command_pc(context: CommandContext, command: CommandPc) -> CommandReply | Re
     context.drafting.put_pc(replace(state, command=sent))
     context.drafting.orders.append(CommandDevice(state.club_id, asked.carrier_pc_id, order))
     return CommandReply(status=ReplyStatus.OK)
+
+
+def _duration_ms(command: CommandPc) -> int | None:
+    if command.duration_ms is not None:
+        return command.duration_ms
+    return DEFAULT_DURATION_MS.get(command.asked)
 
 
 def _carrier(context: CommandContext, command: CommandPc, state: PcState) -> Asked | Refusal:

@@ -113,8 +113,10 @@ class CoverWindow:
 
     def take_input(self) -> None:
         """Have the keyboard and the mouse, as far as the system allows."""
-        self._window.top.focus_force()
-        self._window.top.grab_set_global()
+        # Taking again what one has loses the keys that are pressed in that moment.
+        if self._window.top.grab_status() != "global":
+            self._window.top.focus_force()
+            self._window.top.grab_set_global()
 
     def release_input(self) -> None:
         """Give them back."""

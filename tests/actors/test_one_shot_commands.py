@@ -128,3 +128,10 @@ async def test_nobody_is_shut_down_under_a_player(shard: ShardUnderTest) -> None
     message = CommandPc(pc_id=PC, asked=DeviceCommandKind.MESSAGE, text="Your pizza is here")
     assert (await shard.command(message)).code is None
     assert shard.orders[-1].command.text == "Your pizza is here"
+
+
+async def test_no_time_ends_a_visit_and_none_given_is_the_usual(shard: ShardUnderTest) -> None:
+    visit = CommandPc(pc_id=PC, asked=DeviceCommandKind.MAINTENANCE, code_hash="scrypt:00:00")
+    await shard.command(visit)
+    await shard.command(visit.model_copy(update={"duration_ms": 0, "code_hash": None}))
+    assert [sent.command.duration_ms for sent in shard.orders] == [30 * 60_000, 0]

@@ -1,0 +1,189 @@
+"""A real agent with its real screen in a running club: what the player tries, what staff sees."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import orjson
+import pytest
+from api_under_test import CHAIN, CLUB, KEY, eventually, serving
+from displays_under_test import Display, a_display, part_of
+from whole_club import WholeClub, whole_club
+
+from actors.store import ChainStream
+from controller.embedded import EmbeddedBroker
+from controller.embedded.state import StateFolder
+from pc_daemon.screen_windows import CARD, NIGHT
+from schemas.views import HallTile
+
+PC = "pc-2"
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@dataclass
+class Desk:
+    """The PC's desk, and the club it stands in."""
+
+    club: WholeClub
+    display: Display
+    state: Path
+    agent: "subprocess.Popen[bytes]"
+    client: httpx.AsyncClient
+
+    @property
+    def screen_pid(self) -> int:
+        return int(json.loads((self.state / "screen.json").read_text())["pid"])
+
+    async def tile(self) -> HallTile:
+        _, tiles = await self.club.store.hall(CHAIN, CLUB)
+        return HallTile.model_validate_json(tiles[PC])
+
+    async def told(self, kind: str) -> list[dict[str, object]]:
+        entries = await self.club.store.stream(CHAIN, ChainStream.OUTBOX)
+        events = [orjson.loads(one.payload)["event"] for one in entries]
+        return [one for one in events if one["kind"] == kind and one.get("pc_id") == PC]
+
+    async def post(self, path: str, body: dict[str, object], status: int = 201) -> None:
+        key = {"Idempotency-Key": os.urandom(8).hex()}
+        answer = await self.client.post(path, json=body, headers=key)
+        assert answer.status_code == status, answer.text
+
+    async def shows(self, condition: Callable[[], bool]) -> None:
+        await eventually(condition, timeout_s=30)
+
+    async def online(self) -> None:
+        async with asyncio.timeout(30):
+            while (await self.tile()).link != "ONLINE":  # noqa: ASYNC110 - a read
+                await asyncio.sleep(0.1)
+
+    async def answered(self) -> str:
+        """What became of the last order."""
+        async with asyncio.timeout(30):
+            while (  # noqa: ASYNC110 - a read
+                sent := (await self.tile()).last_command
+            ) is None or sent.outcome is None:
+                await asyncio.sleep(0.1)
+        return sent.outcome
+
+    async def tells(self, kind: str) -> dict[str, object]:
+        """The first event of a kind."""
+        async with asyncio.timeout(60):
+            while not (told := await self.told(kind)):  # noqa: ASYNC110 - a read
+                await asyncio.sleep(0.1)
+        return told[0]
+
+    def covered(self) -> bool:
+        return part_of(self.display.picture(), NIGHT) > 0.8
+
+    def playing(self) -> bool:
+        picture = self.display.picture()
+        return part_of(picture, NIGHT) < 0.01 and part_of(picture, CARD) > 0
+
+
+@asynccontextmanager
+async def a_desk(tmp_path: Path, display: Display) -> AsyncIterator[Desk]:
+    with StateFolder(tmp_path / "servers", env="development") as state:
+        broker = EmbeddedBroker(state)
+        broker.start()
+        try:
+            async with (
+                whole_club(mqtt_url=broker.url, pcs=2, heartbeat_s=1.0) as club,
+                serving(club.app) as address,
+                httpx.AsyncClient(
+                    base_url=f"{address}/api/v1",
+                    headers={"Authorization": f"Bearer {KEY}"},
+                    trust_env=False,
+                ) as client,
+            ):
+                await club.fleet.unplug(PC)
+                agent = start_agent(broker.url, display, tmp_path / "agent")
+                try:
+                    yield Desk(club, display, tmp_path / "agent", agent, client)
+                finally:
+                    end(agent, tmp_path / "agent" / "screen.json")
+        finally:
+            broker.stop()
+
+
+def start_agent(url: str, display: Display, state: Path) -> "subprocess.Popen[bytes]":
+    environment = {
+        **os.environ,
+        "CLUBCTL_PC_CLUB_ID": CLUB,
+        "CLUBCTL_PC_PC_ID": PC,
+        "CLUBCTL_PC_MQTT_URL": url,
+        "CLUBCTL_PC_STATE_DIR": str(state),
+        "CLUBCTL_PC_LOCKER": "tk",
+        "CLUBCTL_PC_DISPLAY": display.name,
+        "CLUBCTL_PC_HEARTBEAT_S": "1",
+    }
+    return subprocess.Popen([sys.executable, "-m", "controller.cli", "pc"], env=environment)
+
+
+def end(agent: "subprocess.Popen[bytes]", note: Path) -> None:
+    agent.kill()
+    agent.wait()
+    if note.exists():
+        os.kill(json.loads(note.read_text())["pid"], signal.SIGKILL)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    with a_display(1_280, 720) as display:
+        async with a_desk(tmp_path, display) as desk:
+            await desk.shows(desk.covered)
+            yield desk
+
+
+async def test_a_player_who_kills_the_screen_gets_it_back_and_staff_is_told(desk: Desk) -> None:
+    await desk.online()
+    first = desk.screen_pid
+    os.kill(first, signal.SIGKILL)
+    killed_at_s = time.monotonic()
+    await desk.shows(lambda: desk.screen_pid != first and desk.covered())
+    back_after_s = time.monotonic() - killed_at_s
+
+    # A second is the promise; the rest is this machine's business with other tests.
+    assert back_after_s < 5
+    assert (await desk.tells("pc_degraded"))["payload"] == {"reasons": "locker-failed"}
+    await desk.tells("pc_whole")
+
+
+async def test_play_opens_the_screen_and_a_dead_agent_does_not_keep_it_open(desk: Desk) -> None:
+    await desk.post(f"/clubs/{CLUB}/players/anna/wallet/top-ups", {"amountMinor": 90_000})
+    started = {"pcId": PC, "tariffId": "minute", "playerId": "anna", "start": True}
+    await desk.post(f"/clubs/{CLUB}/sessions", started)
+    await desk.shows(desk.playing)
+
+    os.kill(desk.screen_pid, signal.SIGKILL)
+    await desk.shows(desk.playing)
+    assert (await desk.tile()).use == "RUNNING"
+
+    message = {"command": "MESSAGE", "text": "Your pizza is ready at the desk."}
+    await desk.post(f"/clubs/{CLUB}/pcs/{PC}/commands", message, status=202)
+    assert await desk.answered() == "DONE"
+
+
+async def test_a_technician_opens_the_pc_by_code_and_by_nothing_else(desk: Desk) -> None:
+    await desk.online()
+    window = {"command": "MAINTENANCE", "durationSeconds": 600, "code": "TECH4711"}
+    await desk.post(f"/clubs/{CLUB}/pcs/{PC}/commands", window, status=202)
+    assert await desk.answered() == "DONE"
+
+    desk.display.press("Escape", "1", "2", "3", "4", "5", "6", "Return")
+    await asyncio.sleep(1)
+    assert desk.covered()
+    desk.display.press("Escape", *"TECH4711", "Return")
+    await desk.shows(lambda: not desk.covered())
+
+    over = {"command": "MAINTENANCE", "durationSeconds": 0}
+    await desk.post(f"/clubs/{CLUB}/pcs/{PC}/commands", over, status=202)
+    await desk.shows(desk.covered)
