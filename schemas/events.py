@@ -8,19 +8,26 @@ receiver can drop what it has seen and find what it has missed.
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, model_validator
 from pydantic.alias_generators import to_camel
 
-from schemas.device import DeviceCommandKind, UsageEnd
+from schemas.event_fields import EventData, Instant, Minor, Positive
 from schemas.instants import render_instant
-from schemas.journal_events import JournalEventKind
-
-Instant = Annotated[str, Field(pattern=r"Z$", json_schema_extra={"format": "date-time"})]
-"""RFC 3339 in UTC with milliseconds."""
-Positive = Annotated[int, Field(ge=1)]
-Minor = Annotated[int, Field(description="Minor units of the club's currency.")]
+from schemas.pc_events import (
+    PcCommandDone,
+    PcDegraded,
+    PcHeld,
+    PcJournal,
+    PcNotResponding,
+    PcRecovered,
+    PcReleased,
+    PcUsage,
+    PcWhole,
+    SeatExposed,
+    SeatSecured,
+)
 
 
 class ClubEventKind(StrEnum):
@@ -59,13 +66,7 @@ class LinkDownCause(StrEnum):
     """Most of the club's PCs fell silent together."""
 
 
-class _Data(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True
-    )
-
-
-class _OfSession(_Data):
+class _OfSession(EventData):
     session_id: str
 
 
@@ -204,79 +205,7 @@ class CreditRejected(_OfSession):
     decided_by: str
 
 
-class _OfPc(_Data):
-    pc_id: str
-    session_id: str | None
-
-
-class PcNotResponding(_OfPc):
-    """A PC with a running session is not heard. A PC that flaps is muted until it calms down."""
-
-    last_seen_at: Instant | None
-
-
-class PcRecovered(_OfPc):
-    """A PC that was reported as not responding is heard again."""
-
-    not_responding_since: Instant
-
-
-class SeatExposed(_OfPc):
-    """A PC should be locked and cannot be told: it could stay open until then."""
-
-    until: Instant
-
-
-class SeatSecured(_OfPc):
-    """A PC that was exposed obeys again."""
-
-
-class PcDegraded(_OfPc):
-    """A PC answers and is not whole: its screen or its journal fails, it refuses or does not apply
-    what it is sent, or two machines speak under its name (``cloned``)."""
-
-    reasons: Annotated[str, Field(description="Stable codes, separated by commas.")]
-
-
-class PcWhole(_OfPc):
-    """A PC that was reported as degraded has nothing wrong with it any more."""
-
-
-class PcUsage(_OfPc):
-    """A stretch in which a PC provably served a session, from its own journal, on its clocks.
-
-    ``bootId`` and ``recordSequence`` name the record at its PC; a receiver that sees the same
-    pair twice has been told of the same stretch.
-    """
-
-    lease_id: str
-    boot_id: str
-    record_sequence: int
-    started_at: Instant
-    ended_at: Instant
-    duration_ms: Annotated[int, Field(ge=0)]
-    end: UsageEnd
-
-
-class PcCommandDone(_OfPc):
-    """What became of a one-shot order: the PC's answer, or NO_ANSWER."""
-
-    command_id: str
-    command: DeviceCommandKind
-    outcome: Literal["DONE", "EXPIRED", "FAILED", "REFUSED", "NO_ANSWER"]
-    detail: str
-class PcHeld(_OfPc):
-    """Staff took a PC out of use. ``until`` null: until it is released by hand."""
-
-    reason: str
-    until: Instant | None
-
-
-class PcReleased(_OfPc):
-    """Staff put a held PC back into use. A hold that ends by itself says when it begins."""
-
-
-class _OfOrder(_Data):
+class _OfOrder(EventData):
     order_id: str
     session_id: str | None = Field(description="Set for the bill of one session.")
     player_id: str | None
@@ -312,36 +241,23 @@ class RefundPaidOut(_OfOrder):
 
     amount_minor: Minor
     means: str
-class PcJournal(_OfPc):
-    """What a PC's journal tells besides time served: a start, a freeze, somebody at its screen.
-
-    Numbered together with its usage. A thing of an instant starts and ends in the same one.
-    """
-
-    what: JournalEventKind
-    boot_id: str
-    record_sequence: int
-    started_at: Instant
-    ended_at: Instant
-    duration_ms: Annotated[int, Field(ge=0)]
-    detail: str
 
 
-class ClubLinkDown(_Data):
+class ClubLinkDown(EventData):
     """Nothing is known of the club's PCs: one incident, whatever their number."""
 
     cause: LinkDownCause
     pcs: int
 
 
-class ClubLinkRestored(_Data):
+class ClubLinkRestored(EventData):
     """The club is heard again; each of its PCs has a fresh grace to show itself."""
 
     cause: LinkDownCause
     down_since: Instant
 
 
-EVENT_DATA: Final[Mapping[str, type[_Data]]] = {
+EVENT_DATA: Final[Mapping[str, type[EventData]]] = {
     "session_created": SessionCreated,
     "session_due": SessionDue,
     "session_started": SessionStarted,
@@ -380,7 +296,7 @@ EVENT_DATA: Final[Mapping[str, type[_Data]]] = {
 """Every kind there is, and what its ``data`` holds."""
 
 
-class EventMessage(_Data):
+class EventMessage(EventData):
     """One event as it leaves. ``data`` is what :data:`EVENT_DATA` has for its ``type``."""
 
     id: str
@@ -390,7 +306,7 @@ class EventMessage(_Data):
     sequence: Positive
     chain_id: str
     club_id: str
-    data: SerializeAsAny[_Data]
+    data: SerializeAsAny[EventData]
 
     @model_validator(mode="before")
     @classmethod
