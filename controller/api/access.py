@@ -28,6 +28,8 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "rejectEnrolment": Permission.PC_EDIT,
         "revokePc": Permission.PC_EDIT,
         "rotatePcSecret": Permission.PC_EDIT,
+        "listSessions": Permission.SESSION_READ,
+        "listOrders": Permission.ORDER_READ,
         "getSession": Permission.SESSION_READ,
         "getReceipt": Permission.SESSION_READ,
         "createSession": Permission.SESSION_EDIT,

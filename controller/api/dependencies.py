@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from actors.clock import Clock
 from actors.gateway import CommandGateway
-from actors.store import Catalogue, CatalogueEditing, ReadModels, Snapshots, StoredEntity
+from actors.store import Catalogue, CatalogueEditing, Past, Snapshots
 from controller.api.auth import Gate
 from controller.api.commands import CommandDesk
 from controller.api.directory import Directory
@@ -21,18 +21,18 @@ from controller.api.tokens import TokenReader
 from controller.enrolment.guesses import GuessLimit
 from controller.enrolment.office import EnrolmentStore
 from controller.enrolment.terms import PcTerms
+from controller.lists.session_list import SessionSource
+from controller.lists.sources import Archived
 from controller.metrics import HttpMetrics
 
 
-class QueryStore(EnrolmentStore, Catalogue, CatalogueEditing, ReadModels, Snapshots, Protocol):
-    """The part of the store an edge may touch: nothing that writes a session or money."""
+class QueryStore(
+    EnrolmentStore, Catalogue, CatalogueEditing, SessionSource, Snapshots, Past, Protocol
+):
+    """The part of the store an edge may touch: nothing that writes a session or money.
 
-
-class ArchivedSessions(Protocol):
-    """Where sessions are found that the store no longer keeps."""
-
-    async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
-        """The final document, or None."""
+    What history has can be put back to where hosts read it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class ApiDependencies:
     real_clock: Clock
     draw_id: Callable[[], str]
     draw_secret: Callable[[], bytes]
-    archived: ArchivedSessions | None = None
+    archived: Archived | None = None
     webhooks_private: bool = False
     tokens: TokenReader | None = None
     pc_terms: PcTerms | None = None

@@ -6,7 +6,7 @@ import orjson
 from fastapi import APIRouter, Response
 
 from actors.order_rendering import order_view, player_tariff_view
-from actors.orders import read_orders
+from actors.orders import KnownOrder
 from actors.workspace import bought_key
 from billing_core.stored import player_tariff_from_dict
 from controller.api import order_models as models
@@ -15,6 +15,7 @@ from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.past_orders import bring_back, known_order
 from controller.api.principal import Principal, assert_same_player
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
@@ -69,7 +70,9 @@ async def create_order(
 @router.get("/orders/{orderId}", operation_id="getOrder", responses=QUERY_PROBLEMS)
 async def get_order(rooms: InRooms, principal: AsPrincipal, order_id: OrderId) -> models.Order:
     """An order. A session that draws from no purchase has one of its own, under its own id."""
-    return _rendered(await _known(rooms, principal, order_id))
+    known = await _known(rooms, principal, order_id)
+    directory = await rooms.directory.chain(principal.chain_id)
+    return _rendered(order_view(known.order, directory.tariff_names))
 
 
 @router.post("/orders/{orderId}/pay", operation_id="payOrder", responses=COMMAND_PROBLEMS)
@@ -149,20 +152,19 @@ async def _on_order(
 ) -> models.Order:
     """Hand in a command about an order, at the club it was made in."""
     checked = checked_key(key)
-    order = await _known(rooms, principal, command.order_id)
+    known = await _known(rooms, principal, command.order_id)
+    await bring_back(rooms.given, principal.chain_id, known)
     asked = command.model_dump(mode="json")
-    request = CommandRequest(order.club_id, checked, operation, asked, command)
+    request = CommandRequest(known.order.club_id, checked, operation, asked, command)
     return _order(await rooms.desk.execute(principal, request))
 
 
-async def _known(rooms: Rooms, principal: Principal, order_id: str) -> OrderView:
-    store, chain_id = rooms.given.store, principal.chain_id
-    found = (await read_orders(store, chain_id, [order_id])).get(order_id)
+async def _known(rooms: Rooms, principal: Principal, order_id: str) -> KnownOrder:
+    found = await known_order(rooms.given, principal.chain_id, order_id)
     if found is None or not principal.sees(found.order.club_id, found.order.player_id):
         running = found is None and await club_of(rooms.given, principal, order_id) is not None
         raise ProblemError("order-not-due" if running else "order-not-found")
-    directory = await rooms.directory.chain(chain_id)
-    return order_view(found.order, directory.tariff_names)
+    return found
 
 
 def _check_means(principal: Principal, payments: Sequence[models.Payment]) -> None:

@@ -45,6 +45,13 @@ class Players:
         """A player was edited here: whoever asks next reads them again."""
         self._held.pop(chain_id, None)
 
+    async def matching(self, chain_id: str, query: str) -> tuple[str, ...]:
+        """Ids of every player whose label or phone contains the query."""
+        wanted = query.strip().casefold()
+        digits = "".join(character for character in wanted if character.isdigit())
+        known = await self._known(chain_id)
+        return tuple(one.player_id for one in known if _matches(one, wanted, digits))
+
     async def find(self, chain_id: str, query: str) -> tuple[PlayerDocument, ...]:
         """Players whose label or phone contains the query, by label; one more than a page."""
         wanted = query.strip().casefold()

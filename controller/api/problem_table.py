@@ -4,6 +4,8 @@ from typing import Final
 
 from controller.api.catalogue_problems import CATALOGUE_PROBLEMS
 from controller.api.enrolment_problems import ENROLMENT_PROBLEMS
+from controller.api.list_problems import LIST_PROBLEMS
+from controller.api.outage_problems import OUTAGE_PROBLEMS
 from controller.api.problem_kind import ProblemKind
 
 __all__ = ["PROBLEMS", "ProblemKind"]
@@ -369,10 +371,7 @@ _DOMAIN: Final = (
         "It lies in the past or too far ahead.",
     ),
     ProblemKind(
-        "player-required",
-        422,
-        "A player is needed",
-        "This needs a player with a wallet; a one-time guest has none.",
+        "player-required", 422, "A player is needed", "A one-time guest has no wallet for this."
     ),
     ProblemKind(
         "already-a-player",
@@ -389,21 +388,11 @@ _DOMAIN: Final = (
     ProblemKind(
         "refund-too-large", 409, "The refund is too large", "It exceeds what is left to refund."
     ),
-    ProblemKind(
-        "outage-not-found",
-        404,
-        "No such outage",
-        "Nothing of that session waits for a decision under that number.",
-    ),
-    ProblemKind(
-        "outage-decided",
-        409,
-        "The outage is decided",
-        "It was given back, rejected, or never proposed.",
-    ),
 )
 
-PROBLEMS: Final = {
-    kind.code: kind for kind in (*_EDGE, *_DOMAIN, *CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS)
-}
+_ALL: Final = (
+    *(*_EDGE, *_DOMAIN, *LIST_PROBLEMS, *OUTAGE_PROBLEMS),
+    *(*CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS),
+)
+PROBLEMS: Final = {kind.code: kind for kind in _ALL}
 """The registry, by code."""

@@ -3,10 +3,10 @@
 import asyncio
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from socket import socket
-from typing import Final
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import structlog
 import uvicorn
@@ -33,6 +33,9 @@ COOKIE_SECRET_BYTES: Final = 32
 STORE_RETRY_S: Final = 0.5
 GRACE_S: Final = 10
 SESSION_ID_BYTES: Final = 9
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 log = structlog.get_logger(__name__)
 
@@ -120,7 +123,7 @@ def _tokens(settings: Settings, clock: Clock) -> TokenReader | None:
 
 
 class LazyArchive:
-    """The archive, opened when a session is first asked for that the store no longer keeps."""
+    """The archive, opened when something is first asked for that the store does not keep."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -129,10 +132,19 @@ class LazyArchive:
 
     async def session(self, chain_id: str, session_id: str) -> StoredEntity | None:
         """The session's final document, or None. Raises ArchiveError."""
+        return await (await self._opened()).session(chain_id, session_id)
+
+    async def look(
+        self, work: Callable[Concatenate[Any, P], R], *args: P.args, **kwargs: P.kwargs
+    ) -> R:
+        """Do ``work``, which only reads. Raises ArchiveError."""
+        return await (await self._opened()).look(work, *args, **kwargs)
+
+    async def _opened(self) -> Archive:
         async with self._opening:
             if self._archive is None:
                 self._archive = await asyncio.to_thread(open_archive, self._url)
-        return await self._archive.session(chain_id, session_id)
+        return self._archive
 
 
 async def cookie_secret(settings: Settings, store: Snapshots) -> bytes:

@@ -21,7 +21,7 @@ _ORDERS: Final = tables.orders
 SESSION_SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
     "startAt": _SESSIONS.c.start_at_ms,
     "endAt": _SESSIONS.c.end_at_ms,
-    "playedMs": _SESSIONS.c.played_ms,
+    "playedSeconds": _SESSIONS.c.played_ms,
     "amount": _SESSIONS.c.total_minor,
     "status": case((_SESSIONS.c.status == "CANCELLED", "Cancelled"), else_="Ended"),
     "zoneId": _SESSIONS.c.zone_id,

@@ -8,7 +8,7 @@ class AuditCalls(Transport):
     """Calls about audit."""
 
     async def list_chain_audit(
-        self, *, before: str | None = None, limit: str | None = None
+        self, *, before: str | None = None, limit: int | None = None
     ) -> audit_routes.ChainAuditPage:
         """Every command and every change of the chain, its clubs, tariffs, players and staff."""
         return await self.send(
@@ -16,7 +16,7 @@ class AuditCalls(Transport):
         )
 
     async def list_audit(
-        self, club_id: str, *, before: str | None = None, limit: str | None = None
+        self, club_id: str, *, before: str | None = None, limit: int | None = None
     ) -> audit_routes.AuditPage:
         """Every command of the club with its speaker and its result, the newest first."""
         return await self.send(

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any, Final
 
@@ -148,7 +149,7 @@ def _method(call: Call) -> str:
     keyed = KEY_HEADER in call.parameters("header")
     named = ["key: str"] if keyed else []
     named += [*_fields(call, required=True), *(f"{one} = None" for one in optional)]
-    named += [f"{snake(name)}: str | None = None" for name in call.parameters("query")]
+    named += [f"{snake(name)}: {kind} = None" for name, kind in _queried(call)]
     conditions = [name for name in call.parameters("header") if name != KEY_HEADER]
     named += [f"{_of_header(name)}: str | None = None" for name in conditions]
     signature = ["self", *(f"{snake(name)}: str" for name in path_names)]
@@ -190,7 +191,21 @@ def _address(call: Call) -> str:
 def _collected(name: str, fields: Any) -> list[str]:  # noqa: ANN401 - names, however they come
     if not fields:
         return []
-    return [f"{name}=given({', '.join(f'{one}={snake(one)}' for one in sorted(fields))})"]
+    given = [f"{one}={snake(one)}" for one in sorted(fields) if not iskeyword(one)]
+    given += [f'**{{"{one}": {snake(one)}}}' for one in sorted(fields) if iskeyword(one)]
+    return [f"{name}=given({', '.join(given)})"]
+
+
+def _queried(call: Call) -> list[tuple[str, str]]:
+    """Parameters of the query with their types; words are not checked here but there."""
+    found = []
+    for one in call.operation.get("parameters", ()):
+        if one["in"] == "query":
+            kinds = [one["schema"], *one["schema"].get("anyOf", ())]
+            types = {kind.get("type") for kind in kinds}
+            kind = "Sequence[str]" if "array" in types else "int" if "integer" in types else "str"
+            found.append((one["name"], f"{kind} | None"))
+    return found
 
 
 def _fields(call: Call, *, required: bool) -> list[str]:
@@ -225,7 +240,8 @@ def _of_header(name: str) -> str:
 
 def snake(name: str) -> str:
     """``plannedStartAt`` as ``planned_start_at``."""
-    return "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
+    words = "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
+    return f"{words}_" if iskeyword(words) else words
 
 
 def formatted(text: str, name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from controller.api import order_models
+from controller.api import list_models, order_models
 from controller.client.transport import Transport, given, part
 
 
@@ -27,6 +27,37 @@ class OrdersCalls(Transport):
             f"/clubs/{part(club_id)}/orders",
             key=key,
             body=given(payments=payments, playerId=player_id, tariffIds=tariff_ids, zoneId=zone_id),
+        )
+
+    async def list_orders(
+        self,
+        *,
+        club_id: Sequence[str] | None = None,
+        status: Sequence[str] | None = None,
+        player_id: str | None = None,
+        session_id: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> list_models.OrderPage:
+        """Orders by period, status, player or session, newest first unless told."""
+        return await self.send(
+            list_models.OrderPage,
+            "GET",
+            "/orders",
+            query=given(
+                clubId=club_id,
+                cursor=cursor,
+                limit=limit,
+                playerId=player_id,
+                sessionId=session_id,
+                sort=sort,
+                status=status,
+                to=to,
+                **{"from": from_},
+            ),
         )
 
     async def get_order(self, order_id: str) -> order_models.Order:

@@ -1,9 +1,9 @@
 """The API's calls about sessions, written from docs/openapi.json: do not edit by hand."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from controller.api import models
+from controller.api import list_models, models
 from controller.client.transport import Transport, given, part
 
 
@@ -43,6 +43,45 @@ class SessionsCalls(Transport):
                 playerTariffId=player_tariff_id,
                 start=start,
                 tariffId=tariff_id,
+            ),
+        )
+
+    async def list_sessions(
+        self,
+        *,
+        club_id: Sequence[str] | None = None,
+        status: Sequence[str] | None = None,
+        zone_id: str | None = None,
+        pc_id: str | None = None,
+        player_id: str | None = None,
+        tariff_id: str | None = None,
+        from_: str | None = None,
+        to: str | None = None,
+        search: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> list_models.SessionPage:
+        """Sessions by period, status, zone, PC, player or tariff, newest start first unless
+        told.
+        """
+        return await self.send(
+            list_models.SessionPage,
+            "GET",
+            "/sessions",
+            query=given(
+                clubId=club_id,
+                cursor=cursor,
+                limit=limit,
+                pcId=pc_id,
+                playerId=player_id,
+                search=search,
+                sort=sort,
+                status=status,
+                tariffId=tariff_id,
+                to=to,
+                zoneId=zone_id,
+                **{"from": from_},
             ),
         )
 

@@ -25,6 +25,8 @@ OPERATIONS = {
     "revokePc",
     "rotatePcSecret",
     "cancelSession",
+    "listOrders",
+    "listSessions",
     "convertGuest",
     "createOrder",
     "createSession",

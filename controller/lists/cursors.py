@@ -1,0 +1,77 @@
+"""Where a page ended, as text that only means something to the list that gave it."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from typing import Final, Protocol, TypeVar
+
+import orjson
+
+from controller.archive.listing import PageAsk, SortValue
+
+CURSOR_CHARACTERS_MAX: Final = 512
+
+
+class CursorError(ValueError):
+    """Not a cursor of this list in this order."""
+
+
+class Listed(Protocol):
+    """A row of a list."""
+
+    @property
+    def row_id(self) -> str:
+        """What tells rows of one sort value apart."""
+
+    def value(self, sort: str) -> SortValue:
+        """What it is sorted by."""
+
+
+T = TypeVar("T", bound=Listed)
+
+
+def page_asked(sort: str, cursor: str | None, limit: int) -> PageAsk:
+    """The page after ``cursor`` of a list sorted by ``sort`` (``-`` in front: descending).
+
+    Raises CursorError.
+    """
+    name = sort.removeprefix("-")
+    after = None if cursor is None else _place(sort, cursor)
+    return PageAsk(name, sort.startswith("-"), after, limit)
+
+
+def _place(sort: str, cursor: str) -> tuple[SortValue, str]:
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        said, value, row_id = orjson.loads(raw)
+    except ValueError as error:
+        raise CursorError("not a cursor") from error
+    if said != sort or not isinstance(value, str | int) or not isinstance(row_id, str):
+        raise CursorError("a cursor of another list")
+    return value, row_id
+
+
+def cursor_after(ask: PageAsk, last: Listed) -> str:
+    """The cursor of the page that follows ``last``."""
+    sort = f"-{ask.sort}" if ask.descending else ask.sort
+    raw = orjson.dumps([sort, last.value(ask.sort), last.row_id])
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def merged(rows: Iterable[T], ask: PageAsk) -> list[T]:
+    """Those of ``rows`` that come after the page before, in order, at most a page of them."""
+    keyed = [((one.value(ask.sort), one.row_id), one) for one in rows]
+    if ask.after is not None:
+        after = ask.after
+        keyed = [
+            pair
+            for pair in keyed
+            if (_less(pair[0], after) if ask.descending else _less(after, pair[0]))
+        ]
+    keyed.sort(key=lambda pair: pair[0], reverse=ask.descending)
+    return [one for _, one in keyed[: ask.count]]
+
+
+def _less(one: tuple[SortValue, str], other: tuple[SortValue, str]) -> bool:
+    if type(one[0]) is not type(other[0]):
+        raise CursorError("a cursor of another list")
+    return one < other

@@ -1,0 +1,183 @@
+"""Sessions as an owner looks through them, in any order, page by page."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
+
+import orjson
+
+from actors.clock import Clock
+from actors.store import ReadModels, StoredEntity
+from billing_core.session import SessionState, SessionStatus
+from billing_core.stored import session_from_dict
+from controller.archive.listing import PageAsk, SessionFilter, SortValue, sessions_page
+from controller.lists.cursors import cursor_after, merged
+from controller.lists.sources import Archived, ids_told, told_since_archived
+
+OPEN_END_MS: Final = 2**53
+"""Where a session without an end stands among ends."""
+LABELS: Final[Mapping[SessionStatus, str]] = {
+    SessionStatus.PENDING: "Wait",
+    SessionStatus.ACTIVE: "Wait",
+    SessionStatus.STARTED: "Active",
+    SessionStatus.ENDED: "Ended",
+    SessionStatus.CANCELLED: "Cancelled",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSession:
+    """A session as of one instant. ``tariff_names`` are its own once it is over."""
+
+    state: SessionState
+    version: int
+    now_ms: int
+    tariff_names: Mapping[str, str] | None = None
+    billed: tuple[int, int] | None = None
+    """Total and bonus part of the receipt, once there is one."""
+
+    @property
+    def amount_minor(self) -> int:
+        """What it cost, or has cost so far."""
+        return self.state.amount_minor if self.billed is None else self.billed[0]
+
+    @property
+    def bonus_minor(self) -> int:
+        """The bonus part of it."""
+        return self.state.bonus_minor if self.billed is None else self.billed[1]
+
+    @property
+    def row_id(self) -> str:
+        """The session's id."""
+        return self.state.session_id
+
+    @property
+    def label(self) -> str:
+        """Its status as the list calls it."""
+        return LABELS[self.state.status]
+
+    @property
+    def played_ms(self) -> int:
+        """How long it was, or has been, played."""
+        started_ms = self.state.actual_start_at_ms
+        if started_ms is None:
+            return 0
+        ended_ms = self.state.actual_end_at_ms
+        return max(0, (self.now_ms if ended_ms is None else ended_ms) - started_ms)
+
+    @property
+    def end_at_ms(self) -> int | None:
+        """When it ended; a cancelled one ended when it was cancelled."""
+        return self.state.actual_end_at_ms
+
+    def value(self, sort: str) -> SortValue:
+        """See :class:`controller.lists.cursors.Listed`."""
+        state = self.state
+        values: dict[str, SortValue] = {
+            "startAt": state.effective_start_at_ms,
+            "endAt": OPEN_END_MS if self.end_at_ms is None else self.end_at_ms,
+            "playedSeconds": self.played_ms,
+            "amount": self.amount_minor,
+            "status": self.label,
+            "zoneId": state.zone_id,
+            "pcId": state.pc_id,
+            "tariffId": state.tariff.id,
+        }
+        return values[sort]
+
+
+class SessionSource(ReadModels, Protocol):
+    """The part of the store that sessions are listed from."""
+
+    async def closed_among(
+        self, chain_id: str, session_ids: Sequence[str]
+    ) -> tuple[StoredEntity, ...]:
+        """Those of these sessions that are closed and not yet dropped."""
+
+
+class SessionList:
+    """Pages of one chain's sessions."""
+
+    def __init__(self, store: SessionSource, archived: Archived | None, clock: Clock) -> None:
+        self._store = store
+        self._archived = archived
+        self._clock = clock
+
+    async def page(
+        self, chain_id: str, clubs: Collection[str], wanted: SessionFilter, *, ask: PageAsk
+    ) -> tuple[list[ListedSession], str | None]:
+        """(sessions, cursor of the next page) among ``clubs``.
+
+        A session whose sort value does not change while pages are turned is on exactly one of
+        them, wherever it moves meanwhile. Raises ArchiveBehindError, CursorError.
+        """
+        one_more = replace(ask, count=ask.count + 1)
+        now_ms = self._clock.wall_ms()
+        known = await self._recent(chain_id, clubs, now_ms=now_ms)
+        if self._archived is not None:
+            page, archived = await self._archived.look(
+                sessions_page,
+                chain_id,
+                wanted,
+                one_more,
+                among=[one.row_id for one in known.values()],
+            )
+            # What ran a moment ago and is archived now is what the archive says.
+            known = {name: one for name, one in known.items() if name not in archived}
+            known |= {stored.key: _closed(stored, now_ms) for stored in page}
+        rows = merged((one for one in known.values() if is_wanted(one, wanted)), one_more)
+        if len(rows) <= ask.count:
+            return rows, None
+        return rows[: ask.count], cursor_after(ask, rows[ask.count - 1])
+
+    async def _recent(
+        self, chain_id: str, clubs: Collection[str], *, now_ms: int
+    ) -> dict[str, ListedSession]:
+        """What runs or waits, then what has closed since the archive looked: in this order a
+        session that closes in between is seen twice, and never not at all."""
+        by_club = await asyncio.gather(
+            *(self._store.sessions_of_club(chain_id, club_id) for club_id in sorted(clubs))
+        )
+        known: dict[str, ListedSession] = {}
+        for stored in (entity for entities in by_club for entity in entities):
+            state = session_from_dict(orjson.loads(stored.blob))
+            known[state.session_id] = ListedSession(state, stored.version, now_ms)
+        told = await told_since_archived(self._store, self._archived, chain_id)
+        for stored in await self._store.closed_among(chain_id, ids_told(told, "session_id")):
+            known[stored.key] = _closed(stored, now_ms)
+        return known
+
+
+def is_wanted(one: ListedSession, wanted: SessionFilter) -> bool:
+    """Whether a session passes the filter, as the archive's query has it."""
+    state = one.state
+    equal = (
+        (state.zone_id, wanted.zone_id),
+        (state.pc_id, wanted.pc_id),
+        (state.player_id, wanted.player_id),
+        (state.tariff.id, wanted.tariff_id),
+    )
+    start_ms = state.effective_start_at_ms
+    return (
+        all(asked is None or found == asked for found, asked in equal)
+        and one.label in wanted.statuses
+        and (wanted.club_ids is None or state.club_id in wanted.club_ids)
+        and (wanted.from_ms is None or start_ms >= wanted.from_ms)
+        and (wanted.until_ms is None or start_ms < wanted.until_ms)
+        and (wanted.search is None or _is_found(state, wanted.search, wanted.found_players))
+    )
+
+
+def _is_found(state: SessionState, begins: str, players: Collection[str]) -> bool:
+    return state.session_id.startswith(begins) or state.player_id in players
+
+
+def _closed(stored: StoredEntity, now_ms: int) -> ListedSession:
+    document = orjson.loads(stored.blob)
+    state = session_from_dict(document["state"])
+    if state.actual_end_at_ms is None:
+        state = replace(state, actual_end_at_ms=document["receipt"]["issued_at_ms"])
+    receipt = document["receipt"]
+    billed = (receipt["total_minor"], receipt["bonus_minor"])
+    return ListedSession(state, stored.version, now_ms, document["tariff_names"], billed)

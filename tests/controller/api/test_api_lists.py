@@ -1,0 +1,292 @@
+"""Lists of sessions and orders over HTTP: filters, order, pages, who sees what, the archive."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+from api_under_test import ScriptedGateway, dependencies, serving
+from clubs_under_test import CHAIN, seed
+from databases_under_test import Urls
+from shard_under_test import MINUTE_MS, ShardUnderTest
+
+from actors.orders import order_key
+from actors.store_memory import MemoryStore
+from controller.api.app import create_app
+from controller.api.auth import ApiKey, digest_of
+from controller.archive import Archive, ArchiveConsumer, open_archive
+from schemas.access import ROLE_PERMISSIONS, Role
+from schemas.commands import (
+    CancelSession,
+    Command,
+    CreateOrder,
+    CreateSession,
+    EndSession,
+    OrderMeans,
+    OrderPayment,
+    PaymentMode,
+    RefundOrder,
+    ReplyStatus,
+    TopUpWallet,
+)
+
+pytestmark = pytest.mark.integration
+
+KEYS = [
+    ApiKey(CHAIN, "owner", digest_of("owner"), ROLE_PERMISSIONS[Role.OWNER]),
+    ApiKey(
+        CHAIN,
+        "south",
+        digest_of("south"),
+        ROLE_PERMISSIONS[Role.OWNER],
+        club_ids=frozenset({"south"}),
+    ),
+]
+
+
+@dataclass
+class Books:
+    """A day of the north, an archive that may or may not have seen it, and the API over both."""
+
+    shard: ShardUnderTest
+    archive: Archive
+    client: httpx.AsyncClient
+
+    async def get(self, path: str, key: str = "owner", **query: Any) -> httpx.Response:
+        return await self.client.get(
+            f"/api/v1{path}", params=query, headers={"Authorization": f"Bearer {key}"}
+        )
+
+    async def ids(self, path: str = "/sessions", **query: Any) -> list[str]:
+        answer = await self.get(path, **query)
+        assert answer.status_code == 200, answer.text
+        kind = path.removeprefix("/")
+        return [one[f"{kind[:-1]}Id"] for one in answer.json()[kind]]
+
+    async def archived(self) -> None:
+        await ArchiveConsumer(self.shard.store, self.archive, self.shard.clock).step()
+
+    async def forgotten(self) -> None:
+        """The store keeps nothing of what is archived."""
+        store = self.shard.store
+        await store.drop_closed(CHAIN, await store.closed_ids(CHAIN))
+        documents = store._server.chain(CHAIN).documents
+        for stored in await store.documents_by_prefix(CHAIN, "order:"):
+            del documents[stored.key]
+
+
+async def ok(shard: ShardUnderTest, command: Command) -> None:
+    reply = await shard.command(command)
+    assert reply.status is ReplyStatus.OK, reply
+
+
+def created(session_id: str, pc_id: str, **changes: Any) -> CreateSession:
+    fields = {"player_id": "ann", "tariff_id": "standard", "start": True} | changes
+    return CreateSession(session_id=session_id, pc_id=pc_id, **fields)
+
+
+async def lived(store: MemoryStore) -> ShardUnderTest:
+    """Every status: s1 and s2 ended, s3 cancelled, s4 a guest's, s5 plays, s6 is booked."""
+    await seed(store, club_terms={"allows_parallel_sessions": True})
+    shard = await ShardUnderTest(store).take()
+    await ok(shard, TopUpWallet(player_id="ann", amount_minor=900_00))
+    await ok(shard, TopUpWallet(player_id="bob", amount_minor=900_00))
+    await ok(shard, created("s1", "north-main-0"))
+    await shard.wait(minutes=10)
+    await ok(shard, EndSession(session_id="s1"))
+    await ok(shard, created("s2", "north-vip-0", player_id="bob"))
+    await shard.wait(minutes=5)
+    await ok(shard, EndSession(session_id="s2"))
+    await ok(shard, created("s3", "north-main-1", start=False))
+    await ok(shard, CancelSession(session_id="s3"))
+    guest = {"player_id": None, "guest_label": "Max", "paid_minor": 50_00}
+    await ok(shard, created("s4", "north-main-1", **guest))
+    await shard.wait(minutes=1)
+    await ok(shard, EndSession(session_id="s4"))
+    await ok(shard, created("s5", "north-vip-1", tariff_id="block"))
+    ahead_ms = shard.now.wall_ms + 60 * MINUTE_MS
+    await ok(
+        shard,
+        created("s6", "north-main-0", player_id="bob", start=False, planned_start_at_ms=ahead_ms),
+    )
+    await shard.wait(minutes=2)
+    return shard
+
+
+@pytest.fixture
+async def books(sql_urls: Urls) -> AsyncIterator[Books]:
+    shard = await lived(MemoryStore())
+    archive = open_archive(sql_urls("lists"))
+    given = dependencies(shard.store, ScriptedGateway(), clock=shard.clock, keys=KEYS)
+    given = replace(given, archived=archive)
+    async with (
+        serving(create_app(given)) as address,
+        httpx.AsyncClient(base_url=address, trust_env=False, timeout=20) as client,
+    ):
+        yield Books(shard, archive, client)
+    archive.close()
+
+
+STAGES = ("store", "both", "archive")
+
+
+@pytest.fixture(params=STAGES)
+async def staged(books: Books, request: pytest.FixtureRequest) -> Books:
+    """The same history wherever it is."""
+    if request.param != "store":
+        await books.archived()
+    if request.param == "archive":
+        await books.forgotten()
+    return books
+
+
+async def test_sessions_by_every_filter(staged: Books) -> None:
+    ids = staged.ids
+    assert await ids() == ["s6", "s5", "s4", "s2", "s1"]
+    assert await ids(status="Cancelled") == ["s3"]
+    assert await ids(status=["Wait", "Active"]) == ["s6", "s5"]
+    assert await ids(status="Ended", zoneId="north-main") == ["s4", "s1"]
+    assert await ids(pcId="north-vip-0") == ["s2"]
+    assert await ids(playerId="bob") == ["s6", "s2"]
+    assert await ids(tariffId="block") == ["s5"]
+    assert await ids(clubId="south") == []
+    assert await ids(clubId=["north", "south"], search="s1") == ["s1"]
+    assert await ids(search="ANN") == ["s5", "s1"]
+    assert await ids(search="nobody") == []
+
+
+async def test_a_period_bounds_the_start(staged: Books) -> None:
+    shown = (await staged.get("/sessions")).json()["sessions"]
+    start_of = {one["sessionId"]: one["startAt"] for one in shown}
+    assert await staged.ids(**{"from": start_of["s2"]}) == ["s6", "s5", "s4", "s2"]
+    assert await staged.ids(to=start_of["s2"]) == ["s1"]
+    local = datetime.fromisoformat(start_of["s2"]) + timedelta(milliseconds=1)
+    assert await staged.ids(to=local.isoformat()) == ["s2", "s1"]
+    bad = await staged.get("/sessions", to="yesterday")
+    assert (bad.status_code, bad.json()["field"]) == (422, "to")
+
+
+SORTED = {
+    "startAt": ["s1", "s2", "s4", "s5", "s6"],
+    "endAt": ["s1", "s2", "s4", "s5", "s6"],
+    "-playedSeconds": ["s1", "s2", "s5", "s4", "s6"],
+    "amount": ["s6", "s4", "s5", "s2", "s1"],
+    "-pcId": ["s5", "s2", "s4", "s6", "s1"],
+    "zoneId": ["s1", "s4", "s6", "s2", "s5"],
+    "status": ["s5", "s1", "s2", "s4", "s6"],
+    "tariffId": ["s5", "s1", "s2", "s4", "s6"],
+}
+
+
+@pytest.mark.parametrize("sort", SORTED)
+async def test_sessions_in_every_order_page_by_page(staged: Books, sort: str) -> None:
+    whole = await staged.ids(sort=sort)
+    assert set(whole) == set(SORTED[sort])
+    if sort not in ("amount",):
+        assert whole == SORTED[sort]
+    for limit in (1, 2, 4):
+        seen: list[str] = []
+        cursor = None
+        for _ in range(8):
+            query = {"sort": sort, "limit": limit} | ({"cursor": cursor} if cursor else {})
+            page = (await staged.get("/sessions", **query)).json()
+            assert len(page["sessions"]) <= limit
+            seen += [one["sessionId"] for one in page["sessions"]]
+            cursor = page["nextCursor"]
+            if cursor is None:
+                break
+        assert seen == whole
+
+
+async def test_what_a_row_says(staged: Books) -> None:
+    rows = (await staged.get("/sessions")).json()["sessions"]
+    by_id = {one["sessionId"]: one for one in rows}
+    first, guest, running, booked = (by_id[name] for name in ("s1", "s4", "s5", "s6"))
+    assert first["status"] == "Ended"
+    assert (first["playerLabel"], first["oneTime"]) == ("Ann", False)
+    assert (first["zoneName"], first["pcName"], first["tariffName"]) == (
+        "Main",
+        "main0",
+        "Standard",
+    )
+    assert first["playedSeconds"] == 600
+    assert first["amount"] == {"amountMinor": 20_00, "currency": "EUR"}
+    assert first["endedReason"] == "ManualByAdmin"
+    assert first["endAt"] > first["startAt"]
+    assert (guest["oneTime"], guest["guestLabel"], guest["playerId"]) == (True, "Max", None)
+    assert (running["status"], running["endAt"]) == ("Active", None)
+    assert running["playedSeconds"] == 120
+    assert running["coverageUntilAt"] > running["startAt"]
+    assert (booked["status"], booked["actualStartAt"], booked["playedSeconds"]) == ("Wait", None, 0)
+
+
+async def test_cursors_fit_the_list_they_are_of(books: Books) -> None:
+    cursor = (await books.get("/sessions", limit=1)).json()["nextCursor"]
+    for query in ({"sort": "pcId", "cursor": cursor}, {"cursor": "x"}, {"cursor": cursor[:-3]}):
+        answer = await books.get("/sessions", **query)
+        assert (answer.status_code, answer.json()["code"]) == (422, "cursor-invalid"), query
+    assert (await books.get("/sessions", sort="price")).status_code == 422
+    assert (await books.get("/sessions", limit=201)).status_code == 422
+
+
+async def test_a_key_of_one_club_sees_that_club_only(books: Books) -> None:
+    assert (await books.get("/sessions", key="south")).json()["sessions"] == []
+    hidden = await books.get("/sessions", key="south", clubId="north")
+    unknown = await books.get("/sessions", key="south", clubId="nowhere")
+    assert hidden.status_code == unknown.status_code == 404
+    assert hidden.json() == unknown.json()
+
+
+async def orders(books: Books) -> None:
+    paid = (OrderPayment(means=OrderMeans.CARD, amount_minor=200_00),)
+    shard = books.shard
+    made = {"player_id": "ann", "tariff_ids": ("block",)}
+    await ok(shard, CreateOrder(order_id="o1", payments=paid, **made))
+    await shard.wait(minutes=1)
+    await ok(shard, CreateOrder(order_id="o2", **made))
+    await shard.wait(minutes=1)
+    await ok(
+        shard, CreateOrder(order_id="o3", player_id="bob", tariff_ids=("block",), payments=paid)
+    )
+    await ok(shard, RefundOrder(order_id="o3"))
+    await ok(shard, created("s7", "north-vip-0", player_id="bob", mode=PaymentMode.OPEN_ENDED))
+    await shard.wait(minutes=1)
+    await ok(shard, EndSession(session_id="s7"))
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_orders_by_filter_and_page(books: Books, stage: str) -> None:
+    await orders(books)
+    if stage != "store":
+        await books.archived()
+    if stage == "archive":
+        await books.forgotten()
+
+    async def ids(**query: Any) -> list[str]:
+        return await books.ids("/orders", **query)
+
+    assert await ids() == ["s7", "o3", "o2", "o1"]
+    assert await ids(status="UNPAID") == ["s7", "o2"]
+    assert await ids(status=["PAID", "REFUNDED"], sort="createdAt") == ["o1", "o3"]
+    assert await ids(playerId="bob") == ["s7", "o3"]
+    assert await ids(sessionId="s7") == ["s7"]
+    assert await ids(sort="-due", limit=1) == ["o2"]
+    page = (await books.get("/orders", limit=2)).json()
+    assert [one["orderId"] for one in page["orders"]] == ["s7", "o3"]
+    rest = (await books.get("/orders", limit=2, cursor=page["nextCursor"])).json()
+    assert [one["orderId"] for one in rest["orders"]] == ["o2", "o1"]
+    assert rest["nextCursor"] is None
+    shown = (await books.get("/orders/o3")).json()
+    assert shown == page["orders"][1]
+
+
+async def test_an_order_that_changes_after_it_was_archived_is_shown_as_it_is(books: Books) -> None:
+    await orders(books)
+    await books.archived()
+    await ok(books.shard, RefundOrder(order_id="o1"))
+    assert await books.ids("/orders", status="REFUNDED") == ["o3", "o1"]
+    assert await books.ids("/orders", status="PAID") == []
+    stored = await books.shard.store.documents(CHAIN, [order_key("o1")])
+    assert len(stored) == 1
