@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from actors.pc import PcState
-from schemas.device import UsageRecord
+from schemas.device import MAX_USAGE_BATCH, UsageRecord
 from schemas.events import ClubEventKind, LinkDownCause
 from schemas.journal_events import JournalEvent
 from schemas.views import LinkState
 
 CLUB_KEY_PREFIX: Final = "club:"
-BOOTS_REMEMBERED: Final = 8
-"""Runs of a PC whose usage is known to be recorded; a PC keeps records of very few."""
+BOOTS_REMEMBERED: Final = MAX_USAGE_BATCH
+"""Runs of a PC whose journal is known to be recorded: a batch that comes again tells of no more."""
 
 Value: TypeAlias = str | int | None
 JournalEntry: TypeAlias = UsageRecord | JournalEvent

@@ -98,6 +98,10 @@ class KeySigner:
 
     def _use(self, keys: SigningKeys) -> None:
         self._keys, self._key = keys, keys.signing
+        believed = {entry.kid for entry in keys.public.keys}
+        leases = self._leases.items()
+        # A PC that starts now would refuse what a key out of use has signed.
+        self._leases = {pc: pair for pc, pair in leases if pair[1].kid in believed}
 
     @property
     def keys_version(self) -> int:

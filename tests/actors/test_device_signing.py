@@ -86,6 +86,13 @@ def test_a_rotation_is_noticed_and_a_broken_file_is_not_followed(tmp_path: Path)
     assert signer.lease(lease()) == before
     assert signer.lease(lease(seq=2)).kid != before.kid
 
+    save_signing_keys(path, load_signing_keys(path).rotated(), replace=True)
+    assert signer.refresh()
+    # Two rotations on, what the first key has signed is signed anew.
+    again = signer.lease(lease())
+    assert again.kid not in (before.kid, None)
+    assert again.model_copy(update={"kid": None, "signature": None}) == lease()
+
     path.write_text("{")
     assert not signer.refresh()
     path.unlink()
