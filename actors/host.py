@@ -18,8 +18,8 @@ import structlog
 from actors.clock import Clock
 from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
-from actors.flood_gate import FloodGate
 from actors.device_signing import DeviceSigner, Unsigned
+from actors.flood_gate import FloodGate
 from actors.news import News
 from actors.placement import shard_of_club
 from actors.publisher import DevicePublisher
@@ -330,8 +330,9 @@ class Host:
         owners = await self._store.owners(list(held))
         for shard, runtime in held.items():
             loop = self._loops.get(shard)
-            unchanged = loop is not None and loop.runtime is runtime
-            if unchanged and owners.get(shard) != runtime.ownership:
+            if loop is None or loop.runtime is not runtime:
+                continue
+            if owners.get(shard) != runtime.ownership:
                 loop.stop()
 
     async def _may_take(self, shard: ShardId) -> bool:
