@@ -20,6 +20,7 @@ from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
 from actors.device_signing import DeviceSigner, Unsigned
 from actors.flood_gate import FloodGate
+from actors.machine_board import MachineBoard
 from actors.news import News
 from actors.placement import shard_of_club
 from actors.publisher import DevicePublisher
@@ -94,6 +95,7 @@ class Host:
             self._link, clock=clock, telemetry=self.telemetry, signer=signer
         )
         self._reception = Reception(self._link, clock, signer)
+        self._machines = MachineBoard(clock)
         self._loops: dict[ShardId, ShardLoop] = {}
         self._news = News(store, self._loops)
         self._tasks: dict[ShardId, asyncio.Task[None]] = {}
@@ -207,6 +209,7 @@ class Host:
         if not retain:
             newest = loop.runtime.newest_version(address.pc_id)
             self._reception.answer(address, message, newest)
+            self._machines.hear(address, message)
         mono_ms, wall_ms = self._clock.mono_ms(), self._clock.wall_ms()
         heard = pc_input(address, message, retained=retain, mono_ms=mono_ms, wall_ms=wall_ms)
         if heard is not None:
@@ -375,6 +378,7 @@ class Host:
             return
         name = f"metrics:{self.identity.name}"
         await self._store.put_snapshot(name, self.telemetry.exposition(), ttl_ms=METRICS_TTL_MS)
+        await self._machines.publish(self._store)
         if self._strangers.changed:
             name = f"{STRANGERS_SNAPSHOT}{self.identity.name}"
             heard = self._strangers.snapshot()

@@ -21,6 +21,7 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "holdPc": Permission.PC_EDIT,
         "releasePc": Permission.PC_EDIT,
         "commandPc": Permission.PC_EDIT,
+        "getPcMachine": Permission.HALL_READ,
         "getQuarantine": Permission.HALL_READ,
         "listPcCredentials": Permission.HALL_READ,
         "createEnrolmentCode": Permission.PC_EDIT,

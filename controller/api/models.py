@@ -176,6 +176,28 @@ class ClubList(Wire):
     clubs: list[ClubSummary]
 
 
+class PcMachine(Wire):
+    """A PC as a machine, as it last told; null where its platform does not tell.
+
+    `foreground` is the player's program, told only where the club has turned that on.
+    """
+
+    pc_id: str
+    at: Instant
+    os_name: str | None = None
+    hostname: str | None = None
+    mac: str | None = None
+    cpu_model: str | None = None
+    gpu_model: str | None = None
+    memory_total_mb: int | None = None
+    cpu_percent: int | None = None
+    memory_percent: int | None = None
+    gpu_percent: int | None = None
+    cpu_celsius: int | None = None
+    gpu_celsius: int | None = None
+    foreground: str | None = None
+
+
 class PcCommand(Wire):
     """The last order about a PC. `outcome` is null until there is an answer, or nobody's."""
 

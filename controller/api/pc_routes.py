@@ -1,15 +1,18 @@
-"""Taking PCs out of use and putting them back, over HTTP."""
+"""PCs as staff handles them over HTTP: out of use and back, one-shot orders, how they are doing."""
 
 import secrets
 
 from fastapi import APIRouter
 
+from actors.machine_board import MACHINES_SNAPSHOT, machine_in
 from controller.api import models
 from controller.api.command_calls import ClubId, IdempotencyKey, PcId
 from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.guard import GuardedRoute
-from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
+from controller.api.instants import render_instant
+from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.problems import ProblemError
 from controller.api.rendering import tile_of
 from schemas.commands import CommandPc, CommandReply, HoldPc, ReleasePc
 from schemas.device import DeviceCommandKind
@@ -85,6 +88,26 @@ async def command_pc(
     in_full = [club_id, command.model_dump(mode="json", exclude={"code_hash"})]
     request = CommandRequest(club_id, key, "commandPc", in_full, command)
     return _tile(await rooms.desk.execute(principal, request))
+
+
+@router.get("/machine", operation_id="getPcMachine", tags=["hall"], responses=QUERY_PROBLEMS)
+async def get_pc_machine(
+    *, rooms: InRooms, principal: AsPrincipal, club_id: ClubId, pc_id: PcId
+) -> models.PcMachine:
+    """What a PC told of its machine within the last two minutes."""
+    directory = await rooms.directory.chain(principal.chain_id)
+    directory.club(club_id)
+    if pc_id not in {pc.pc_id for pc in directory.pcs.get(club_id, ())}:
+        raise ProblemError("pc-not-found")
+    name = f"{MACHINES_SNAPSHOT}{club_id}"
+    blob = (await rooms.given.store.snapshots(name)).get(name)
+    view = None if blob is None else machine_in(blob, pc_id)
+    if view is None:
+        raise ProblemError("pc-unreachable")
+    facts = {} if view.machine is None else view.machine.model_dump()
+    doing = {} if view.hardware is None else view.hardware.model_dump()
+    at = render_instant(view.at_ms)
+    return models.PcMachine.model_validate({"pc_id": pc_id, "at": at, **facts, **doing})
 
 
 def _tile(reply: CommandReply) -> models.Tile:

@@ -43,6 +43,12 @@ class HallCalls(Transport):
             body=given(reason=reason, untilAt=until_at),
         )
 
+    async def get_pc_machine(self, club_id: str, pc_id: str) -> models.PcMachine:
+        """What a PC told of its machine within the last two minutes."""
+        return await self.send(
+            models.PcMachine, "GET", f"/clubs/{part(club_id)}/pcs/{part(pc_id)}/machine"
+        )
+
     async def release_pc(self, club_id: str, pc_id: str, *, key: str) -> models.Tile:
         """Put a held PC back into use."""
         return await self.send(

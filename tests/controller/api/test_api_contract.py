@@ -74,6 +74,7 @@ OPERATIONS = {
     "getChain",
     "getClubSettings",
     "getPc",
+    "getPcMachine",
     "getPlayer",
     "getPlayerGroup",
     "getStaff",
