@@ -192,12 +192,12 @@ async def test_a_technician_opens_the_pc_by_code_and_by_nothing_else(desk: Desk)
 async def test_staff_sees_how_a_pc_is_doing(desk: Desk) -> None:
     path = f"/clubs/{CLUB}/pcs/{PC}/machine"
     async with asyncio.timeout(60):
-        while (
-            answer := await desk.client.get(path)
-        ).status_code != 200:
+        while (answer := await desk.client.get(path)).status_code != 200:
             assert answer.json()["code"] == "pc-unreachable"
             await asyncio.sleep(0.2)
-        while (shown := (await desk.client.get(path)).json())["memoryPercent"] is None:
+        while (  # noqa: ASYNC110 - a read
+            shown := (await desk.client.get(path)).json()
+        )["memoryPercent"] is None:
             await asyncio.sleep(0.2)
     assert shown["pcId"] == PC
     assert shown["memoryTotalMb"] > 0
