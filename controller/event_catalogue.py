@@ -47,7 +47,6 @@ _SAMPLES: Final[dict[str, Any]] = {
     "command": "REBOOT",
     "commandId": "6f1d9a2c",
     "currency": "EUR",
-    "detail": "",
     "decidedBy": "staff:ivan",
     "detail": "forged lease",
     "downSince": "2026-11-22T18:20:00.000Z",

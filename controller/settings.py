@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     mqtt_username: str | None = None
     mqtt_password: SecretStr | None = None
     mqtt_ca_file: Path | None = None
-    """Whom to trust as the broker, PEM; handed to PCs too. Without one, the system's authorities."""
+    """Whom to trust as the broker, PEM; handed to PCs too. Without: the system's authorities."""
     pc_mqtt_url: MqttUrl | None = None
     """The broker as PCs reach it; without one they cannot enrol."""
     archive_url: SecretStr | None = None
