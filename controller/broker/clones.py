@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from actors.pc_actor import CLONED
-from actors.store import ChainStream, ReadModels
+from actors.store import ChainStream, ReadModels, StreamEntry
 from controller.enrolment.office import EnrolmentOffice, EnrolmentStore, Place
 from schemas.events import ClubEventKind
 
@@ -37,15 +37,17 @@ class CloneGuard:
         """Take what has happened since the last look; how many PCs were shut out for it."""
         shut = 0
         for chain_id in await self.store.chains():
-            after = self._cursors.get(chain_id, "0-0")
-            events = await self.store.stream(
-                chain_id, ChainStream.OUTBOX, after=after, count=EVENTS_PER_LOOK
-            )
-            for entry in events:
-                shut += await self._taken(chain_id, entry.payload)
-            if events:
+            while events := await self._events(chain_id):
+                for entry in events:
+                    shut += await self._taken(chain_id, entry.payload)
                 self._cursors[chain_id] = events[-1].entry_id
         return shut
+
+    async def _events(self, chain_id: str) -> tuple[StreamEntry, ...]:
+        after = self._cursors.get(chain_id, "0-0")
+        return await self.store.stream(
+            chain_id, ChainStream.OUTBOX, after=after, count=EVENTS_PER_LOOK
+        )
 
     async def _taken(self, chain_id: str, payload: bytes) -> bool:
         entry = orjson.loads(payload)

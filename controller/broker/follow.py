@@ -72,7 +72,8 @@ class RulesKeeper:
             self._dirty.clear()
             try:
                 await self.refresh()
-            except (StoreUnavailableError, OSError) as error:
+            except (StoreUnavailableError, OSError, ValueError) as error:
+                # What cannot be read or written leaves the last rules in force.
                 log.warning("broker_rules_not_written", reason=repr(error))
                 await asyncio.sleep(RETRY_S)
                 self._dirty.set()

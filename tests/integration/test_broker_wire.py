@@ -3,31 +3,35 @@
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from urllib.parse import quote
 
 import pytest
-from brokers_under_test import eventually, free_port
-from guarded_broker import NOW_MS, GuardedBroker, said
+from brokers_under_test import Listener, eventually
+from guarded_broker import CONTROLLER_SECRET, NOW_MS, GuardedBroker, said
 
+from actors.host import HostIdentity
+from actors.host_process import HostValues
+from actors.host_process import _link_settings as link_settings_of
 from actors.store_enrolment import FieldChange
 from actors.store_memory import MemoryStore
+from controller.broker.access import CONTROLLER_USER
 from controller.broker.certificates import (
     CA_CERT,
-    CA_KEY,
-    SERVER_CERT,
-    SERVER_KEY,
     CertificateError,
     expires_at_ms,
     make_authority,
     make_server_certificate,
     write_issued,
 )
-from controller.broker.config import Listening, configuration
+from controller.broker.config import CONFIG, Listening, configuration
 from controller.broker.follow import RulesKeeper, reload_of
 from schemas.catalogue import PcDocument
 from schemas.enrolment import CredentialState, PcCredential
+from schemas.link import GmqttLink
 from schemas.link_port import Outgoing
 from schemas.topics import DownLeaf, UpLeaf, club_up_filter, pc_topic
 
@@ -43,6 +47,20 @@ async def broker(tmp_path: Path) -> AsyncIterator[GuardedBroker]:
     await under_test.start()
     yield under_test
     await under_test.aclose()
+
+
+@pytest.fixture
+async def brokers(tmp_path: Path) -> AsyncIterator[Callable[..., GuardedBroker]]:
+    """Makes brokers that are not started yet; ended whatever happens."""
+    made: list[GuardedBroker] = []
+
+    def make(*places: tuple[str, str], **more: tuple[str, ...]) -> GuardedBroker:
+        made.append(GuardedBroker(tmp_path, *places, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        await one.aclose()
 
 
 async def _refused(broker: GuardedBroker, words: str, **changes: object) -> None:
@@ -87,13 +105,14 @@ async def test_a_broker_under_another_name_is_not_spoken_to(broker: GuardedBroke
     await _refused(broker, "mismatch, certificate is not valid", at="127.0.0.1")
 
 
-async def test_a_certificate_may_name_hosts_and_addresses(tmp_path: Path) -> None:
-    both = GuardedBroker(tmp_path, PC1, names=("broker.lan", "localhost", "127.0.0.1", "::1"))
+async def test_a_certificate_may_name_hosts_and_addresses(
+    brokers: Callable[..., GuardedBroker],
+) -> None:
+    both = brokers(PC1, names=("broker.lan", "localhost", "127.0.0.1", "::1"))
     await both.start()
     for host in ("localhost", "127.0.0.1"):
         link, _ = await both.pc_up(PC1, at=host)
         await link.close()
-    await both.aclose()
 
 
 def test_certificates_say_what_is_in_the_way(tmp_path: Path) -> None:
@@ -223,17 +242,39 @@ async def test_a_pc_out_of_the_catalogue_has_no_business_on_the_broker(
     following.cancel()
 
 
-async def test_a_controller_elsewhere_speaks_tls_too(tmp_path: Path) -> None:
-    plan = GuardedBroker(tmp_path, PC1).plan
-    away = replace(plan, controller=Listening("0.0.0.0", free_port()))
-    assert configuration(plan).count("certfile") == 1
-    assert configuration(away).count("certfile") == 2
-    for name in (CA_CERT, CA_KEY, SERVER_CERT, SERVER_KEY):
-        assert (plan.folder / name).exists()
+async def test_a_controller_elsewhere_speaks_tls_too(
+    brokers: Callable[..., GuardedBroker],
+) -> None:
+    broker = brokers(PC1)
+    away = replace(broker.plan, controller=Listening("0.0.0.0", broker.controller_port))
+    text = configuration(away)
+    assert (configuration(broker.plan).count("certfile"), text.count("certfile")) == (1, 2)
+    (away.folder / CONFIG).write_text(text.replace("0.0.0.0", "127.0.0.1"))
+    await broker.start()
+
+    user = f"{CONTROLLER_USER}:{quote(CONTROLLER_SECRET, safe='')}"
+    values = HostValues(
+        "h0",
+        "1",
+        "redis://unused",
+        f"mqtts://{user}@localhost:{broker.controller_port}",
+        mqtt_ca_pem=(away.folder / CA_CERT).read_text(),
+    )
+    identity = HostIdentity("h0", "incarnation", 1, "1")
+    for trusted, is_let_in in ((values, True), (replace(values, mqtt_ca_pem=""), False)):
+        link = GmqttLink(
+            link_settings_of(trusted, identity), Listener(), mono_s=time.monotonic, random=Random(1)
+        )
+        link.start()
+        await eventually(lambda link=link: link.connected or link.stats.failures)
+        assert link.connected is is_let_in
+        await link.abort()
 
 
-async def test_a_broker_that_is_down_reads_its_rules_when_it_starts(tmp_path: Path) -> None:
-    broker = GuardedBroker(tmp_path)
+async def test_a_broker_that_is_down_reads_its_rules_when_it_starts(
+    brokers: Callable[..., GuardedBroker],
+) -> None:
+    broker = brokers()
     broker.secrets[PC1], broker.secrets[PC2] = "a" * 43, "b" * 43
     store = await _store_of(broker)
     following = await _followed(broker, store)
@@ -241,4 +282,3 @@ async def test_a_broker_that_is_down_reads_its_rules_when_it_starts(tmp_path: Pa
     link, _ = await broker.pc_up(PC1)
     assert link.connected
     following.cancel()
-    await broker.aclose()

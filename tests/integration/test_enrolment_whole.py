@@ -9,7 +9,7 @@ import sys
 import tomllib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from brokers_under_test import eventually, free_port
 from guarded_broker import NOW_MS
 from stores_under_test import running_server
 
+from actors.signing_keys import new_signing_keys
 from actors.store_redis import RedisStore
 from controller.api.app import create_app
 from controller.broker.certificates import (
@@ -33,12 +34,12 @@ from pc_daemon.club_door import ClubDoor, DoorError
 from pc_daemon.enrolment import EnrolmentFiles, Wish, enrol
 from pc_daemon.renewal import SecretKeeper
 from schemas.catalogue import ClubDocument, PcDocument
-from schemas.trust import KeysDocument, PublicKeyEntry
+from schemas.trust import KeysDocument
 
 pytestmark = pytest.mark.integration
 
 CHAIN, CLUB = "chain-a", "arena"
-KEYS = KeysDocument(version=1, keys=(PublicKeyEntry(kid="k1", public="A" * 43 + "="),))
+KEYS = new_signing_keys().public
 
 
 @dataclass
@@ -49,6 +50,7 @@ class House:
     folder: Path
     port: int
     controller_port: int
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -86,10 +88,19 @@ class House:
         assert process.returncode == code, said.decode()
         return said.decode()
 
-    def started(self, *argv: str, **more: str) -> "subprocess.Popen[bytes]":
+    def start(self, *argv: str, **more: str) -> None:
+        """A process that ends with the house."""
         log = (self.folder / f"{Path(argv[0]).name}-{len(argv)}.log").open("ab")
         with log:
-            return subprocess.Popen(argv, env={**self.environment, **more}, stdout=log, stderr=log)
+            self.processes.append(
+                subprocess.Popen(argv, env={**self.environment, **more}, stdout=log, stderr=log)
+            )
+
+    def stop(self) -> None:
+        """End what was started, the last first."""
+        for process in reversed(self.processes):
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +169,10 @@ async def house(redis_url: str, tmp_path: Path, store: RedisStore) -> AsyncItera
         "--controller",
         f"127.0.0.1:{house.controller_port}",
     )
-    broker = house.started("/usr/sbin/mosquitto", "-c", str(house.conf / "mosquitto.conf"))
-    follower = house.started(*house.argv("broker", "follow", *out, "--data", str(house.data)))
+    house.start("/usr/sbin/mosquitto", "-c", str(house.conf / "mosquitto.conf"))
+    house.start(*house.argv("broker", "follow", *out, "--data", str(house.data)))
     yield house
-    for process in (follower, broker):
-        process.kill()
-        process.wait()
+    house.stop()
 
 
 def given(store: RedisStore, house: House) -> Any:
@@ -175,16 +184,15 @@ def given(store: RedisStore, house: House) -> Any:
     return replace(dependencies(store, ScriptedGateway()), pc_terms=terms)
 
 
-async def _agent_speaks(house: House, store: RedisStore) -> "subprocess.Popen[bytes]":
+async def _agent_speaks(house: House) -> None:
     """Start the real agent from what enrolment wrote; returns once the broker let it in."""
-    agent = house.started(
+    house.start(
         *house.argv("pc"),
         CLUBCTL_PC_CONFIG=str(house.pc.config),
         CLUBCTL_PC_STATE_DIR=str(house.folder / "state"),
         CLUBCTL_PC_HEARTBEAT_S="0.2",
     )
     await eventually(lambda: _connections(house), timeout_s=40)
-    return agent
 
 
 def _log(house: House) -> str:
@@ -196,33 +204,27 @@ def _connections(house: House) -> int:
 
 
 async def test_a_pc_is_enrolled_renewed_and_shut_out(house: House, store: RedisStore) -> None:
-    agent = None
     async with https(create_app(given(store, house)), house.folder) as url:
-        try:
-            said = await house.said("pcs", "enrol", "--club", CLUB, "--uses", "2")
-            code = said.splitlines()[0]
-            ca = str(house.folder / "api-ca.crt")
-            pc = ("--config", str(house.pc.config))
-            told = await house.said(
-                "pc", "enrol", "--code", code, "--url", url, "--ca", ca, "--pc", "pc1", *pc
-            )
-            assert "this is PC 1 of Arena" in told
-            known = tomllib.loads(house.pc.config.read_text())
-            assert (known["club_id"], known["pc_id"]) == (CLUB, "pc1")
-            assert known["mqtt_url"] == f"mqtts://localhost:{house.port}"
-            for path in (house.pc.config, house.pc.ca, house.pc.keys):
-                assert path.stat().st_mode & 0o777 == 0o600
-            assert KeysDocument.model_validate_json(house.pc.keys.read_text()) == KEYS
-            assert known["keys_file"] == str(house.pc.keys)
-            assert not house.pc.pending.exists()
+        said = await house.said("pcs", "enrol", "--club", CLUB, "--uses", "2")
+        code = said.splitlines()[0]
+        ca = str(house.folder / "api-ca.crt")
+        pc = ("--config", str(house.pc.config))
+        told = await house.said(
+            "pc", "enrol", "--code", code, "--url", url, "--ca", ca, "--pc", "pc1", *pc
+        )
+        assert "this is PC 1 of Arena" in told
+        known = tomllib.loads(house.pc.config.read_text())
+        assert (known["club_id"], known["pc_id"]) == (CLUB, "pc1")
+        assert known["mqtt_url"] == f"mqtts://localhost:{house.port}"
+        for path in (house.pc.config, house.pc.ca, house.pc.keys):
+            assert path.stat().st_mode & 0o777 == 0o600
+        assert KeysDocument.model_validate_json(house.pc.keys.read_text()) == KEYS
+        assert known["keys_file"] == str(house.pc.keys)
+        assert not house.pc.pending.exists()
 
-            agent = await _agent_speaks(house, store)
-            await _renewed(house, known["mqtt_password"], pc)
-            await _shut_out(house, pc)
-        finally:
-            if agent is not None:
-                agent.kill()
-                agent.wait()
+        await _agent_speaks(house)
+        await _renewed(house, known["mqtt_password"], pc)
+        await _shut_out(house, pc)
 
 
 async def _renewed(house: House, old_secret: str, pc: tuple[str, ...]) -> None:

@@ -5,7 +5,7 @@ See ``test_gmqtt_sending.py``: each test asserts the bare library's misbehaviour
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -20,6 +20,14 @@ from schemas.link import GmqttLink
 from schemas.link_port import BackoffPolicy, LinkSettings, Outgoing
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def broker(tmp_path: Path) -> AsyncIterator[MosquittoUnderTest]:
+    """Not started yet; ended whatever happens."""
+    under_test = MosquittoUnderTest(tmp_path)
+    yield under_test
+    await under_test.aclose()
 
 
 class _Highest(Random):
@@ -38,8 +46,7 @@ async def _gaps(failures: Callable[[], int], first: int, last: int) -> list[floa
     return [later - earlier for earlier, later in pairwise(marks)]
 
 
-async def test_g9_a_pause_that_never_grows(tmp_path: Path) -> None:
-    broker = MosquittoUnderTest(tmp_path)
+async def test_g9_a_pause_that_never_grows(broker: MosquittoUnderTest) -> None:
     await broker.start()
     bare = await Bare("bare", broker.port).join()
     assert DEFAULT_CONFIG["reconnect_delay"] == 6
@@ -58,8 +65,7 @@ async def test_g9_a_pause_that_never_grows(tmp_path: Path) -> None:
     assert gaps[-1] > 1.0
 
 
-async def test_g10_a_first_connection_that_fails_or_never_ends(tmp_path: Path) -> None:
-    broker = MosquittoUnderTest(tmp_path)
+async def test_g10_a_first_connection_that_fails_or_never_ends(broker: MosquittoUnderTest) -> None:
     bare = Bare("bare", broker.port)
     with pytest.raises(OSError, match="Connect call failed"):
         await bare.join()
@@ -71,7 +77,7 @@ async def test_g10_a_first_connection_that_fails_or_never_ends(tmp_path: Path) -
     await eventually(lambda: link.connected)
     await asyncio.sleep(0.3)
     assert not bare.client.is_connected
-    await broker.aclose()
+    await broker.stop()
 
     silent: list[asyncio.StreamWriter] = []
     port = free_port()
@@ -91,8 +97,7 @@ async def test_g10_a_first_connection_that_fails_or_never_ends(tmp_path: Path) -
     await server.wait_closed()
 
 
-async def test_g11_two_clients_under_one_name(tmp_path: Path) -> None:
-    broker = MosquittoUnderTest(tmp_path)
+async def test_g11_two_clients_under_one_name(broker: MosquittoUnderTest) -> None:
     await broker.start()
     joins = [0, 0]
     twins = [Bare("same", broker.port) for _ in joins]
@@ -120,11 +125,9 @@ async def test_g11_two_clients_under_one_name(tmp_path: Path) -> None:
     await asyncio.sleep(1.0)
     assert settled <= 8
     assert sum(link.stats.connects for link in links) == settled
-    await broker.aclose()
 
 
-async def test_g12_a_half_open_connection(tmp_path: Path) -> None:
-    broker = MosquittoUnderTest(tmp_path)
+async def test_g12_a_half_open_connection(broker: MosquittoUnderTest) -> None:
     await broker.start()
     bare = gmqtt.Client("bare")
     bare.set_config({"reconnect_delay": 0.05})
@@ -151,4 +154,3 @@ async def test_g12_a_half_open_connection(tmp_path: Path) -> None:
     # What the library had on its way belonged to a session the new broker does not know.
     assert b"bare" not in heard.payloads
     await Bare.ended(bare)
-    await broker.aclose()

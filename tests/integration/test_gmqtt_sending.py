@@ -23,11 +23,20 @@ pytestmark = pytest.mark.integration
 BURST = 200
 OUTAGES = 6
 MESSAGES = 480
+PLACES = (("arena", "pc1"), ("arena", "pc2"))
 
 
 @pytest.fixture
 async def broker(tmp_path: Path) -> AsyncIterator[MosquittoUnderTest]:
     under_test = MosquittoUnderTest(tmp_path)
+    await under_test.start()
+    yield under_test
+    await under_test.aclose()
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path) -> AsyncIterator[GuardedBroker]:
+    under_test = GuardedBroker(tmp_path, *PLACES)
     await under_test.start()
     yield under_test
     await under_test.aclose()
@@ -130,22 +139,20 @@ async def test_g3_what_is_said_without_a_connection(broker: MosquittoUnderTest) 
     await eventually(lambda: heard.payloads == [b"kept"])
 
 
-async def test_g4_a_refusal_that_looks_like_an_acknowledgement(tmp_path: Path) -> None:
-    own, other = ("arena", "pc1"), ("arena", "pc2")
-    broker = GuardedBroker(tmp_path, own, other)
-    await broker.start()
-    bare = broker.bare(own)
+async def test_g4_a_refusal_that_looks_like_an_acknowledgement(guarded: GuardedBroker) -> None:
+    own, other = PLACES
+    bare = guarded.bare(own)
     acked: list[int] = []
     storage = bare._persistent_storage
     forget = storage.remove_message_by_mid
     storage.remove_message_by_mid = lambda mid: (acked.append(mid), forget(mid))
     async with asyncio.timeout(5):
-        await bare.connect("localhost", broker.port, ssl=broker.trust(), keepalive=15)
+        await bare.connect("localhost", guarded.port, ssl=guarded.trust(), keepalive=15)
     bare.publish(said(other), b"refused", qos=1)
     await eventually(lambda: len(acked) == 1)
     await bare.disconnect()
 
-    link, _ = await broker.pc_up(own)
+    link, _ = await guarded.pc_up(own)
     done: list[str] = []
     link.publish(Outgoing(said(other), b"no", on_acked=lambda: done.append("refused")))
     link.publish(Outgoing(said(own), b"yes", on_acked=lambda: done.append("taken")))
@@ -153,7 +160,6 @@ async def test_g4_a_refusal_that_looks_like_an_acknowledgement(tmp_path: Path) -
     assert done == ["taken"]
     assert (link.stats.refused, link.stats.acked) == (1, 1)
     assert said(other) in link.stats.last_error
-    await broker.aclose()
 
 
 async def test_g14_properties_and_storage_that_changed_between_versions(
