@@ -45,7 +45,7 @@ COMMANDS: Final = {
         "controller.commands_webhooks", "webhooks_app", "Tells subscribers what happened."
     ),
     "pc": Deferred(
-        "controller.commands_pc", "pc_app", "The agent of this gaming PC; `pc enrol` makes it known."
+        "controller.commands_pc", "pc_app", "The agent of this PC; `pc enrol` makes it known."
     ),
     "pcs": Deferred(
         "controller.commands_pcs", "pcs_app", "Lets PCs in, shuts them out, gives them new secrets."
@@ -75,6 +75,13 @@ COMMANDS: Final = {
         "controller.quote", "quote_command", "What a session would cost, segment by segment."
     ),
     "tariff": Deferred("controller.tariff_file", "tariff_app", "Check a tariff file."),
+    "import": Deferred(
+        "controller.commands_catalogue", "import_command", "A whole club from one file."
+    ),
+    "export": Deferred(
+        "controller.commands_catalogue", "export_command", "A whole club as one file."
+    ),
+    "chain": Deferred("controller.commands_catalogue", "chain_app", "Make a chain and its key."),
     "bench": Deferred(
         "controller.bench.command", "bench_command", "The benchmarks of BENCHMARKS.md."
     ),

@@ -51,7 +51,7 @@ def verify_command(*, as_json: AsJson = False) -> None:
 
 
 async def _verified(settings: Settings) -> Report:
-    found = settings if settings.redis_url is not None else _embedded(settings)
+    found = with_store(settings)
     archive = _archive(found)
     store = RedisStore.open(str(found.redis_url))
     try:
@@ -62,8 +62,13 @@ async def _verified(settings: Settings) -> Report:
             archive.close()
 
 
-def _embedded(settings: Settings) -> Settings:
-    """The settings of the demo that runs here: it keeps a folder inside the state folder."""
+def with_store(settings: Settings) -> Settings:
+    """The settings with a store: the one they name, else that of the demo that runs here.
+
+    A demo keeps a folder inside the state folder. Ends the command when there is neither.
+    """
+    if settings.redis_url is not None:
+        return settings
     for folder in (settings.state_dir, settings.state_dir / "demo"):
         port = running_port(folder, "valkey")
         if port is not None:

@@ -32,7 +32,7 @@ def review(
 
     Price rules may name zones of other clubs; what only one club lacks is not its finding.
     """
-    checked = replace(tariff, status=TariffStatus.ACTIVE)
+    checked = replace(tariff, status=TariffStatus.ACTIVE, version=max(1, tariff.version))
     findings = [ClubFinding(finding, None) for finding in check_tariff(checked)]
     if any(finding.is_error for finding in findings):
         return findings

@@ -7,7 +7,7 @@ Players are chain documents of their own (``player:<id>``), because sessions rea
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,18 @@ Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     v: Literal[1] = 1
+    younger: ClassVar[frozenset[str]] = frozenset()
+    """Fields that the release before does not know."""
+
+    def stored(self) -> bytes:
+        """The JSON to store, without younger fields that are as usual: so the release before
+        reads it too, as long as nobody uses what only this one has."""
+        usual = {
+            name
+            for name in self.younger
+            if getattr(self, name) == type(self).model_fields[name].get_default()
+        }
+        return self.model_dump_json(exclude=usual).encode()
 
 
 class ChainDocument(_Document):
@@ -46,6 +58,8 @@ class ZoneDocument(_Document):
     zone has no PC in service and is named by history only.
     """
 
+    younger: ClassVar[frozenset[str]] = frozenset({"terms", "archived"})
+
     zone_id: EntityId
     club_id: EntityId
     name: Annotated[str, Field(min_length=1, max_length=60)]
@@ -66,6 +80,8 @@ class PcAdministrativeState(StrEnum):
 
 class PcDocument(_Document):
     """A gaming PC."""
+
+    younger: ClassVar[frozenset[str]] = frozenset({"state"})
 
     pc_id: EntityId
     club_id: EntityId

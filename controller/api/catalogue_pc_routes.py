@@ -114,7 +114,7 @@ def _checked(directory: ChainDirectory, pc: PcDocument) -> Edited:
     in_service = pc.state is PcAdministrativeState.IN_SERVICE
     if zone is None or zone.club_id != pc.club_id or (zone.archived and in_service):
         raise ProblemError("reference-unknown", f"No zone {pc.zone_id} here.", field="zoneId")
-    raw = pc.model_dump_json().encode()
+    raw = pc.stored()
     return Edited(pc_settings(pc, etag_of(raw)), {f"pc:{pc.pc_id}": raw})
 
 

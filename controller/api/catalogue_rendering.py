@@ -1,22 +1,23 @@
 """What is configured, from stored documents to what travels over HTTP, and back."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, fields
-from typing import Any, Final
-
-import orjson
+from dataclasses import asdict, fields
+from typing import Any
 
 from billing_core.stored import StoredValueError, club_terms_from_dict, zone_terms_from_dict
-from billing_core.terms import ClubTerms, ZoneTerms
+from billing_core.terms import ClubTerms
 from billing_core.window import Schedule, UnknownTimezoneError, zone_of
 from billing_core.window_text import window_text
 from controller.api import catalogue_models as wire
 from controller.api.problems import FieldError, ProblemError
+from controller.catalogue_terms import (
+    club_terms,
+    stored_club_terms,
+    stored_zone_terms,
+    zone_limits,
+)
 from controller.notation import terms_from_plain, zone_from_plain
 from schemas.catalogue import ClubDocument, PcDocument, PlayerGroupDocument, ZoneDocument
-
-_OF_THE_CLUB: Final = ("club_id", "timezone", "currency")
-_OF_THE_ZONE: Final = ("zone_id", "tariff_ids", "default_tariff_id")
 
 
 def invalid(field: str, message: str) -> ProblemError:
@@ -63,12 +64,6 @@ def club_settings(club: ClubDocument, etag: str) -> wire.ClubSettings:
     return wire.ClubSettings.model_validate(known, by_alias=False, by_name=True)
 
 
-def club_terms(club: ClubDocument) -> ClubTerms:
-    """A club's terms. Raises StoredValueError."""
-    named = {"club_id": club.club_id, "timezone": club.timezone, "currency": club.currency}
-    return club_terms_from_dict({**club.terms, **named})
-
-
 def changed_terms(club: ClubDocument, changes: Mapping[str, Any]) -> dict[str, object]:
     """A club's terms with changes in snake case, as stored. Raises ``invalid-request``."""
     try:
@@ -80,33 +75,7 @@ def changed_terms(club: ClubDocument, changes: Mapping[str, Any]) -> dict[str, o
     terms = club_terms_from_dict(merged)
     if terms.needs_attention_minutes > terms.ending_soon_minutes:
         raise invalid("needsAttentionMinutes", "the second warning comes after the first")
-    return stored_terms(terms, _OF_THE_CLUB)
-
-
-def stored_terms(terms: ClubTerms | ZoneTerms, left_out: tuple[str, ...]) -> dict[str, object]:
-    """The JSON form of what is not as usual."""
-    plain = orjson.loads(orjson.dumps(terms))
-    kept = {}
-    for field in fields(terms):
-        is_usual = field.default is not MISSING and getattr(terms, field.name) == field.default
-        if field.name not in left_out and not is_usual:
-            kept[field.name] = plain[field.name]
-    return kept
-
-
-def stored_club_terms(terms: ClubTerms) -> dict[str, object]:
-    """A club's terms as its document has them."""
-    return stored_terms(terms, _OF_THE_CLUB)
-
-
-def stored_zone_terms(terms: ZoneTerms) -> dict[str, object]:
-    """A zone's limits as its document has them."""
-    return stored_terms(terms, _OF_THE_ZONE)
-
-
-def zone_limits(zone: ZoneDocument) -> ZoneTerms:
-    """A zone's limits of its own. Raises StoredValueError."""
-    return zone_terms_from_dict({**zone.terms, "zone_id": zone.zone_id})
+    return stored_club_terms(terms)
 
 
 def changed_limits(zone: ZoneDocument, changes: Mapping[str, Any]) -> dict[str, object]:

@@ -49,6 +49,11 @@ def access_markdown() -> str:
         "another player answers as if it did not exist. A player acts in their own name only,",
         "and pays from the wallet.",
         "",
+        "Administrators edit what is configured; owners read it and change nothing. What concerns",
+        "every club (the chain, new clubs, tariffs, groups, staff, keys) is for those who have the",
+        "whole chain. Nobody gives a role or a key with more than they have. Somebody with roles",
+        "in single clubs has in each what the role there allows.",
+        "",
         "| operation | permission | " + " | ".join(Role) + " |",
         "|---|---|" + "---|" * len(Role),
     ]

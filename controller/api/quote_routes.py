@@ -15,7 +15,7 @@ from billing_core.tariff_check import Severity, check_tariff
 from billing_core.terms import Terms, ZoneTerms
 from billing_core.wallet import Wallet
 from controller.api import tariff_models as wire
-from controller.api.catalogue_rendering import club_terms, invalid
+from controller.api.catalogue_rendering import invalid
 from controller.api.command_calls import ClubId
 from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.directory import ChainDirectory
@@ -26,6 +26,7 @@ from controller.api.models import MAX_MINOR
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from controller.catalogue_terms import club_terms
 from schemas.access import Permission
 from schemas.commands import EntityId
 
@@ -97,7 +98,7 @@ async def quote_tariff(
     answer = quote(tariff, terms, question.request)
     if isinstance(answer, Rejected):
         raise ProblemError("quote-refused", f"{answer.message} ({answer.code.value})")
-    return _shown(tariff, answer)
+    return _shown(answer, tariff_id, None if question.draft else tariff.version)
 
 
 def _asked(
@@ -113,11 +114,14 @@ def _asked(
     drafted = directory.drafts.get(tariff_id)
     if drafted is None:
         raise ProblemError("draft-not-found")
-    for finding in check_tariff(drafted):
+    newest = directory.tariffs.get(tariff_id)
+    version = 1 if newest is None else newest.version + 1
+    tariff = replace(drafted, version=version, status=TariffStatus.ACTIVE)
+    for finding in check_tariff(tariff):
         if finding.severity is Severity.ERROR:
             field = f"content.{finding.field}"
             raise ProblemError("tariff-check-failed", finding.message, field=field)
-    return replace(drafted, status=TariffStatus.ACTIVE)
+    return tariff
 
 
 def _zone(directory: ChainDirectory, club_id: str, question: Question) -> ZoneTerms:
@@ -134,12 +138,12 @@ def _instant(text: str, field: str) -> int:
         raise invalid(field, str(error)) from error
 
 
-def _shown(tariff: Tariff, answer: Quote) -> wire.TariffQuote:
+def _shown(answer: Quote, tariff_id: str, version: int | None) -> wire.TariffQuote:
     receipt, until_ms = answer.receipt, answer.coverage.until_ms
     lines = [line for segment in receipt.segments for line in segment.lines]
     return wire.TariffQuote(
-        tariff_id=tariff.id,
-        version=tariff.version or None,
+        tariff_id=tariff_id,
+        version=version,
         currency=receipt.currency,
         total_minor=receipt.total_minor,
         cash_minor=receipt.cash_minor,

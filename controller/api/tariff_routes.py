@@ -1,5 +1,6 @@
 """Tariffs: drafted, checked, priced, published as versions that never change, laid to rest."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -8,7 +9,6 @@ from fastapi import APIRouter, Response
 
 from billing_core.tariff import Tariff, TariffStatus
 from controller.api import tariff_models as wire
-from controller.api.catalogue_rendering import club_terms
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.directory import ChainDirectory
 from controller.api.edit_calls import EditedVersion, InEdit, TariffId, with_etag
@@ -24,6 +24,7 @@ from controller.api.tariff_rendering import (
     tariff_summaries,
     tariff_version,
 )
+from controller.catalogue_terms import club_terms
 from controller.tariff_review import ClubFinding, review
 
 router = APIRouter(prefix=f"{API_PREFIX}/tariffs", route_class=GuardedRoute)
@@ -208,7 +209,7 @@ async def publish_tariff(
         if draft is None:
             raise ProblemError("draft-not-found")
         check_etag(if_match, _draft_etag(directory, tariff_id))
-        _refuse_errors(reviewed(edit.rooms, directory, draft))
+        _refuse_errors(await reviewed(edit.rooms, directory, draft))
         newest = directory.tariffs.get(tariff_id)
         version = 1 if newest is None else newest.version + 1
         added = _version_added(directory, replace(draft, version=version, status=status))
@@ -234,15 +235,16 @@ async def check_tariff_now(
     tariff = directory.drafts.get(tariff_id) or _published(directory, tariff_id)
     return wire.TariffCheck(
         tariff_id=tariff_id,
-        findings=[_finding(one) for one in reviewed(rooms, directory, tariff)],
+        findings=[_finding(one) for one in await reviewed(rooms, directory, tariff)],
     )
 
 
-def reviewed(rooms: Rooms, directory: ChainDirectory, tariff: Tariff) -> list[ClubFinding]:
+async def reviewed(rooms: Rooms, directory: ChainDirectory, tariff: Tariff) -> list[ClubFinding]:
     """Findings about a tariff in the chain's clubs from now on."""
     clubs = [club_terms(club) for club in directory.clubs.values()]
     now_ms = rooms.given.clock.wall_ms()
-    return review(tariff, clubs, directory.every_zone, from_ms=now_ms)
+    # A year of a large grid takes a while; halls go on meanwhile.
+    return await asyncio.to_thread(review, tariff, clubs, directory.every_zone, from_ms=now_ms)
 
 
 def _finding(one: ClubFinding) -> wire.TariffFinding:

@@ -151,7 +151,7 @@ def _check_tariffs(directory: ChainDirectory, zone: ZoneDocument) -> None:
 
 
 def _edited(zone: ZoneDocument) -> Edited:
-    raw = zone.model_dump_json().encode()
+    raw = zone.stored()
     return Edited(zone_settings(zone, etag_of(raw)), {f"zone:{zone.zone_id}": raw})
 
 

@@ -74,8 +74,13 @@ async def note_business_time(store: Snapshots, now_ms: int) -> None:
 
 
 async def seed_catalogue(store: SeedStore, plan: DemoPlan) -> int:
-    """Write the chain's documents and its players; how many players were new."""
-    await store.put(CHAIN_ID, catalogue_documents(plan))
+    """Write what is not there of the chain's documents and players; how many players were new.
+
+    What somebody has edited since the first start stays as they left it.
+    """
+    known = await store.catalogue(CHAIN_ID)
+    documents = catalogue_documents(plan)
+    await store.put(CHAIN_ID, {name: raw for name, raw in documents.items() if name not in known})
     players = {
         f"player:{player.player_id}": PlayerDocument(
             player_id=player.player_id, label=player.label, phone=player.phone

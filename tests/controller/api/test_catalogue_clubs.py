@@ -1,96 +1,30 @@
 """Chains, clubs, zones and PCs over HTTP: made, changed, laid to rest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import fields
-from typing import Any, Final
+from typing import Final
 
-import httpx
 import orjson
 import pytest
-from api_under_test import (
-    CHAIN,
-    CLUB,
-    KEY,
-    OTHER_CHAIN,
-    OTHER_KEY,
-    ScriptedGateway,
-    client_of,
-    dependencies,
-    seed_chain,
-)
+from api_under_test import CHAIN, CLUB, OTHER_CHAIN, OTHER_KEY
+from editors_under_test import API, Editor, code_of, editing
 
 from actors.club_setup import club_setups
-from actors.store_memory import MemoryStore
 from billing_core.terms import ClubTerms, ZoneTerms
 from controller.api.auth import ApiKey, digest_of
 from controller.api.catalogue_models import ClubTermsFields, ZoneFields
 
-API: Final = "/api/v1"
 SETTINGS: Final = f"/clubs/{CLUB}/settings"
 ZONES: Final = f"/clubs/{CLUB}/zones"
 PCS: Final = f"/clubs/{CLUB}/pcs"
 
 
-class Editor:
-    """Asks with a new key each time; edits what it has read."""
-
-    def __init__(self, client: httpx.AsyncClient, store: MemoryStore) -> None:
-        self.client = client
-        self.store = store
-        self._keys = 0
-
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        *,
-        etag: str | None = None,
-        key: str | None = None,
-        bearer: str | None = None,
-    ) -> httpx.Response:
-        self._keys += 1
-        headers = {"Idempotency-Key": key or f"edit-{self._keys}"}
-        if etag is not None:
-            headers["If-Match"] = etag
-        if bearer is not None:
-            headers["Authorization"] = f"Bearer {bearer}"
-        return await self.client.request(method, f"{API}{path}", json=body, headers=headers)
-
-    async def read(self, path: str) -> dict[str, Any]:
-        answer = await self.ask("GET", path)
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
-        assert answer.headers.get("etag", body.get("etag")) == body.get("etag")
-        return body
-
-    async def edit(self, path: str, changes: Mapping[str, object]) -> dict[str, Any]:
-        etag = (await self.read(path))["etag"]
-        answer = await self.ask("PATCH", path, changes, etag=etag)
-        assert answer.status_code == 200, answer.text
-        body: dict[str, Any] = answer.json()
-        assert answer.headers["etag"] == body["etag"]
-        return body
-
-    async def made(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        answer = await self.ask("POST", path, body)
-        assert answer.status_code == 201, answer.text
-        made: dict[str, Any] = answer.json()
-        return made
-
-
-def code_of(answer: httpx.Response) -> tuple[int, str]:
-    return answer.status_code, answer.json()["code"]
-
-
 @pytest.fixture
 async def editor() -> AsyncIterator[Editor]:
-    store = MemoryStore()
-    await seed_chain(store)
     keys = [ApiKey(CHAIN, "one-club", digest_of("one"), club_ids=frozenset({CLUB}))]
-    async with client_of(dependencies(store, ScriptedGateway(), keys=keys), KEY) as client:
-        yield Editor(client, store)
+    async with editing(keys=keys) as made:
+        yield made
 
 
 def test_every_setting_of_the_billing_room_can_be_edited() -> None:
@@ -264,14 +198,44 @@ async def test_a_club_id_of_another_chain_is_taken_and_nothing_more_is_said(
     assert "club:theirs" not in await editor.store.catalogue(CHAIN)
 
 
+THEIRS: Final = (
+    ("GET", "/clubs/{}/settings", CLUB, None),
+    ("PATCH", "/clubs/{}/settings", CLUB, {"name": "x"}),
+    ("GET", "/clubs/{}/zones", CLUB, None),
+    ("POST", "/clubs/{}/zones", CLUB, {"zoneId": "z", "name": "x"}),
+    ("PATCH", f"/clubs/{CLUB}/zones/{{}}", "std", {"name": "x"}),
+    ("DELETE", f"/clubs/{CLUB}/zones/{{}}", "std", None),
+    ("GET", f"/clubs/{CLUB}/pcs/{{}}", "pc-1", None),
+    ("PATCH", f"/clubs/{CLUB}/pcs/{{}}", "pc-1", {"name": "x"}),
+    ("GET", "/tariffs/{}", "minute", None),
+    ("GET", "/tariffs/{}/draft", "minute", None),
+    ("GET", "/tariffs/{}/versions", "minute", None),
+    ("GET", "/tariffs/{}/check", "minute", None),
+    ("PATCH", "/tariffs/{}", "minute", {"status": "INACTIVE"}),
+    ("POST", "/tariffs/{}/publish", "minute", None),
+    ("DELETE", "/tariffs/{}/draft", "minute", None),
+    ("GET", "/players/{}", "anna", None),
+    ("PATCH", "/players/{}", "anna", {"label": "x"}),
+    ("GET", "/player-groups/{}", "vip", None),
+    ("PATCH", "/player-groups/{}", "vip", {"name": "x"}),
+    ("DELETE", "/player-groups/{}", "vip", None),
+    ("GET", "/staff/{}", "maria", None),
+    ("PATCH", "/staff/{}", "maria", {"name": "x"}),
+)
+
+
 async def test_what_is_another_chains_looks_as_if_it_were_not_there(editor: Editor) -> None:
-    for path in (SETTINGS, f"{ZONES}/std", f"{PCS}/pc-1", "/tariffs/minute", "/players/anna"):
-        theirs = await editor.ask("GET", path, bearer=OTHER_KEY)
-        nothing = await editor.ask("GET", path.replace("minute", "no-such"), bearer=OTHER_KEY)
-        assert theirs.status_code == 404, path
-        assert theirs.json()["code"] == nothing.json()["code"]
-        edited = await editor.ask("PATCH", path, {}, etag="*", bearer=OTHER_KEY)
-        assert edited.status_code in (404, 422), path
+    await editor.made("/player-groups", {"groupId": "vip", "name": "VIP"})
+    await editor.made("/staff", {"staffId": "maria", "name": "Maria"})
+    key_id = (await editor.made("/api-keys", {"name": "x", "role": "owner"}))["keyId"]
+    before = await editor.store.catalogue_image(CHAIN)
+    for method, path, there, body in (*THEIRS, ("POST", "/api-keys/{}/revoke", key_id, None)):
+        mine = path.format(there)
+        theirs = await editor.ask(method, mine, body, etag="*", bearer=OTHER_KEY)
+        nothing = await editor.ask(method, path.format("no-such"), body, etag="*", bearer=OTHER_KEY)
+        assert theirs.status_code == 404, (method, mine, theirs.text)
+        assert {**theirs.json(), "instance": ""} == {**nothing.json(), "instance": ""}, path
+    assert await editor.store.catalogue_image(CHAIN) == before
 
 
 @pytest.mark.parametrize(
@@ -320,3 +284,14 @@ async def test_a_stored_policy_nobody_touched_stays_as_it_was(editor: Editor) ->
     assert terms.grace_seconds == 5
     assert terms.opening.windows[0].until_date is None
     assert str(terms.opening.windows[0].from_date) == "2026-06-01"
+
+
+async def test_what_nobody_uses_of_this_release_is_not_stored(editor: Editor) -> None:
+    """Hosts of the release before go on reading a catalogue that this one edits."""
+    await editor.edit(f"{ZONES}/std", {"position": 9})
+    await editor.edit(f"{PCS}/pc-1", {"name": "One"})
+    stored = await editor.store.catalogue(CHAIN)
+    zone, pc = orjson.loads(stored["zone:std"]), orjson.loads(stored["pc:pc-1"])
+    known = {"v", "zone_id", "club_id", "name", "position"}
+    assert set(zone) == known | {"tariff_ids", "default_tariff_id"}
+    assert set(pc) == known | {"pc_id"}
