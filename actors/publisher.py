@@ -14,6 +14,10 @@ from schemas.topics import DELIVERIES, DownLeaf, pc_topic
 SLOWEST_COUNTED_MS: Final = 60_000
 """A PC that was away obeys when it returns; that is not the latency of a command."""
 
+HELD_S: Final = 10.0
+"""A host that stood still for longer may have been replaced; what its link still held would come
+after the new owner's word, and stay. PCs that miss a document show it with their next beat."""
+
 _PcKey = tuple[str, str]
 
 
@@ -56,7 +60,7 @@ class DevicePublisher:
         delivery = DELIVERIES[DownLeaf.CMD]
         topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.CMD)
         command = self._signer.order(effect.command, (effect.club_id, effect.pc_id))
-        message = Outgoing(topic, encode(command), expiry_s=delivery.expiry_s)
+        message = Outgoing(topic, encode(command), expiry_s=delivery.expiry_s, held_s=HELD_S)
         taken = self._link.publish(message)
         self._telemetry.pc_commands.labels("sent" if taken else "refused").inc()
 
@@ -69,7 +73,8 @@ class DevicePublisher:
             self._sent[key] = (version, self._clock.mono_ms())
         topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.DESIRED)
         document = self._signed(effect.document, chain_id)
-        taken = self._link.publish(Outgoing(topic, encode(document), retain=True))
+        message = Outgoing(topic, encode(document), retain=True, held_s=HELD_S)
+        taken = self._link.publish(message)
         self._telemetry.desired.labels("sent" if taken else "refused").inc()
 
     def _signed(self, document: DesiredDocument, chain_id: str | None) -> DesiredDocument:

@@ -23,13 +23,19 @@ MAX_PACKET_BYTES: Final = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One message to publish. ``on_acked`` runs when the broker acknowledged it (QoS 1)."""
+    """One message to publish. ``on_acked`` runs when the broker acknowledged it (QoS 1).
+
+    ``expiry_s`` is a matter between broker and subscribers. ``held_s`` is for the link alone: a
+    message is not sent, nor sent again, longer after it was published; by then its sender may no
+    longer be the one to say it.
+    """
 
     topic: str
     payload: bytes
     qos: int = 1
     retain: bool = False
     expiry_s: int | None = None
+    held_s: float | None = None
     on_acked: Callable[[], None] | None = None
 
 

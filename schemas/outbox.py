@@ -8,10 +8,16 @@ from schemas.link_port import LinkStats, Outgoing
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """A message and the steady instant after which it is worthless."""
+    """A message, and the steady instants after which it is worthless, and not to be sent."""
 
     message: Outgoing
     expires_at_s: float | None
+    held_until_s: float | None = None
+
+    def may_leave(self, now_s: float) -> bool:
+        """Whether it is still worth sending, and its sender's to say."""
+        ends = (self.expires_at_s, self.held_until_s)
+        return all(end_s is None or end_s > now_s for end_s in ends)
 
     def remaining_s(self, now_s: float) -> int | None:
         """Whole seconds left to live, at least 1; None for a message that lives for ever."""
@@ -45,14 +51,15 @@ class Outbox:
             self._stats.rejected += 1
             return False
         expires_at_s = None if message.expiry_s is None else now_s + message.expiry_s
-        self._waiting[key] = Queued(message, expires_at_s)
+        held_until_s = None if message.held_s is None else now_s + message.held_s
+        self._waiting[key] = Queued(message, expires_at_s, held_until_s)
         return True
 
     def take(self, now_s: float) -> Queued | None:
         """Remove and return the oldest message still worth sending."""
         while self._waiting:
             _, queued = self._waiting.popitem(last=False)
-            if queued.expires_at_s is None or queued.expires_at_s > now_s:
+            if queued.may_leave(now_s):
                 return queued
             self._stats.expired += 1
         return None

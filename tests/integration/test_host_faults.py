@@ -3,22 +3,27 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import orjson
 import pytest
+import pytest_asyncio
 from clubs_under_test import CHAIN
 from stack_under_test import Stack, running_stack, send_signal, until
 
 from actors.store import ChainStream
 
-pytestmark = [pytest.mark.integration, pytest.mark.ray, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.ray,
+    pytest.mark.slow,
+    pytest.mark.asyncio(loop_scope="module"),
+]
 SPEED = 30.0
 
 
-@pytest.fixture
-async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
-    async with running_stack(tmp_path / "state", speed=SPEED) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with running_stack(tmp_path_factory.mktemp("stack") / "state", speed=SPEED) as running:
         yield running
 
 
@@ -47,7 +52,7 @@ async def test_a_killed_host_loses_no_minute_and_doubles_none(stack: Stack) -> N
 
 
 async def test_a_frozen_host_writes_nothing_once_its_shards_are_taken(stack: Stack) -> None:
-    session_id = await stack.play("p0", "north-main-0")
+    session_id = await stack.play("p1", "north-main-0")
     frozen = await stack.owner_of("north")
     send_signal(frozen, signal.SIGSTOP)
 

@@ -109,6 +109,19 @@ def test_a_retained_message_in_flight_gives_way_to_a_newer_one() -> None:
     assert stats.superseded == 1
 
 
+def test_what_was_held_for_too_long_is_not_its_senders_to_say() -> None:
+    box, stats = outbox()
+    box.offer(Outgoing("t/a", b"waited", held_s=10.0), 0.0)
+    box.offer(Outgoing("t/b", b"flew", held_s=10.0), 1.0)
+    flying = [box.take(9.9), box.take(9.9)]
+    assert None not in flying
+    box.give_back([queued for queued in flying if queued is not None])
+    assert drained(box, now_s=10.5) == ["flew"]
+    assert stats.expired == 1
+    box.give_back([queued for queued in flying if queued is not None])
+    assert drained(box, now_s=90.0) == []
+
+
 def test_waiting_uses_up_the_expiry() -> None:
     box, stats = outbox()
     box.offer(message("short", expiry_s=5), 0.0)
