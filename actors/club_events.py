@@ -39,6 +39,11 @@ class ClubState:
     down_cause: str | None = None
     v: int = 1
 
+    @property
+    def is_silent(self) -> bool:
+        """Its PCs fell silent together; the broker is there."""
+        return self.down_cause == LinkDownCause.CLUB
+
 
 @dataclass(frozen=True, slots=True)
 class PcEvent:

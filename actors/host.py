@@ -15,6 +15,7 @@ from typing import Final
 
 import structlog
 
+from actors.canary import Canary
 from actors.clock import Clock
 from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
@@ -95,6 +96,9 @@ class Host:
             self._link, clock=clock, telemetry=self.telemetry, signer=signer
         )
         self._reception = Reception(self._link, clock, signer)
+        self._canary = Canary(
+            self._link, clock, self.telemetry, link_id=identity.incarnation, tell=self._tell_link
+        )
         self._machines = MachineBoard(clock)
         self._loops: dict[ShardId, ShardLoop] = {}
         self._news = News(store, self._loops)
@@ -122,7 +126,7 @@ class Host:
             answer=self._answer,
             may_write=self._may_write,
             clubs_changed=self._clubs_changed,
-            link_is_up=lambda: self._link.connected,
+            link_is_up=lambda: self._link.connected and not self._canary.missing,
             wallets_moved=self._news.wallets_moved,
         )
 
@@ -131,6 +135,7 @@ class Host:
         self._link.start()
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._canary.run())
                 group.create_task(self._every(BEAT_EVERY_S, self._beat))
                 group.create_task(self._every(0, self._follow_map))
                 group.create_task(self._every(LEASES_EVERY_S, self._compare_leases))
@@ -178,10 +183,11 @@ class Host:
         """Shards with a loop here."""
         return tuple(self._loops)
 
-    # ---- the broker's side -------------------------------------------------------------------
-
     def on_message(self, topic: str, payload: bytes, retain: bool) -> None:  # noqa: FBT001
         """Take one message off the broker: check, decode, queue."""
+        if topic == self._canary.topic:
+            self._canary.heard(payload)
+            return
         address = parse_pc_topic(topic)
         if address is None or not isinstance(address.leaf, UpLeaf):
             self.telemetry.device_messages.labels("unknown", "foreign-topic").inc()
@@ -210,7 +216,6 @@ class Host:
             newest = loop.runtime.newest_version(address.pc_id)
             self._reception.answer(address, message, newest)
             self._machines.hear(address, message)
-        mono_ms, wall_ms = self._clock.mono_ms(), self._clock.wall_ms()
         heard = pc_input(address, message, retained=retain, mono_ms=mono_ms, wall_ms=wall_ms)
         if heard is not None:
             self._publisher.heard(heard)
@@ -219,6 +224,7 @@ class Host:
 
     def on_connected(self) -> None:
         """The broker is back: whoever was silent gets a fresh grace."""
+        self._canary.connected()
         self._tell_link(LinkEvent.REGAINED)
 
     def on_disconnected(self, reason: str) -> None:
@@ -234,8 +240,6 @@ class Host:
         for loop in self._loops.values():
             loop.inbox.put_link(LinkInput(event))
             loop.wake()
-
-    # ---- what loops ask of the host ------------------------------------------------------------
 
     def _answer(self, effect: Answer) -> None:
         _, future = self._waiting.get(effect.ticket, (None, None))
@@ -267,8 +271,6 @@ class Host:
     def _publish(self, shard: ShardId, effect: DeviceEffect) -> None:
         if self._routes.may_speak(shard, effect.club_id):
             self._publisher.publish(effect, shard.chain_id)
-
-    # ---- the store's side ----------------------------------------------------------------------
 
     async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         while True:

@@ -23,8 +23,8 @@ BEHIND: Final = "behind"
 """Degraded: it does not apply what it is sent."""
 CLONED: Final = "cloned"
 """Degraded: two machines speak with its credentials."""
-_HARMLESS: Final = frozenset({AgentFault.LEASE_ENDED})
-"""What a PC says when all is well: its time is over."""
+_HARMLESS: Final = frozenset({AgentFault.LEASE_ENDED, AgentFault.TIME_UNPROVEN})
+"""What a PC says when all is well: its time is over, or it has just been switched on."""
 
 
 @dataclass(slots=True)
@@ -52,6 +52,7 @@ class PcActor:
     behind_since_ms: int | None = None
     faults: frozenset[str] | None = None
     """What the PC says is wrong with it; None before it says anything."""
+    ui_ok: bool | None = None
 
     def hear(self, heard: PcInput, now: Now) -> None:
         """Take one fact into account, unless it is the last word of an older connection."""
@@ -72,11 +73,9 @@ class PcActor:
             self.tie, self.tied_wall_ms = heard.tie, now.wall_ms
         if heard.faults is not None:
             self.faults = frozenset(heard.faults) - _HARMLESS
+            self.ui_ok = AgentFault.LOCKER_FAILED not in heard.faults
         if heard.ui_ok is not None:
-            screen = {AgentFault.LOCKER_FAILED.value}
-            known = self.faults or frozenset()
-            if heard.ui_ok is (AgentFault.LOCKER_FAILED in known):
-                self.faults = known - screen if heard.ui_ok else known | screen
+            self.ui_ok = heard.ui_ok
 
     def _note_boot(self, boot_id: str, now_mono_ms: int) -> None:
         """A boot never comes back: if it does after another one, there are two machines."""
@@ -127,6 +126,10 @@ class PcActor:
             reasons = {one for one in state.degraded if one not in (BEHIND, CLONED)}
         else:
             reasons = set(self.faults)
+        if self.ui_ok is not None:
+            reasons.discard(AgentFault.LOCKER_FAILED)
+        if self.ui_ok is False:
+            reasons.add(AgentFault.LOCKER_FAILED)
         since_ms = self.behind_since_ms
         if since_ms is not None and now_mono_ms - since_ms > BEHIND_AFTER_MS:
             reasons.add(BEHIND)

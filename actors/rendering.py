@@ -65,6 +65,7 @@ def tile_of(
         exposure_until_ms=pc.exposed_until_ms,
         hold_reason=None if pc.hold is None else pc.hold.reason,
         hold_until_ms=None if pc.hold is None else pc.hold.until_ms,
+        degraded=",".join(pc.degraded) or None,
         last_command=None if pc.command is None else _command_view(pc.command),
     )
     return (

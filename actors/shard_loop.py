@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from actors.clock import Clock
+from actors.club_events import ClubState
 from actors.draft import Draft
 from actors.inbox import Inbox
 from actors.learning import learn_for, read_holders
@@ -287,6 +288,9 @@ class ShardLoop:
                 telemetry.ticks.labels(draft.tick.result.value).inc()
                 telemetry.steps.labels(draft.tick.club_id).inc(draft.tick.steps)
                 telemetry.tick_lateness.observe(max(0, draft.tick.lateness_ms) / speed / 1_000)
+            for entity in draft.installs.values():
+                if isinstance(entity.state, ClubState) and entity.state.is_silent:
+                    telemetry.outages.labels("club").inc()
 
     def _release_effects(self, effects: Sequence[Effect]) -> None:
         for effect in effects:

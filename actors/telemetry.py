@@ -81,6 +81,9 @@ class Telemetry:
         self.clock_jumps = self._counter(
             "clubctl_clock_jumps", "Times the machine's calendar jumped and was not followed."
         )
+        self._add_histograms()
+
+    def _add_histograms(self) -> None:
         self.tick_lateness = self._histogram(
             "clubctl_tick_lateness_seconds", "From a tick's due instant to its turn, real time."
         )
@@ -91,6 +94,9 @@ class Telemetry:
             "clubctl_command_to_pc_seconds", "From a new target to the PC's word that it is done."
         )
         self.turn_duration = self._histogram("clubctl_turn_seconds", "Deciding one turn.")
+        self.echo = self._histogram(
+            "clubctl_broker_echo_seconds", "From a host's word to itself until it is back."
+        )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -19,6 +19,7 @@ from controller.business_time import read_anchor
 from controller.command_settings import connected_settings, public_keys
 from pc_daemon import clock as pc_clock
 from pc_daemon.fleet import FleetSettings, run_fleet
+from pc_daemon.fleet_faults import PROFILES
 from schemas.catalogue import PcDocument
 
 sim_app = typer.Typer(help="Simulated PCs, and whole simulated chains.", no_args_is_help=True)
@@ -45,9 +46,14 @@ def fleet_command(
     obey: Annotated[
         bool, typer.Option("--obey", help="Take 'unplug PC', 'plug PC' ... line by line.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Seeds jitter.")] = 0,
+    profile: Annotated[
+        str, typer.Option(help=f"What goes wrong meanwhile: {', '.join(PROFILES)}.")
+    ] = "none",
+    seed: Annotated[int, typer.Option(help="Seeds jitter and faults.")] = 0,
 ) -> None:
     """Run simulated PCs until SIGTERM, at the pace of the store's business time."""
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"one of {', '.join(PROFILES)}", param_hint="--profile")
     settings = connected_settings()
     assert settings.redis_url is not None
     assert settings.mqtt_url is not None
@@ -61,6 +67,7 @@ def fleet_command(
             heartbeat_s=heartbeat_s,
             seed=seed,
             keys=public_keys(settings),
+            profile=profile,
         ),
         follow_stdin=obey,
     )

@@ -86,6 +86,24 @@ def time_of_day() -> str:
     return time.strftime("%H:%M")
 
 
+class MovedClock:
+    """A PC's clocks with a calendar that somebody moves by hand."""
+
+    def __init__(self, clock: PcClock) -> None:
+        self._clock = clock
+        self.speed = clock.speed
+        self.moved_ms = 0
+
+    def now(self) -> Instant:
+        """Boot clock as it is, and UTC as it was set."""
+        now = self._clock.now()
+        return Instant(now.boot_ms, now.wall_ms + self.moved_ms)
+
+    def real_s(self) -> float:
+        """Monotonic seconds."""
+        return self._clock.real_s()
+
+
 def clock_for(anchor: ClockAnchor | None) -> PcClock:
     """The machine's own clock without an anchor."""
     return SystemClock() if anchor is None else ScaledClock(anchor)

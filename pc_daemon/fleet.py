@@ -1,9 +1,9 @@
 """Many PCs in one process: the real agent with a null screen, each on its own connection.
 
 ``FleetSimulator`` runs inside a loop; ``run_fleet`` is a process that obeys one command a line
-on standard input: ``unplug``, ``plug``, ``cut`` (power), ``boot``, each with a PC, and
-``status``. A PC is named ``<club>/<pc>``, or by its id alone where that is unique. Every line
-is answered with one JSON object on standard output.
+on standard input: ``unplug``, ``plug``, ``cut`` (power), ``boot``, ``freeze``, ``thaw``, each
+with a PC, and ``status``. A PC is named ``<club>/<pc>``, or by its id alone where that is unique.
+Every line is answered with one JSON object on standard output.
 """
 
 import asyncio
@@ -16,7 +16,8 @@ from random import Random
 from typing import Final, TextIO
 
 from pc_daemon.agent_state import AgentState, Identity
-from pc_daemon.clock import ClockAnchor, PcClock, clock_for
+from pc_daemon.clock import ClockAnchor, MovedClock, PcClock, clock_for
+from pc_daemon.fleet_faults import PROFILES, play_faults
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import NullLocker
 from pc_daemon.machine import Machine
@@ -48,6 +49,8 @@ class FleetSettings:
     seed: int = 0
     reconnect_cap_s: float = 5.0
     keys: KeysDocument | None = None
+    profile: str = "none"
+    """What goes wrong meanwhile, see :mod:`pc_daemon.fleet_faults`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class SimulatedPc:
     journal: MemoryJournal
     locker: NullLocker
     keys: MemoryKeys
+    clock: MovedClock
     service: AgentService | None = None
     boots: int = 0
     plugged: bool = True
@@ -91,7 +95,12 @@ class FleetSimulator:
         self._make_link = make_link or real_links(settings, self._clock, self._random)
         self._pcs = {
             (club_id, pc_id): SimulatedPc(
-                club_id, pc_id, MemoryJournal(), NullLocker(), MemoryKeys(settings.keys)
+                club_id,
+                pc_id,
+                MemoryJournal(),
+                NullLocker(),
+                MemoryKeys(settings.keys),
+                MovedClock(self._clock),
             )
             for club_id, pc_id in settings.pcs
         }
@@ -139,6 +148,27 @@ class FleetSimulator:
         if pc.service is None:
             self._boot(pc)
 
+    async def freeze(self, name: str) -> None:
+        """Let the PC hang: it says and does nothing. Raises ``UnknownPc``."""
+        service = self._find(name).service
+        if service is not None:
+            service.freeze()
+
+    async def thaw(self, name: str) -> None:
+        """Let a PC that hung go on. Raises ``UnknownPc``."""
+        service = self._find(name).service
+        if service is not None:
+            service.thaw()
+
+    def set_clock(self, name: str, moved_ms: int) -> None:
+        """Set the PC's calendar off by so much business time. Raises ``UnknownPc``."""
+        self._find(name).clock.moved_ms = moved_ms
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every PC as ``<club>/<pc>``."""
+        return tuple(f"{club_id}/{pc_id}" for club_id, pc_id in self._pcs)
+
     def state_of(self, name: str) -> AgentState | None:
         """The agent's state; None while the PC is off. Raises ``UnknownPc``."""
         pc = self._find(name)
@@ -179,7 +209,7 @@ class FleetSimulator:
             capabilities=("lock", "message", "usage"),
         )
         around = Surroundings(
-            clock=self._clock,
+            clock=pc.clock,
             random=self._random,
             journal=pc.journal,
             locker=pc.locker,
@@ -229,11 +259,14 @@ async def _serve(settings: FleetSettings, *, follow_stdin: bool) -> None:
     fleet = FleetSimulator(settings)
     await fleet.start()
     answer(sys.stdout, {"event": "started", "pcs": len(settings.pcs)})
-    obeying = asyncio.create_task(_obey_stdin(fleet, ended)) if follow_stdin else None
+    random = Random(settings.seed)  # noqa: S311 - simulation
+    tasks = [asyncio.create_task(play_faults(fleet, PROFILES[settings.profile], random))]
+    if follow_stdin:
+        tasks.append(asyncio.create_task(_obey_stdin(fleet, ended)))
     await ended.wait()
-    if obeying is not None:
-        obeying.cancel()
-        await asyncio.wait((obeying,))
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
     await fleet.stop()
 
 
@@ -256,6 +289,8 @@ async def obey(fleet: FleetSimulator, line: str) -> dict[str, object]:
         "plug": fleet.plug,
         "cut": fleet.cut,
         "boot": fleet.boot,
+        "freeze": fleet.freeze,
+        "thaw": fleet.thaw,
     }
     match line.split():
         case ["status"]:
@@ -267,7 +302,10 @@ async def obey(fleet: FleetSimulator, line: str) -> dict[str, object]:
                 return {"ok": False, "error": str(error)}
             return {"ok": True, "command": word, "pc": name}
         case _:
-            return {"ok": False, "error": "expected: status | unplug|plug|cut|boot <pc>"}
+            return {
+                "ok": False,
+                "error": "expected: status | unplug|plug|cut|boot|freeze|thaw <pc>",
+            }
 
 
 def answer(stream: TextIO, document: dict[str, object]) -> None:

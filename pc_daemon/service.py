@@ -124,6 +124,7 @@ class _Timers:
     hardware_due_s: float = 0.0
     pending: deque[Happening] = field(default_factory=lambda: deque(maxlen=MAX_PENDING_HAPPENINGS))
     busy: bool = False
+    frozen: bool = False
 
 
 class AgentService:
@@ -178,6 +179,17 @@ class AgentService:
         self._halt()
         await self.link.abort()
 
+    def freeze(self) -> None:
+        """Stop doing anything, as a PC that hangs does; the connection stands. For simulations."""
+        self._halt()
+        self._timers.frozen = True
+
+    def thaw(self) -> None:
+        """Go on as if nothing had been."""
+        self._timers.frozen = False
+        self._schedule_heartbeat()
+        self._on_tick()
+
     def on_message(self, topic: str, payload: bytes, retain: bool) -> None:  # noqa: ARG002, FBT001
         """Take one message from the controller; a malformed one is counted and dropped."""
         address = parse_pc_topic(topic)
@@ -221,6 +233,8 @@ class AgentService:
 
     def _take(self, happening: Happening) -> None:
         timers = self._timers
+        if timers.frozen:
+            return
         timers.pending.append(happening)
         if timers.busy:
             return

@@ -82,6 +82,8 @@ class HallTile(_View):
     exposure_until_ms: int | None = None
     hold_reason: str | None = None
     hold_until_ms: int | None = None
+    degraded: str | None = None
+    """Why a PC that answers is not whole: stable codes, separated by commas."""
     last_command: PcCommandView | None = None
 
 

@@ -234,6 +234,7 @@ class Tile(Wire):
     exposure_until_at: Instant | None
     hold_reason: str | None = None
     hold_until_at: Instant | None = None
+    degraded: str | None = None
     last_command: PcCommand | None = None
 
 
@@ -335,10 +336,7 @@ class ReceiptSegment(Wire):
 
 
 class ReceiptOutage(Wire):
-    """When the PC did not answer, what that time was judged to be, and on what evidence.
-
-    ``amount`` came back and is in the segments already; with status PROPOSED it is what would.
-    """
+    """An outage of a PC: verdict, evidence, and what came back (or would, while PROPOSED)."""
 
     pc_id: str
     from_at: Instant

@@ -1,5 +1,7 @@
 """What a silent PC did in a session's time: judged from both sides, given back once, proven."""
 
+import json
+
 import orjson
 import pytest
 from clubs_under_test import CHAIN, wallet_of
@@ -15,8 +17,13 @@ from outages_under_test import (
     session,
     told,
 )
+from stored_shapes import GOLDEN, missing
 
+from actors.ended import EndedSession
 from actors.evidence import EVIDENCE_WAIT_MS
+from actors.pc import PcState
+from actors.shard_contents import decode_shard
+from actors.store import StoredEntity
 from actors.store_memory import MemoryStore
 from actors.turn import LinkEvent, LinkInput
 from schemas.commands import EndSession, ReplyStatus
@@ -203,7 +210,9 @@ async def test_a_session_that_ends_on_a_dead_pc_is_credited_when_it_is_back(
     await shard.command(EndSession(session_id="s1"))
     ended = await session(store)
     before = await wallet_of(store, "ann")
-    await pass_time(shard, 20 * 60, None)
+    await pass_time(shard, 10 * 60, None)
+    await shard.take("h1")
+    await pass_time(shard, 10 * 60, None)
     assert await credited(shard) == {}
     pc.boot("b2")
     await pass_time(shard, 60, pc)
@@ -282,3 +291,20 @@ async def test_what_was_settled_is_not_settled_again(store: MemoryStore) -> None
     assert [one.number for one in state.outages] == [0, 1, 2]
     assert sum(one.credited_ms for one in state.outages) == 15 * MINUTE_MS
     await books_agree(store)
+
+
+@pytest.mark.parametrize("name", ["pc_silent.v1.json", "ended.v1.json"])
+def test_evidence_as_older_releases_have_stored_it_is_read(name: str) -> None:
+    raw = (GOLDEN / name).read_bytes()
+    kind = "pc" if name.startswith("pc") else "ended"
+    state = decode_shard([StoredEntity(f"{kind}:x", 1, raw)])[f"{kind}:x"].state
+    if isinstance(state, PcState):
+        (silence,) = state.evidence.silences
+        assert (silence.session_id, silence.fact, silence.until_ms) == ("s1", "SILENT", None)
+        assert silence.before is not None
+        assert silence.before.boot_id == "b1"
+    else:
+        assert isinstance(state, EndedSession)
+        assert state.session_id == "s1"
+        assert state.wait_until_ms is not None
+    assert missing(json.loads(raw), json.loads(orjson.dumps(state))) == []

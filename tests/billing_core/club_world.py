@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from billing_core.advance import advance
 from billing_core.commands import Command, CreateSession, Recompute
+from billing_core.crediting import approve_outage, reject_outage, settle_outages
 from billing_core.decide import decide
 from billing_core.decision import Decision
 from billing_core.events import Event
 from billing_core.ledger import Means, Transaction, imbalance, top_up
 from billing_core.order import OrderContext, Settled, buy, refund
+from billing_core.outage import Finding
 from billing_core.player_tariff import PlayerTariff
 from billing_core.rejection import Rejected
 from billing_core.session import SessionState
@@ -116,6 +118,23 @@ class World:
         self.tick(now_ms)
         self.booking_ms = booking_ms
         self._look(now_ms)
+
+    def judge(self, now_ms: int, finding: Finding, pc_id: str = "pc0") -> None:
+        """Something was found out about what the PC did."""
+        assert self.state is not None
+        self._take(
+            settle_outages(self.state, [finding], pc_id=pc_id, terms=self.terms(), now_ms=now_ms)
+        )
+
+    def resolve(self, now_ms: int, number: int, *, approve: bool) -> Rejected | None:
+        """Staff's word on a proposed outage."""
+        assert self.state is not None
+        word = approve_outage if approve else reject_outage
+        decided = word(self.state, number, by="staff", terms=self.terms(), now_ms=now_ms)
+        if isinstance(decided, Rejected):
+            return decided
+        self._take(decided)
+        return None
 
     def buy(self, now_ms: int, tariff_id: str, name: str, channel: Channel) -> Rejected | None:
         """Buy a tariff from the wallet; ``name`` is what the test calls it."""

@@ -18,6 +18,7 @@ from billing_core.commands import (
     SwitchSessionDevice,
 )
 from billing_core.events import EventKind
+from billing_core.outage import VERDICTS, Finding, JournalFact, LinkFact
 from billing_core.receipt import receipt_of
 from billing_core.rejection import Rejected
 from billing_core.session import EndedReason, SessionMode
@@ -174,6 +175,23 @@ class Play:
         self.world.tariffs[new.ref] = new
         return None
 
+    def outage(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``outage OFF HH:MM HH:MM``: what the journal of a PC that was not heard says of then."""
+        journal = JournalFact(words[0])
+        from_ms, until_ms = (self.calendar.last_ms(word) for word in words[1:3])
+        link = LinkFact.HEARD if "heard" in words else LinkFact.SILENT
+        verdict = VERDICTS[link, journal]
+        self.world.judge(now_ms, Finding(from_ms, until_ms, verdict, link, journal))
+        return None
+
+    def approve(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``approve N``: staff gives a proposed outage back."""
+        return self.world.resolve(now_ms, int(words[0]), approve=True)
+
+    def reject(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``reject N``: staff leaves a proposed outage charged."""
+        return self.world.resolve(now_ms, int(words[0]), approve=False)
+
     def tick(self, _words: list[str], now_ms: int) -> Rejected | None:
         """``tick``: time passes to here."""
         self.world.tick(now_ms)
@@ -196,7 +214,8 @@ _VERBS: dict[str, Callable[[Play, list[str], int], Rejected | None]] = {
     name: getattr(Play, name)
     for name in (
         "start", "reserve", "press", "extend", "move", "stay", "end", "cancel", "convert",
-        "topup", "wallet", "book", "buy", "refund", "edit", "tick",
+        "topup", "wallet", "book", "buy", "refund", "edit", "outage", "approve", "reject",
+        "tick",
     )
 }  # fmt: skip
 
@@ -304,6 +323,18 @@ class Reading:
         """``told low_balance 1``: how often an event happened."""
         kind = EventKind(words[0])
         return f"{kind.value} {sum(1 for event in self.world.events if event.kind is kind)}"
+
+    def outages(self, _words: list[str]) -> str:
+        """``outages FROZEN 12m 24.00 CREDITED``: verdict, what came back (or would), status."""
+        return " ".join(
+            f"{one.verdict.value} {one.credited_ms / 60_000:g}m "
+            f"{self._money(one.amount_minor)} {one.status.value}"
+            for one in self.state.outages
+        )
+
+    def credits(self, _words: list[str]) -> str:
+        """``credits 12``: postings that gave a step back."""
+        return str(sum(1 for key in self.world.ledger if key.startswith("credit/")))
 
     def lines(self, _words: list[str]) -> str:
         """``lines day 30.00 evening 45.00``: the receipt's lines by rule."""

@@ -106,6 +106,12 @@ class Calendar:
         instant = datetime.fromisoformat(text).replace(tzinfo=self.zone)
         return int(instant.timestamp() * 1_000)
 
+    def last_ms(self, clock: str) -> int:
+        """The last time the wall clock showed this, now included."""
+        before = Calendar(str(self.zone))
+        before.now_ms = self.now_ms - 24 * 3_600_000 + 1
+        return before.next_ms(clock)
+
     def next_ms(self, clock: str) -> int:
         """The next time the wall clock shows this, now included."""
         local = datetime.fromtimestamp(self.now_ms / 1_000, self.zone)

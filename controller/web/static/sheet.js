@@ -3,7 +3,7 @@
 import { get } from "./api.js";
 import { element, icon, setText } from "./dom.js";
 import { FORMS } from "./forms.js";
-import { timing, useOf } from "./tile.js";
+import { faults, timing, useOf } from "./tile.js";
 import { ago, clockTime, money, word } from "./words.js";
 
 const ACTIONS_BY_USE = {
@@ -136,7 +136,7 @@ export class Sheet {
   }
 
   #warnings(tile) {
-    if (!LOST.has(tile.link)) return [];
+    if (!LOST.has(tile.link)) return tile.degraded ? [warning("degradedTitle", faults(tile))] : [];
     const { timezone } = this.#given.club();
     if (tile.exposureUntilAt !== null) {
       const time = clockTime(tile.exposureUntilAt, timezone);
@@ -147,6 +147,12 @@ export class Sheet {
     return [warning("lostTitle", word("sheet", "lostText", { ago: seen }))];
   }
 
+  #held(tile) {
+    if (!tile.holdUntilAt) return tile.holdReason;
+    const time = clockTime(tile.holdUntilAt, this.#given.club().timezone);
+    return word("sheet", "heldUntil", { reason: tile.holdReason, time });
+  }
+
   #facts(tile) {
     const facts = element("dl", { class: "facts" });
     const add = (name, value) =>
@@ -154,6 +160,7 @@ export class Sheet {
     if (tile.sessionId !== null) this.#sessionFacts(tile, add);
     add("zone", tile.zoneName);
     add("link", word("link", tile.link));
+    if (tile.holdReason) add("held", this.#held(tile));
     const screen = tile.locked === null ? "unknown" : tile.locked ? "locked" : "unlocked";
     add("screen", word("sheet", screen));
     return facts;

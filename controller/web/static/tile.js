@@ -18,6 +18,7 @@ export function needsAttention(tile) {
     tile.use === "WARNING" ||
     tile.use === "WAITING" ||
     tile.exposureUntilAt !== null ||
+    Boolean(tile.degraded) ||
     unlockedFree(tile) ||
     (tile.link === "OFF" && tile.sessionId !== null)
   );
@@ -56,10 +57,20 @@ function note(tile, now, timezone) {
   if (unlockedFree(tile)) {
     return { tone: "exposed", icon: "exposure", text: word("tile", "unlockedFree") };
   }
+  if (tile.degraded) {
+    return { tone: "exposed", icon: "SUSPECT", text: `${word("tile", "degraded")}: ${faults(tile)}` };
+  }
+  if (tile.use === "HOLD" && tile.holdReason) {
+    return { tone: "ONLINE", icon: "HOLD", text: tile.holdReason };
+  }
   if (tile.locked === true && (tile.use === "RUNNING" || tile.use === "WARNING")) {
     return { tone: "unlocking", icon: "WAITING", text: word("tile", "unlocking") };
   }
   return { tone: "ONLINE", icon: "ONLINE", text: word("link", "ONLINE") };
+}
+
+export function faults(tile) {
+  return tile.degraded.split(",").map((code) => word("fault", code)).join(", ");
 }
 
 export class TileView {
