@@ -241,7 +241,9 @@ async def _shut_out(house: House, pc: tuple[str, ...]) -> None:
     listed = json.loads(await house.said("pcs", "list", "--club", CLUB, "--json"))
     assert [(one["pc"], one["state"]) for one in listed["pcs"]] == [("pc1", "ACTIVE")]
     assert "REVOKED" in await house.said("pcs", "revoke", "pc1", "--club", CLUB)
-    await eventually(lambda: "arena.pc1 disconnected, not authorised" in _log(house))
+    # Its connection is cut, and what comes after it is turned away.
+    await eventually(lambda: _log(house).count("arena.pc1 disconnected") == before)
+    await eventually(lambda: "disconnected, not authorised" in _log(house))
     assert _connections(house) == before
     assert "credentials-refused" in await house.said("pc", "renew", *pc, code=1)
     refused = await house.said("pcs", "rotate", "pc1", "--club", CLUB, code=1)
