@@ -29,7 +29,10 @@ class MemoryServer:
 
     def chain(self, chain_id: str) -> MemoryChain:
         """The chain's data, empty when new."""
-        return self._chains.setdefault(chain_id, MemoryChain())
+        found = self._chains.get(chain_id)
+        if found is None:
+            found = self._chains[chain_id] = MemoryChain()
+        return found
 
     def publish(self, channel: str, message: str) -> None:
         """Tell the listeners; one that does not keep up misses messages, as on a real server."""

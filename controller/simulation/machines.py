@@ -25,7 +25,7 @@ from schemas.link_memory import MemoryBroker
 from schemas.link_port import LinkHost, Outgoing, Will
 from schemas.topics import DownLeaf
 
-ARCHIVE_EVERY_S: Final = 1.0
+ARCHIVE_EVERY_S: Final = 3.0
 STREAM_KEPT: Final = 3
 CLOSED_KEPT_MS: Final = 60_000
 

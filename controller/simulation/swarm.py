@@ -62,13 +62,18 @@ NO_SHOW_REAL_S: Final = 5
 _FREQUENT: Final = 0.04
 _PRESENT_SHARE: Final = 0.5
 _RESTORE_SHARE: Final = 0.15
+_ARCHIVED_SHARE: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Swarm:
-    """One seed's world and its faults. Chances are per call or per message, pauses real."""
+    """One seed's world and its faults. Chances are per call or per message, pauses real.
+
+    Without an archive nothing leaves the store, and a seed is lived sooner.
+    """
 
     hosts: int
+    has_archive: bool
     speed: float
     chaos_s: float
     mishap_every_s: float
@@ -102,9 +107,10 @@ def drawn(random: Random) -> Swarm:
     speed = random.choice(SPEEDS)
     return Swarm(
         hosts=random.choice((2, 2, 3)),
+        has_archive=random.random() < _ARCHIVED_SHARE,
         speed=speed,
-        chaos_s=random.uniform(20.0, 45.0),
-        mishap_every_s=random.uniform(1.5, 8.0),
+        chaos_s=random.uniform(12.0, 28.0),
+        mishap_every_s=random.uniform(1.0, 5.0),
         calls=tuple((fate, maybe(_FREQUENT)) for fate in CallFate if fate is not CallFate.SERVED),
         mishaps=tuple(mishaps),
         message_loss=maybe(0.3),
@@ -113,7 +119,7 @@ def drawn(random: Random) -> Swarm:
         store_delay_s=maybe(0.2),
         start_at_ms=random.choice(STARTS_AT_MS),
         customs=_customs(random, speed),
-        think_s=random.uniform(0.4, 3.0),
+        think_s=random.uniform(0.3, 1.8),
     )
 
 
