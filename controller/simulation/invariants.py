@@ -95,10 +95,18 @@ def pc_violations(world: World) -> Iterator[str]:
                 yield f"{pc.seat.pc_id} is open {now_ms - grant.issued_at_ms} ms after its lease"
             if lease is None:
                 yield f"{pc.seat.pc_id} is open against {pc.newest.version}"
-        elif lease is not None and not pc.clock_was_set:
+        elif lease is not None and not pc.clock_was_set and not _waits_for_newer(pc):
             left_ms = lease.issued_at_ms + lease.duration_ms - now_ms
             if left_ms > slack_ms + 2 * 1_500:
                 yield f"{pc.seat.pc_id} is locked with {left_ms} ms left"
+
+
+def _waits_for_newer(pc: PcMachine) -> bool:
+    """It was told of a newer document than any that has reached it, and obeys no older one."""
+    assert pc.service is not None
+    assert pc.newest is not None
+    floor = pc.service.state.floor
+    return floor is not None and floor > pc.newest.version
 
 
 async def final_violations(world: World, desk: Desk) -> list[str]:

@@ -1,28 +1,39 @@
-"""A day with every session operation, on a clock that stands still while something is asked.
+"""Days with every operation there is, on a clock that stands still while something is asked.
 
 So what was asked, and when, is the same whatever dies in between, and two days can be compared
 to the minor unit.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 import orjson
 
+from controller.simulation.business import START_AT_MS
 from controller.simulation.desk import Desk
 from controller.simulation.invariants import final_violations, unrest
 from controller.simulation.simulation import heard, in_virtual_time
 from controller.simulation.swarm import CallFate
+from controller.simulation.town import PLAIN, Customs
 from controller.simulation.virtual_loop import Process
 from controller.simulation.world import World
 from schemas.commands import (
     CancelSession,
     Command,
+    ConvertGuest,
+    CreateOrder,
     CreateSession,
     EndSession,
     ExtendSession,
+    HoldPc,
+    OrderMeans,
+    OrderPayment,
+    PayOrder,
+    RefundOrder,
+    ReleasePc,
     StartSession,
     SwitchSessionDevice,
     TopUpWallet,
@@ -44,7 +55,19 @@ def seated(session_id: str, pc_id: str, **changes: Any) -> CreateSession:
     return CreateSession.model_validate(fields | changes)
 
 
-DAY: tuple[Command | int, ...] = (
+@dataclass(frozen=True)
+class Plan:
+    """Commands, and minutes that pass between them, in a club with these customs."""
+
+    customs: Customs
+    deeds: tuple[Command | int, ...]
+
+
+def in_cash(amount_minor: int) -> tuple[OrderPayment, ...]:
+    return (OrderPayment(means=OrderMeans.CASH, amount_minor=amount_minor),)
+
+
+PLAYING: tuple[Command | int, ...] = (
     TopUpWallet(player_id="ann", amount_minor=200_00),
     TopUpWallet(player_id="bob", amount_minor=5_00, bonus_minor=1_00),
     seated("s1", "north-main-0"),
@@ -66,7 +89,63 @@ DAY: tuple[Command | int, ...] = (
     EndSession(session_id="s6"),
     EndSession(session_id="s5"),
 )
-"""Commands, and minutes that pass between them."""
+SELLING: tuple[Command | int, ...] = (
+    TopUpWallet(player_id="ann", amount_minor=200_00, bonus_minor=10_00),
+    CreateOrder(order_id="o1", player_id="ann", tariff_ids=("hour",)),
+    PayOrder(
+        order_id="o1",
+        payments=(
+            OrderPayment(means=OrderMeans.BALANCE, amount_minor=80_00),
+            OrderPayment(means=OrderMeans.BONUS, amount_minor=10_00),
+        ),
+    ),
+    CreateOrder(
+        order_id="o2", player_id="ann", tariff_ids=("visits", "block"), payments=in_cash(110_00)
+    ),
+    HoldPc(pc_id="north-main-1", reason="cleaning"),
+    seated(
+        "s1",
+        "north-vip-0",
+        tariff_id="hour",
+        player_tariff_id="o1-0",
+        start=False,
+        planned_start_at_ms=START_AT_MS + 2 * MINUTE_MS,
+        planned_end_at_ms=START_AT_MS + 30 * MINUTE_MS,
+    ),
+    ReleasePc(pc_id="north-main-1"),
+    seated("g1", "north-main-0", player_id=None, guest_label="Guest", paid_minor=10_00),
+    1,
+    ConvertGuest(session_id="g1", player_id="bob"),
+    seated(
+        "n1",
+        "north-main-1",
+        player_id="cat",
+        start=False,
+        planned_start_at_ms=START_AT_MS + 3 * MINUTE_MS,
+    ),
+    1,
+    StartSession(session_id="s1"),
+    ExtendSession(session_id="s1", tariff_id="block", player_tariff_id="o2-1"),
+    EndSession(session_id="g1"),
+    seated("p1", "north-main-0", player_id="bob", mode="OPEN_ENDED"),
+    3,
+    RefundOrder(order_id="o2", line=0),
+    EndSession(session_id="p1"),
+    PayOrder(order_id="p1", payments=in_cash(1_00)),
+    RefundOrder(order_id="p1", amount_minor=50),
+    EndSession(session_id="s1"),
+    TopUpWallet(player_id="cat", amount_minor=20_00),
+    seated("s2", "north-main-1", player_id="cat", tariff_id="dash"),
+    12,
+    EndSession(session_id="s2"),
+)
+DAYS: Mapping[str, Plan] = {
+    "playing": Plan(PLAIN, PLAYING),
+    "selling": Plan(
+        Customs(no_show_minutes=2, renews_from_wallet=True, auto_renewal=frozenset({"cat"})),
+        SELLING,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -100,20 +179,28 @@ class CrashAt:
         return self._fate if len(self.calls) - 1 == self._number else CallFate.SERVED
 
 
-def lived(crash: CrashAt) -> Day:
+def lived(plan: Plan, crash: CrashAt) -> Day:
     defects: list[str] = []
     with heard(defects):
-        day = in_virtual_time(lambda: _lived(crash))
+        day = in_virtual_time(lambda: _lived(plan, crash))
     assert not defects
     return day
 
 
-async def _lived(crash: CrashAt) -> Day:
-    world = World(seed=0, chain_id="day", hosts=1, speed=1.0, stepped=True, fate_of=crash)
+async def _lived(plan: Plan, crash: CrashAt) -> Day:
+    world = World(
+        seed=0,
+        chain_id="day",
+        hosts=1,
+        speed=1.0,
+        stepped=True,
+        customs=plan.customs,
+        fate_of=crash,
+    )
     desk = Desk(world, Random(0))
     await asyncio.sleep(5)
     answers = []
-    for deed in DAY:
+    for deed in plan.deeds:
         if isinstance(deed, int):
             for _ in range(deed):
                 world.business.step(MINUTE_MS)
