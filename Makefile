@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-faults check format lock clean
+.PHONY: demo test test-faults soak check format lock clean
 
 demo: $(STAMP)
 	$(BIN)/clubctl demo
@@ -17,6 +17,10 @@ test-faults: $(STAMP)
 	.ci/install-servers
 	FAULTS_SESSIONS=$${FAULTS_SESSIONS:-200} FAULTS_REPORT=build/faults.jsonl \
 		$(BIN)/python -m pytest tests/faults tests/integration/test_host_faults.py
+
+# Simulated chains under random faults, on all cores; a failing seed says how to play it again.
+soak: $(STAMP)
+	$(BIN)/clubctl sim soak --seeds $${SOAK_SEEDS:-10000}
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

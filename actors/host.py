@@ -155,10 +155,12 @@ class Host:
             return CommandReply(status=ReplyStatus.NOT_OWNER)
         self._next_ticket += 1
         ticket = self._next_ticket
-        if not loop.ready or not loop.inbox.put_command(
-            CommandInput(ticket, envelope, self._clock.mono_ms())
-        ):
+        if not loop.ready:
             return CommandReply(status=ReplyStatus.BUSY)
+        asked = CommandInput(ticket, envelope, self._clock.mono_ms())
+        if not loop.inbox.put_command(asked):
+            self.telemetry.commands.labels(envelope.command.kind, "overloaded").inc()
+            return CommandReply(status=ReplyStatus.OVERLOADED)
         future: asyncio.Future[CommandReply] = asyncio.get_running_loop().create_future()
         self._waiting[ticket] = (loop, future)
         loop.wake()

@@ -9,8 +9,10 @@ from actors.turn import CommandInput, Input, LinkInput, PcInput, PlayerInput, Wa
 from actors.wallets import WalletKey
 
 COMMANDS_MAX: Final = 1_000
-"""Beyond this a command is answered BUSY; ticks and PCs are never shed for it."""
+"""Beyond this a command is answered OVERLOADED; ticks and PCs are never shed for it."""
 INPUTS_PER_TURN: Final = 400
+"""Whatever is due is billed in every turn, however many inputs wait for the next."""
+LINKS_MAX: Final = 16
 ANSWERS_MAX: Final = 8
 """A PC has few orders at a time; of more answers than these within one turn the oldest go."""
 
@@ -25,7 +27,7 @@ class Inbox:
         self._pcs: OrderedDict[_PcKey, PcInput] = OrderedDict()
         self._wallets: dict[WalletKey, WalletInput] = {}
         self._players: dict[str, PlayerInput] = {}
-        self._links: deque[LinkInput] = deque(maxlen=16)
+        self._links: deque[LinkInput] = deque(maxlen=LINKS_MAX)
 
     def __len__(self) -> int:
         queues = (self._commands, self._pcs, self._wallets, self._players, self._links)

@@ -11,6 +11,7 @@ from typing import Final
 
 from actors.clock import Clock, SystemClock
 from actors.device_signing import DeviceSigner
+from actors.gateway import ANSWERS
 from actors.host import Host, HostIdentity
 from actors.placement import shard_of_club
 from actors.store import ShardId, Store
@@ -32,7 +33,7 @@ class LocalHost:
         deadline_ms = clock.mono_ms() + timeout_ms
         while clock.mono_ms() < deadline_ms:
             reply = await self.host.execute(envelope)
-            if reply.status in (ReplyStatus.OK, ReplyStatus.REJECTED):
+            if reply.status in ANSWERS:
                 return reply
             await asyncio.sleep(RETRY_PAUSE_S)
         return CommandReply(status=ReplyStatus.BUSY)

@@ -17,6 +17,7 @@ import structlog
 from ray.exceptions import RayError
 
 from actors.clock import SystemClock
+from actors.gateway import ANSWERS
 from actors.host_process import HostValues, start_host
 from actors.logs import configure_logs
 from actors.placement import shard_of_club
@@ -287,7 +288,7 @@ class RayGateway:
         deadline_ms = self._clock.mono_ms() + timeout_ms
         while (left_ms := deadline_ms - self._clock.mono_ms()) > 0:
             reply = await self._try(shard, request, min(left_ms / 1_000, CALL_TIMEOUT_S))
-            if reply is not None and reply.status in (ReplyStatus.OK, ReplyStatus.REJECTED):
+            if reply is not None and reply.status in ANSWERS:
                 return reply
             self._owners.pop(shard, None)
             await asyncio.sleep(RETRY_PAUSE_S)

@@ -293,7 +293,9 @@ class ReplyStatus(StrEnum):
     NOT_OWNER = "not_owner"
     """This host does not own the club now; ask where it lives and send again."""
     BUSY = "busy"
-    """The owner's inbox is full or the shard is loading; send again after a moment."""
+    """The shard is loading or lost its store; send again after a moment."""
+    OVERLOADED = "overloaded"
+    """The owner has as many commands waiting as it takes; nothing was done, give it time."""
 
 
 class CommandReply(_Frozen):

@@ -14,6 +14,7 @@ from controller.api.middleware import BodyLimit, Measured, SecurityHeaders
 from controller.api.openapi import TITLE, VERSION
 from controller.api.players import Players
 from controller.api.routers import API_ROUTERS
+from controller.api.shedding import Shedding
 from controller.api.stored_keys import StoredKeys
 from controller.web.rendering import static_files
 
@@ -29,6 +30,7 @@ def create_app(given: ApiDependencies) -> FastAPI:
         middleware=[
             Middleware(Measured, metrics=given.metrics, clock=given.real_clock),
             Middleware(SecurityHeaders),
+            Middleware(Shedding, limits=given.limits),
             Middleware(BodyLimit),
         ],
     )

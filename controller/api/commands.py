@@ -76,7 +76,7 @@ class CommandDesk:
         """The durable answer to the command, accepted.
 
         Raises ProblemError for every other answer: the domain's refusals under their own code,
-        ``busy`` when no owner answered in time.
+        ``busy`` when no owner answered in time, ``overloaded`` when one refused to queue it.
         """
         fingerprint = fingerprint_of(asked.operation, asked.asked)
         key = f"api:{principal.label}:{asked.idempotency_key}"
@@ -111,7 +111,7 @@ class CommandDesk:
 
     async def _take_off(self, principal: Principal, envelope: CommandEnvelope) -> CommandReply:
         if len(self._flights) >= MAX_COMMANDS_IN_FLIGHT:
-            raise ProblemError("busy")
+            raise ProblemError("overloaded")
         open_now = self._open_by_principal.get(principal, 0)
         if open_now >= MAX_COMMANDS_IN_FLIGHT_PER_KEY:
             raise ProblemError("too-many-requests")
@@ -138,6 +138,8 @@ def _refusal(reply: CommandReply) -> ProblemError:
     if reply.status is ReplyStatus.REJECTED and reply.code is not None:
         field = None if reply.field is None else _request_field(reply.field)
         return ProblemError(reply.code, reply.message, field=field)
+    if reply.status is ReplyStatus.OVERLOADED:
+        return ProblemError("overloaded")
     return ProblemError("busy")
 
 

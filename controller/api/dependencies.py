@@ -16,6 +16,7 @@ from controller.api.editing import EditDesk
 from controller.api.live import LiveHall
 from controller.api.players import Players
 from controller.api.principal import Principal
+from controller.api.shedding import LoadLimits
 from controller.api.stored_keys import StoredKeys
 from controller.api.tokens import TokenReader
 from controller.enrolment.guesses import GuessLimit
@@ -57,6 +58,7 @@ class ApiDependencies:
     tokens: TokenReader | None = None
     pc_terms: PcTerms | None = None
     guesses: GuessLimit = field(default_factory=GuessLimit)
+    limits: LoadLimits = field(default_factory=LoadLimits)
     metrics: HttpMetrics = field(default_factory=HttpMetrics)
     secure_cookies: bool = False
     serves_metrics: bool = True

@@ -115,11 +115,19 @@ _EDGE: Final = (
         retry_after_seconds=1,
     ),
     ProblemKind(
+        "overloaded",
+        429,
+        "Too much at once",
+        "More was asked of this server or of the club's host than they work on at a time. Reads "
+        "are refused first. Nothing was done: send the same request again with the same key.",
+        retry_after_seconds=2,
+    ),
+    ProblemKind(
         "busy",
         503,
         "Busy",
-        "The club is being taken over by another host or its inbox is full. Nothing is known to "
-        "have changed: send the same request again with the same key.",
+        "The club is being taken over by another host, or its store does not answer. Nothing is "
+        "known to have changed: send the same request again with the same key.",
         retry_after_seconds=1,
     ),
     ProblemKind(

@@ -17,7 +17,7 @@ RETRY_FIRST_S: Final = 0.2
 RETRY_MAX_S: Final = 5.0
 REQUEST_TIMEOUT_S: Final = 15.0
 RETRIED_CODES: Final = frozenset(
-    {"busy", "store-unavailable", "idempotency-key-in-flight", "too-many-requests"}
+    {"busy", "overloaded", "store-unavailable", "idempotency-key-in-flight", "too-many-requests"}
 )
 RETRIED_STATUSES: Final = frozenset({429, 502, 503, 504})
 
