@@ -14,7 +14,7 @@ from schemas.commands import CommandReply, ReplyStatus
 
 TOP_UPS = f"/api/v1/clubs/{CLUB}/players/anna/wallet/top-ups"
 HALL = f"/api/v1/clubs/{CLUB}/hall"
-LIVE = f"/api/v1/clubs/{CLUB}/live"
+LIVE = f"/api/v1/clubs/{CLUB}/hall/stream"
 DONE = CommandReply(
     status=ReplyStatus.OK,
     result={"wallet": {"player_id": "anna", "currency": "EUR", "cash_minor": 1, "bonus_minor": 0}},
@@ -58,7 +58,7 @@ async def test_reads_give_way_while_changes_are_still_taken(
     assert refused.headers["x-content-type-options"] == "nosniff"
 
     tasks += await under_way(busy, gateway, LIMITS.changes - LIMITS.changes_before_reads)
-    over = await change(busy, "one too many")
+    over = await change(busy, "k-over")
     assert (over.status_code, over.json()["code"]) == (429, "overloaded")
     assert over.headers["retry-after"] == "2"
     assert len(gateway.seen) == LIMITS.changes, "what is over the limit reaches nobody"
@@ -66,7 +66,7 @@ async def test_reads_give_way_while_changes_are_still_taken(
     gateway.gate.set()
     assert {answer.status_code for answer in await asyncio.gather(*tasks)} == {201}
     assert (await busy.get(HALL)).status_code == 200
-    assert (await change(busy, "one too many")).status_code == 201
+    assert (await change(busy, "k-over")).status_code == 201
 
 
 async def test_whoever_watches_the_process_sees_it_when_it_is_busy(
