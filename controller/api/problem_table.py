@@ -5,6 +5,7 @@ from typing import Final
 from controller.api.catalogue_problems import CATALOGUE_PROBLEMS
 from controller.api.enrolment_problems import ENROLMENT_PROBLEMS
 from controller.api.list_problems import LIST_PROBLEMS
+from controller.api.load_problems import LOAD_PROBLEMS
 from controller.api.outage_problems import OUTAGE_PROBLEMS
 from controller.api.problem_kind import ProblemKind
 
@@ -107,36 +108,6 @@ _EDGE: Final = (
         "The chain has as many webhooks as it may have; use one that is there.",
     ),
     ProblemKind("player-not-found", 404, "No such player", "The chain has no player with this id."),
-    ProblemKind(
-        "too-many-requests",
-        429,
-        "Too many requests at once",
-        "This key has too many commands or live streams open. Wait, then send again.",
-        retry_after_seconds=1,
-    ),
-    ProblemKind(
-        "overloaded",
-        429,
-        "Too much at once",
-        "More was asked of this server or of the club's host than they work on at a time. Reads "
-        "are refused first. Nothing was done: send the same request again with the same key.",
-        retry_after_seconds=2,
-    ),
-    ProblemKind(
-        "busy",
-        503,
-        "Busy",
-        "The club is being taken over by another host, or its store does not answer. Nothing is "
-        "known to have changed: send the same request again with the same key.",
-        retry_after_seconds=1,
-    ),
-    ProblemKind(
-        "store-unavailable",
-        503,
-        "The store does not answer",
-        "The state store cannot be reached. Send the same request again with the same key.",
-        retry_after_seconds=2,
-    ),
     ProblemKind(
         "request-refused",
         400,
@@ -400,7 +371,7 @@ _DOMAIN: Final = (
 
 _ALL: Final = (
     *(*_EDGE, *_DOMAIN, *LIST_PROBLEMS, *OUTAGE_PROBLEMS),
-    *(*CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS),
+    *(*CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS, *LOAD_PROBLEMS),
 )
 PROBLEMS: Final = {kind.code: kind for kind in _ALL}
 """The registry, by code."""
