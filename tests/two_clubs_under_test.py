@@ -28,6 +28,7 @@ from actors.store import ChainStream, Store
 from actors.store_redis import RedisStore
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, digest_of
+from controller.archive import Archive
 from controller.client import ClubctlClient, open_http
 from schemas.commands import CommandEnvelope, CommandReply
 from schemas.link_memory import MemoryBroker, MemoryLink
@@ -88,8 +89,12 @@ async def two_clubs(
     speed: float = 1.0,
     pcs_per_zone: int = 2,
     players: tuple[str, ...] = ("ann", "bob"),
+    archived: Archive | None = None,
 ) -> AsyncIterator[TwoClubs]:
-    """Both clubs let a player play twice at once. Business time runs at ``speed``."""
+    """Both clubs let a player play twice at once. Business time runs at ``speed``.
+
+    With ``archived`` the edges read history from there; nobody writes it.
+    """
     now_ms = SystemClock().wall_ms()
     clock = ScaledClock(ClockAnchor(now_ms, now_ms, speed))
     async with AsyncExitStack() as stack:
@@ -111,7 +116,7 @@ async def two_clubs(
         addresses = []
         for _ in range(EDGES):
             given = dependencies(store, gateway, clock=clock, keys=[key])
-            given = replace(given, draw_id=lambda: uuid.uuid4().hex)
+            given = replace(given, draw_id=lambda: uuid.uuid4().hex, archived=archived)
             addresses.append(await stack.enter_async_context(serving(create_app(given))))
         yield TwoClubs(store, addresses, clock)
 

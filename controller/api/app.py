@@ -13,6 +13,7 @@ from controller.api.live import LiveHall
 from controller.api.middleware import BodyLimit, Measured, SecurityHeaders
 from controller.api.openapi import TITLE, VERSION
 from controller.api.players import Players
+from controller.api.refusals import Refusals
 from controller.api.routers import API_ROUTERS
 from controller.api.shedding import Shedding
 from controller.api.stored_keys import StoredKeys
@@ -41,6 +42,7 @@ def create_app(given: ApiDependencies) -> FastAPI:
         players=Players(given.store, given.real_clock),
         desk=CommandDesk(given.gateway, given.clock),
         edits=EditDesk(given.store, given.clock, directory),
+        refusals=Refusals(given.store, given.clock),
         stored_keys=StoredKeys(given.store),
         live=LiveHall(
             given.store,

@@ -1,17 +1,20 @@
 """The audit over HTTP: who asked for what from where, and what came of it."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import orjson
 from fastapi import APIRouter, Path, Query
 from pydantic import JsonValue
 
-from controller.api.dependencies import AsPrincipal, InRooms
+from actors.store import StreamEntry
+from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.editing import whole_chain_only
 from controller.api.guard import GuardedRoute
 from controller.api.instants import Instant, render_instant
 from controller.api.models import Wire
 from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
+from controller.archive.audit_rows import audit_page
 from schemas.commands import EntityId
 from schemas.views import AuditEntryView
 
@@ -69,7 +72,7 @@ async def list_audit(
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
     entries: list[AuditEntry] = []
     for _ in range(MAX_PAGES_READ):
-        found = await rooms.given.store.audit(principal.chain_id, before=before, count=MAX_PAGE)
+        found = await _entries(rooms, principal.chain_id, before=before, count=MAX_PAGE)
         for stored in found:
             view = AuditEntryView.model_validate_json(stored.payload)
             before = stored.entry_id
@@ -92,7 +95,7 @@ async def list_chain_audit(
 ) -> ChainAuditPage:
     """Every command and every change of the chain, its clubs, tariffs, players and staff."""
     whole_chain_only(principal)
-    found = await rooms.given.store.audit(principal.chain_id, before=before, count=limit)
+    found = await _entries(rooms, principal.chain_id, before=before, count=limit)
     entries = []
     for stored in found:
         view = AuditEntryView.model_validate_json(stored.payload)
@@ -100,6 +103,23 @@ async def list_chain_audit(
         entries.append(ChainAuditEntry(**shown, club_id=view.club_id or None))
     last = found[-1].entry_id if len(found) == limit else None
     return ChainAuditPage(entries=entries, before=last)
+
+
+async def _entries(
+    rooms: Rooms, chain_id: str, *, before: str | None, count: int
+) -> Sequence[StreamEntry]:
+    """Newest first: from the store, and from the archive what has left it."""
+    found = await rooms.given.store.audit(chain_id, before=before, count=count)
+    if len(found) == count or rooms.given.archived is None:
+        return found
+    older = await rooms.given.archived.look(
+        audit_page,
+        chain_id,
+        club_id=None,
+        before=found[-1].entry_id if found else before,
+        count=count - len(found),
+    )
+    return [*found, *older]
 
 
 def _entry(entry_id: str, view: AuditEntryView) -> AuditEntry:

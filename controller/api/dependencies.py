@@ -16,6 +16,7 @@ from controller.api.editing import EditDesk
 from controller.api.live import LiveHall
 from controller.api.players import Players
 from controller.api.principal import Principal
+from controller.api.refusals import Refusals
 from controller.api.shedding import LoadLimits
 from controller.api.stored_keys import StoredKeys
 from controller.api.tokens import TokenReader
@@ -75,6 +76,7 @@ class Rooms:
     players: Players
     desk: CommandDesk
     edits: EditDesk
+    refusals: Refusals
     stored_keys: StoredKeys
     live: LiveHall
 

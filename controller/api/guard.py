@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from controller.api.access import check_access, needed_for
@@ -12,6 +13,7 @@ from controller.api.auth import COOKIE_NAME, refuse_cross_site, unauthorized
 from controller.api.dependencies import Rooms, rooms_of
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from controller.api.refusals import AUDITED_STATUSES
 from controller.api.stored_keys import KEY_PREFIX, is_stored
 from controller.api.tokens import IssuerUnavailableError, TokenRefusedError
 from schemas.access import PrincipalKind
@@ -33,12 +35,29 @@ class GuardedRoute(APIRoute):
 
         async def guarded(request: Request) -> Response:
             principal = (await _principal(request)).asking_for(permission)
-            check_access(principal, permission, request.path_params)
             origin = "" if request.client is None else request.client.host[:MAX_ORIGIN]
-            request.state.principal = replace(principal, origin=origin)
-            return await handle(request)
+            request.state.principal = principal = replace(principal, origin=origin)
+            try:
+                check_access(principal, permission, request.path_params)
+                return await handle(request)
+            except (ProblemError, RequestValidationError) as error:
+                code = _audited_code(request, error)
+                if code is not None:
+                    operation, refusals = self.operation_id or "", rooms_of(request).refusals
+                    await refusals.note(request, principal, operation=operation, code=code)
+                raise
 
         return guarded
+
+
+def _audited_code(request: Request, error: ProblemError | RequestValidationError) -> str | None:
+    """What the audit says of a refused change; None for reads, and for what it has already."""
+    if request.method in _SAFE_METHODS:
+        return None
+    if isinstance(error, RequestValidationError):
+        return "invalid-request"
+    noted = error.status_code in AUDITED_STATUSES and not error.by_host
+    return error.kind.code if noted else None
 
 
 async def _principal(request: Request) -> Principal:

@@ -28,7 +28,10 @@ class FieldError:
 
 
 class ProblemError(HTTPException):
-    """A request that ends in a problem. ``code`` is a key of the registry."""
+    """A request that ends in a problem. ``code`` is a key of the registry.
+
+    ``by_host``: a host has decided so, and the audit has it.
+    """
 
     def __init__(
         self,
@@ -38,7 +41,9 @@ class ProblemError(HTTPException):
         field: str | None = None,
         errors: tuple[FieldError, ...] = (),
         headers: Mapping[str, str] | None = None,
+        by_host: bool = False,
     ) -> None:
+        self.by_host = by_host
         self.kind = problem_kind(code)
         self.field = field
         self.errors = errors

@@ -1,0 +1,74 @@
+"""What the edge itself refuses to known callers, for the audit: a host never hears of it.
+
+An entry must neither hold up an answer for long nor change it. Somebody who is refused all the
+time fills no store: beyond a rate only a count is kept, and told by the next entry that fits.
+"""
+
+from typing import Final
+
+import orjson
+import structlog
+from fastapi import Request
+
+from actors.clock import Clock
+from actors.store import CatalogueEdit, CatalogueEditing, StoreError
+from controller.api.principal import Principal
+from schemas.views import AuditEntryView
+
+AUDITED_STATUSES: Final = frozenset({403, 404, 409, 412, 422})
+ENTRIES_PER_MINUTE: Final = 120
+"""Of one process; what a person does wrong is far below it."""
+MINUTE_MS: Final = 60_000
+MAX_KEY_CHARACTERS: Final = 256
+
+log = structlog.get_logger(__name__)
+
+
+class Refusals:
+    """Writes one entry for each refused change. ``clock`` is business time."""
+
+    def __init__(self, store: CatalogueEditing, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._minute_began_ms = clock.mono_ms()
+        self._written = 0
+        self._left_out = 0
+
+    async def note(
+        self, request: Request, principal: Principal, *, operation: str, code: str
+    ) -> None:
+        """Note that ``principal`` was refused; an audit that cannot be written is logged."""
+        if not self._fits():
+            self._left_out += 1
+            return
+        entry = self._entry(request, principal, operation=operation, code=code)
+        try:
+            await self._store.edit(principal.chain_id, CatalogueEdit(audit=(entry,)))
+        except StoreError as error:
+            log.warning("refusal_not_audited", operation=operation, code=code, reason=str(error))
+
+    def _fits(self) -> bool:
+        now_ms = self._clock.mono_ms()
+        if now_ms - self._minute_began_ms >= MINUTE_MS:
+            self._minute_began_ms, self._written = now_ms, 0
+        self._written += 1
+        return self._written <= ENTRIES_PER_MINUTE
+
+    def _entry(self, request: Request, principal: Principal, *, operation: str, code: str) -> bytes:
+        asked: dict[str, object] = dict(request.path_params)
+        if self._left_out:
+            asked["leftOut"], self._left_out = self._left_out, 0
+        key = request.headers.get("idempotency-key", "")[:MAX_KEY_CHARACTERS]
+        entry = AuditEntryView(
+            at_ms=self._clock.wall_ms(),
+            club_id=str(request.path_params.get("clubId", "")),
+            principal=principal.label,
+            channel=principal.channel.value,
+            origin=principal.origin,
+            operation=operation,
+            idempotency_key=key,
+            asked=orjson.dumps(asked).decode(),
+            result="refused",
+            code=code,
+        )
+        return entry.model_dump_json().encode()
