@@ -380,12 +380,11 @@ class Host:
         self.telemetry.quarantined.set(sum(len(runtime.quarantine.parked) for runtime in runtimes))
         if not self._has_name:
             return
-        name = f"metrics:{self.identity.name}"
-        await self._store.put_snapshot(name, self.telemetry.exposition(), ttl_ms=METRICS_TTL_MS)
+        name, figures = f"metrics:{self.identity.name}", self.telemetry.exposition()
+        await self._store.put_snapshot(name, figures, ttl_ms=METRICS_TTL_MS)
         await self._machines.publish(self._store)
         if self._strangers.changed:
-            name = f"{STRANGERS_SNAPSHOT}{self.identity.name}"
-            heard = self._strangers.snapshot()
+            name, heard = f"{STRANGERS_SNAPSHOT}{self.identity.name}", self._strangers.snapshot()
             await self._store.put_snapshot(name, heard, ttl_ms=STRANGERS_TTL_MS)
 
     async def _retire(self) -> None:

@@ -27,12 +27,12 @@ def hold_pc(context: CommandContext, command: HoldPc) -> CommandReply | Refusal:
         return taken
     hold = Hold(command.reason, now_ms, command.until_ms)
     payload = {"reason": hold.reason, "until_ms": hold.until_ms}
-    _tell(context, replace(released, hold=hold), ClubEventKind.PC_HELD, payload)
+    _tell(context, replace(released, hold=hold), ClubEventKind.PC_HELD, payload=payload)
     return _accepted()
 
 
 def _tell(
-    context: CommandContext, state: PcState, kind: ClubEventKind, payload: Mapping[str, Value]
+    context: CommandContext, state: PcState, kind: ClubEventKind, *, payload: Mapping[str, Value]
 ) -> None:
     told = PcTold(state).tell(
         kind, at_ms=context.now.wall_ms, session_id=state.shown_session_id, payload=payload
@@ -48,7 +48,7 @@ def release_pc(context: CommandContext, command: ReleasePc) -> CommandReply | Re
     state = _pc(context, command.pc_id)
     if not state.held_at(context.now.wall_ms):
         return Refusal("pc-not-on-hold", f"PC {command.pc_id} is in use", "pc_id")
-    _tell(context, replace(state, hold=None), ClubEventKind.PC_RELEASED, {})
+    _tell(context, replace(state, hold=None), ClubEventKind.PC_RELEASED, payload={})
     return _accepted()
 
 

@@ -58,6 +58,10 @@ class Telemetry:
         self.outages = self._counter(
             "clubctl_link_outages", "Broker and club outages, one each.", "kind"
         )
+        self._add_troubles()
+        self._add_histograms()
+
+    def _add_troubles(self) -> None:
         self.fenced = self._counter("clubctl_fenced_commits", "Writes refused to a former owner.")
         self.loop_failures = self._counter(
             "clubctl_shard_loop_failures", "Shard loops that died of a defect."
@@ -81,7 +85,6 @@ class Telemetry:
         self.clock_jumps = self._counter(
             "clubctl_clock_jumps", "Times the machine's calendar jumped and was not followed."
         )
-        self._add_histograms()
 
     def _add_histograms(self) -> None:
         self.tick_lateness = self._histogram(

@@ -57,7 +57,7 @@ async def export_club(store: Store, chain_id: str, club_id: str) -> ClubFile:
     )
 
 
-async def import_club(store: Store, wanted: ClubFile, how: Importing, clock: Clock) -> Plan:
+async def import_club(store: Store, wanted: ClubFile, how: Importing, *, clock: Clock) -> Plan:
     """Bring the chain to what the file says, in one edit; what was, or would be, changed.
 
     Raises ClubFileError, and ClubTakenError when another chain has the club.

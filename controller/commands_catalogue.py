@@ -43,7 +43,7 @@ def import_command(
     how = Importing(prune=prune, dry_run=dry_run)
     try:
         wanted = parse_club_file(file.read_text())
-        plan = _with_store(lambda store: import_club(store, wanted, how, SystemClock()))
+        plan = _with_store(lambda store: import_club(store, wanted, how, clock=SystemClock()))
     except (OSError, UnicodeDecodeError) as error:
         misconfigured(f"{file}: {error}")
     except ClubTakenError as error:

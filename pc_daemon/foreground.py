@@ -57,13 +57,15 @@ def _x11_pid() -> int | None:
     display = ctypes.c_void_p(address)
     try:
         root = x11.XDefaultRootWindow(display)
-        window = _property(x11, display, root, _ROOT_PROPERTY)
-        return None if not window else _property(x11, display, window, _PID_PROPERTY)
+        window = _property(x11, display, root, name=_ROOT_PROPERTY)
+        return None if not window else _property(x11, display, window, name=_PID_PROPERTY)
     finally:
         x11.XCloseDisplay(display)
 
 
-def _property(x11: ctypes.CDLL, display: ctypes.c_void_p, window: int, name: bytes) -> int | None:
+def _property(
+    x11: ctypes.CDLL, display: ctypes.c_void_p, window: int, *, name: bytes
+) -> int | None:
     """The first number of a window's property."""
     actual_type, left = ctypes.c_ulong(), ctypes.c_ulong()
     actual_format, count = ctypes.c_int(), ctypes.c_ulong()

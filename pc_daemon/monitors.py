@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 MAX_MONITORS: Final = 16
 _AREA: Final = re.compile(r"(\d+)x(\d+)([+-]\d+)([+-]\d+)")
@@ -88,12 +88,11 @@ if sys.platform == "win32":
 
         found: list[Monitor] = []
 
-        def take(
-            _monitor: int, _context: int, area: "ctypes._Pointer[wintypes.RECT]", _data: int
-        ) -> int:
-            left, top = area.contents.left, area.contents.top
-            right, bottom = area.contents.right, area.contents.bottom
-            found.append(Monitor(left, top, right - left, bottom - top))
+        def take(*told: Any) -> int:  # noqa: ANN401 - its signature is of C
+            area = told[2].contents
+            found.append(
+                Monitor(area.left, area.top, area.right - area.left, area.bottom - area.top)
+            )
             return 1
 
         prototype = ctypes.WINFUNCTYPE(

@@ -125,9 +125,12 @@ class ScreenProcess:
             window.destroy()
         self._layout = layout
         self._covers = [
-            CoverWindow(self._root, area, self._type, self._language) for area in layout
+            CoverWindow(self._root, area, type_=self._type, language=self._language)
+            for area in layout
         ]
-        self._overlay = OverlayWindow(self._root, layout[0], self._type, self._language)
+        self._overlay = OverlayWindow(
+            self._root, layout[0], type_=self._type, language=self._language
+        )
 
     def _whole_desktop(self) -> Monitor:
         root = self._root

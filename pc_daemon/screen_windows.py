@@ -96,7 +96,9 @@ class _Window:
 class CoverWindow:
     """What hides one monitor of a locked PC."""
 
-    def __init__(self, root: tk.Tk, area: Monitor, type_: Typography, language: Language) -> None:
+    def __init__(
+        self, root: tk.Tk, area: Monitor, *, type_: Typography, language: Language
+    ) -> None:
         self._window = _Window(root, NIGHT)
         self._area = area
         self._type = type_
@@ -131,17 +133,19 @@ class CoverWindow:
         accent = ACCENTS[view.kind]
         headline, hint = (say(self._language, phrase) for phrase in _SAID[view.kind])
         canvas.create_rectangle(0, 0, width * 0.014, height, fill=accent, width=0)
-        self._text(left, height * 0.09, view.club, 0.032, _MUTED)
-        self._text(width * 0.925, height * 0.09, time_of_day, 0.032, _MUTED, anchor="e")
-        self._text(left, height * 0.40, view.pc, 0.22 * _fit(view.pc), _LIGHT, bold=True)
-        self._text(left, height * 0.60, headline, 0.075, accent, bold=True)
-        self._text(left, height * 0.69, hint, 0.034, _LIGHT)
+        self._text(left, height * 0.09, view.club, size=0.032, colour=_MUTED)
+        self._text(width * 0.925, height * 0.09, time_of_day, size=0.032, colour=_MUTED, anchor="e")
+        self._text(
+            left, height * 0.40, view.pc, size=0.22 * _fit(view.pc), colour=_LIGHT, bold=True
+        )
+        self._text(left, height * 0.60, headline, size=0.075, colour=accent, bold=True)
+        self._text(left, height * 0.69, hint, size=0.034, colour=_LIGHT)
         if view.notice:
             self._draw_notice(view.notice)
         if code_length:
             label = say(self._language, Phrase.TECHNICIAN_CODE)
             typed = f"{label}  {'•' * code_length}"
-            self._text(width * 0.925, height * 0.93, typed, 0.026, _MUTED, anchor="e")
+            self._text(width * 0.925, height * 0.93, typed, size=0.026, colour=_MUTED, anchor="e")
 
     def _draw_notice(self, text: str) -> None:
         width, height, canvas = self._area.width, self._area.height, self._window.canvas
@@ -150,24 +154,26 @@ class CoverWindow:
         canvas.create_rectangle(left, top, left + 6, height * 0.92, fill=_LIGHT, width=0)
         inner = left + width * 0.02
         label = say(self._language, Phrase.MESSAGE_FROM_CLUB)
-        self._text(inner, height * 0.81, label, 0.022, _MUTED)
-        self._text(inner, height * 0.862, text, 0.032, _LIGHT, wrap=width * 0.58)
+        self._text(inner, height * 0.81, label, size=0.022, colour=_MUTED)
+        self._text(inner, height * 0.862, text, size=0.032, colour=_LIGHT, wrap=width * 0.58)
 
     def _draw_identity(self, view: ScreenView) -> None:
         width, height = self._area.width, self._area.height
         self._window.canvas.create_rectangle(0, 0, width, height, fill="#2456c8", width=0)
         size = 0.34 * _fit(view.pc)
-        self._text(width / 2, height / 2, view.pc, size, _LIGHT, bold=True, anchor="center")
-        self._text(width / 2, height * 0.78, view.club, 0.04, _LIGHT, anchor="center")
+        self._text(
+            width / 2, height / 2, view.pc, size=size, colour=_LIGHT, bold=True, anchor="center"
+        )
+        self._text(width / 2, height * 0.78, view.club, size=0.04, colour=_LIGHT, anchor="center")
 
     def _text(
         self,
         x: float,
         y: float,
         text: str,
+        *,
         size: float,
         colour: str,
-        *,
         bold: bool = False,
         anchor: Literal["w", "e", "center"] = "w",
         wrap: float = 0,
@@ -181,7 +187,9 @@ class CoverWindow:
 class OverlayWindow:
     """What a player sees over a game: the time that is left, and messages."""
 
-    def __init__(self, root: tk.Tk, area: Monitor, type_: Typography, language: Language) -> None:
+    def __init__(
+        self, root: tk.Tk, area: Monitor, *, type_: Typography, language: Language
+    ) -> None:
         self._window = _Window(root, CARD)
         self._window.top.attributes("-alpha", _OVERLAY_ALPHA)
         self._area = area
@@ -235,7 +243,8 @@ class OverlayWindow:
         centre = place.width / 2, place.height / 2
         self._window.canvas.create_text(*centre, text=text, fill=_LIGHT, font=font)
 
-    def _two_lines(self, place: Monitor, unit: float, first: _Line, second: _Line) -> None:
+    def _two_lines(self, place: Monitor, unit: float, *lines: _Line) -> None:
+        first, second = lines
         left, wrap = 3 * unit, round(place.width - 6 * unit)
         for y, bold, (text, colour, size) in ((4.4, True, first), (9.6, False, second)):
             font = self._type.face(size * unit, bold=bold)

@@ -12,6 +12,7 @@ from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.pc_models import CommandPcRequest, HoldPcRequest, PcMachine
 from controller.api.problems import ProblemError
 from controller.api.rendering import tile_of
 from schemas.commands import CommandPc, CommandReply, HoldPc, ReleasePc
@@ -33,7 +34,7 @@ async def hold_pc(
     principal: AsPrincipal,
     club_id: ClubId,
     pc_id: PcId,
-    asked: models.HoldPcRequest,
+    asked: HoldPcRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> models.Tile:
     """Take a PC nobody uses or waits for out of use, with a reason and perhaps an end."""
@@ -70,7 +71,7 @@ async def command_pc(
     principal: AsPrincipal,
     club_id: ClubId,
     pc_id: PcId,
-    asked: models.CommandPcRequest,
+    asked: CommandPcRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> models.Tile:
     """Send a PC a one-shot order; what became of it is on its tile and in an event."""
@@ -93,7 +94,7 @@ async def command_pc(
 @router.get("/machine", operation_id="getPcMachine", tags=["hall"], responses=QUERY_PROBLEMS)
 async def get_pc_machine(
     *, rooms: InRooms, principal: AsPrincipal, club_id: ClubId, pc_id: PcId
-) -> models.PcMachine:
+) -> PcMachine:
     """What a PC told of its machine within the last two minutes."""
     directory = await rooms.directory.chain(principal.chain_id)
     directory.club(club_id)
@@ -107,7 +108,7 @@ async def get_pc_machine(
     facts = {} if view.machine is None else view.machine.model_dump()
     doing = {} if view.hardware is None else view.hardware.model_dump()
     at = render_instant(view.at_ms)
-    return models.PcMachine.model_validate({"pc_id": pc_id, "at": at, **facts, **doing})
+    return PcMachine.model_validate({"pc_id": pc_id, "at": at, **facts, **doing})
 
 
 def _tile(reply: CommandReply) -> models.Tile:

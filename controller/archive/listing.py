@@ -84,8 +84,8 @@ def sessions_page(
     connection: Connection,
     chain_id: str,
     wanted: SessionFilter,
-    ask: PageAsk,
     *,
+    ask: PageAsk,
     among: Sequence[str] = (),
 ) -> tuple[list[StoredEntity], set[str]]:
     """(closed sessions of the page, which of the sessions ``among`` are archived)."""
@@ -93,7 +93,7 @@ def sessions_page(
     query = select(table.c.session_id, table.c.version, table.c.document).where(
         table.c.chain_id == chain_id, *_of_sessions(wanted)
     )
-    query = _paged(connection, query, SESSION_SORTS[ask.sort], table.c.session_id, ask=ask)
+    query = _paged(connection, query, SESSION_SORTS[ask.sort], row_id=table.c.session_id, ask=ask)
     page = [
         StoredEntity(row.session_id, row.version, bytes(row.document))
         for row in connection.execute(query)
@@ -108,8 +108,8 @@ def orders_page(
     connection: Connection,
     chain_id: str,
     wanted: OrderFilter,
-    ask: PageAsk,
     *,
+    ask: PageAsk,
     without: Collection[str] = (),
 ) -> list[bytes]:
     """Documents of the orders of a page, those ``without`` left out."""
@@ -117,7 +117,7 @@ def orders_page(
     query = select(table.c.document).where(table.c.chain_id == chain_id, *_of_orders(wanted))
     if without:
         query = query.where(table.c.order_id.not_in(list(without)[:IDS_MAX]))
-    query = _paged(connection, query, ORDER_SORTS[ask.sort], table.c.order_id, ask=ask)
+    query = _paged(connection, query, ORDER_SORTS[ask.sort], row_id=table.c.order_id, ask=ask)
     return [bytes(document) for document in connection.scalars(query)]
 
 
@@ -172,8 +172,8 @@ def _paged(
     connection: Connection,
     query: Select[Any],
     value: ColumnElement[Any],
-    row_id: ColumnElement[str],
     *,
+    row_id: ColumnElement[str],
     ask: PageAsk,
 ) -> Select[Any]:
     """The query in its order, from after the last page. Text sorts by code point everywhere,

@@ -1,6 +1,6 @@
 """The API's calls about hall, written from docs/openapi.json: do not edit by hand."""
 
-from controller.api import models
+from controller.api import models, pc_models
 from controller.client.transport import Transport, given, part
 
 
@@ -43,10 +43,10 @@ class HallCalls(Transport):
             body=given(reason=reason, untilAt=until_at),
         )
 
-    async def get_pc_machine(self, club_id: str, pc_id: str) -> models.PcMachine:
+    async def get_pc_machine(self, club_id: str, pc_id: str) -> pc_models.PcMachine:
         """What a PC told of its machine within the last two minutes."""
         return await self.send(
-            models.PcMachine, "GET", f"/clubs/{part(club_id)}/pcs/{part(pc_id)}/machine"
+            pc_models.PcMachine, "GET", f"/clubs/{part(club_id)}/pcs/{part(pc_id)}/machine"
         )
 
     async def release_pc(self, club_id: str, pc_id: str, *, key: str) -> models.Tile:

@@ -52,7 +52,7 @@ class OrderList:
         documents = list(fresh.values())
         if self._archived is not None:
             documents += await self._archived.look(
-                orders_page, chain_id, wanted, one_more, without=list(fresh)
+                orders_page, chain_id, wanted, ask=one_more, without=list(fresh)
             )
         known = (ListedOrder(order_from_dict(orjson.loads(one))) for one in documents)
         rows = merged((one for one in known if is_wanted(one.order, wanted)), one_more)

@@ -120,7 +120,7 @@ class SessionList:
                 sessions_page,
                 chain_id,
                 wanted,
-                one_more,
+                ask=one_more,
                 among=[one.row_id for one in known.values()],
             )
             # What ran a moment ago and is archived now is what the archive says.

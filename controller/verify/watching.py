@@ -4,11 +4,11 @@ import asyncio
 from typing import Final
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from actors.clock import SystemClock
 from actors.store import Store, StoreError
 from controller.archive import Archive, ArchiveError
+from controller.process_telemetry import MS_PER_S, WatchTelemetry
 from controller.verify.history import ArchiveBehindError
 from controller.verify.report import Report
 from controller.verify.watch import BooksWatch
@@ -16,47 +16,8 @@ from controller.verify.watch import BooksWatch
 METRICS_SNAPSHOT: Final = "metrics:archive"
 ROWS_LOGGED_MAX: Final = 20
 MARGIN_MS: Final = 60_000
-MS_PER_S: Final = 1_000
 
 log = structlog.get_logger(__name__)
-
-
-class WatchTelemetry:
-    """What the checks came to, in a registry of their own."""
-
-    def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        self._runs = Counter(
-            "clubctl_verify_runs",
-            "Checks of the books by result: ok, differ, failed.",
-            ("result",),
-            registry=self._registry,
-        )
-        self._mismatches = self._gauge("mismatches", "Rows that differed in the last check.")
-        self._sessions = self._gauge("sessions", "Sessions the last check looked at.")
-        self._seconds = self._gauge("duration_seconds", "How long the last check took.")
-        self._finished = self._gauge(
-            "last_finished_timestamp_seconds", "When a check last came to a result, UTC."
-        )
-
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"clubctl_verify_{name}", text, registry=self._registry)
-
-    def finished(self, report: Report, *, at_ms: int, took_ms: int) -> None:
-        """Count a check that came to a result."""
-        self._runs.labels("ok" if report.ok else "differ").inc()
-        self._mismatches.set(len(report.rows))
-        self._sessions.set(report.sessions)
-        self._seconds.set(took_ms / MS_PER_S)
-        self._finished.set(at_ms / MS_PER_S)
-
-    def failed(self) -> None:
-        """Count a check that could not be done."""
-        self._runs.labels("failed").inc()
-
-    def exposition(self) -> bytes:
-        """The registry in the Prometheus text format."""
-        return generate_latest(self._registry)
 
 
 async def watch_books(

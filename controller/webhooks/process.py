@@ -9,15 +9,17 @@ from actors.clock import SystemClock
 from actors.store import StoreUnavailableError
 from actors.store_redis import RedisStore
 from controller.archive import Archive, ArchiveError, open_archive
+from controller.process_telemetry import WebhookTelemetry
 from controller.settings import Settings
 from controller.supervise import stop_on_signals
 from controller.webhooks.post import HttpPost
 from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.sender import WebhookSender
-from controller.webhooks.telemetry import METRICS_SNAPSHOT, METRICS_TTL_MS, WebhookTelemetry
 
 RETRY_S = 1.0
 FIGURES_EVERY_S = 5.0
+METRICS_SNAPSHOT = "metrics:webhooks"
+METRICS_TTL_MS = 60_000
 
 log = structlog.get_logger(__name__)
 

@@ -19,12 +19,12 @@ import structlog
 from actors.clock import Clock
 from actors.store import Catalogue, ChainStream, ReadModels, StoreUnavailableError, StreamEntry
 from controller.archive.deliveries import Letter, Retry
+from controller.process_telemetry import WebhookTelemetry
 from controller.webhooks.post import Outcome, Post
 from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.schedule import next_attempt_at_ms
 from controller.webhooks.signing import signed_headers
 from controller.webhooks.subscriptions import put_subscription, subscriptions_of
-from controller.webhooks.telemetry import WebhookTelemetry
 from schemas.events import published
 from schemas.webhooks import WebhookDocument
 

@@ -41,7 +41,7 @@ async def imported(
     store: MemoryStore, text: str, *, prune: bool = False, dry_run: bool = False
 ) -> Plan:
     how = Importing(prune=prune, dry_run=dry_run)
-    return await import_club(store, parse_club_file(text), how, CLOCK)
+    return await import_club(store, parse_club_file(text), how, clock=CLOCK)
 
 
 async def exported(store: MemoryStore, chain_id: str, club_id: str) -> str:

@@ -23,7 +23,7 @@ from actors.store_redis import RedisStore
 from controller.archive import ArchiveConsumer, open_archive
 from controller.webhooks.signing import secret_of
 from controller.webhooks.subscriptions import put_subscription
-from controller.webhooks.telemetry import METRICS_SNAPSHOT
+from controller.webhooks.process import METRICS_SNAPSHOT
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

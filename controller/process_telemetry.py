@@ -1,4 +1,4 @@
-"""What becomes of deliveries, for Prometheus, in a registry of their own."""
+"""What the archive's and the webhooks' processes count, each in a registry of its own."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,10 +6,47 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from controller.archive.deliveries import Owed
+from controller.verify.report import Report
 
-METRICS_SNAPSHOT: Final = "metrics:webhooks"
-METRICS_TTL_MS: Final = 60_000
 MS_PER_S: Final = 1_000
+
+
+class WatchTelemetry:
+    """What the checks came to, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._runs = Counter(
+            "clubctl_verify_runs",
+            "Checks of the books by result: ok, differ, failed.",
+            ("result",),
+            registry=self._registry,
+        )
+        self._mismatches = self._gauge("mismatches", "Rows that differed in the last check.")
+        self._sessions = self._gauge("sessions", "Sessions the last check looked at.")
+        self._seconds = self._gauge("duration_seconds", "How long the last check took.")
+        self._finished = self._gauge(
+            "last_finished_timestamp_seconds", "When a check last came to a result, UTC."
+        )
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(f"clubctl_verify_{name}", text, registry=self._registry)
+
+    def finished(self, report: Report, *, at_ms: int, took_ms: int) -> None:
+        """Count a check that came to a result."""
+        self._runs.labels("ok" if report.ok else "differ").inc()
+        self._mismatches.set(len(report.rows))
+        self._sessions.set(report.sessions)
+        self._seconds.set(took_ms / MS_PER_S)
+        self._finished.set(at_ms / MS_PER_S)
+
+    def failed(self) -> None:
+        """Count a check that could not be done."""
+        self._runs.labels("failed").inc()
+
+    def exposition(self) -> bytes:
+        """The registry in the Prometheus text format."""
+        return generate_latest(self._registry)
 
 
 class WebhookTelemetry:
