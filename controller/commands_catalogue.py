@@ -79,6 +79,11 @@ def export_command(
         out.write_text(text)
 
 
+@chain_app.callback()
+def chains() -> None:
+    """Chains of the installation."""
+
+
 @chain_app.command("create")
 def create_chain_command(
     chain: Annotated[str, typer.Argument(help="Id of the new chain.")],

@@ -122,6 +122,9 @@ def _changed(before: PlayerDocument, changes: Mapping[str, Any]) -> PlayerDocume
     kept = {name: value for name, value in changes.items() if value is not None}
     if "phone" in changes:
         kept["phone"] = _checked_phone(changes["phone"])
+    elif before.phone is not None:
+        # A number that was seeded as people write it takes its one form with the first edit.
+        kept["phone"] = normalised(before.phone) or before.phone
     if "groups" in kept:
         kept["groups"] = tuple(dict.fromkeys(kept["groups"]))
     return before.model_copy(update=kept)
@@ -153,14 +156,15 @@ async def _phone_writes(
     """Give the old number back and take the new one. Raises ``phone-taken``."""
     old = None if before is None else normalised(before)
     writes = []
-    if after is not None:
+    if after is not None and normalised(after) == after:
         taken = stored.get(f"phone:{after}")
         holder = await edit.rooms.players.holder_of_phone(edit.principal.chain_id, after)
         if taken is not None:
             holder = PhoneDocument.model_validate_json(taken.blob).player_id
-        if holder not in (None, player_id):
+        is_theirs = holder in (None, player_id)
+        if not is_theirs and after != old:
             raise ProblemError("phone-taken", field="phone")
-        if taken is None:
+        if taken is None and is_theirs:
             blob = PhoneDocument(player_id=player_id).model_dump_json().encode()
             writes.append(EntityWrite(f"phone:{after}", 0, blob, Scope.CHAIN))
     released = stored.get(f"phone:{old}")

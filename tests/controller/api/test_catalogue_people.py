@@ -72,6 +72,15 @@ async def test_a_number_belongs_to_one_player(editor: Editor) -> None:
     assert again["phone"] == "+491515550101"
 
 
+async def test_players_who_shared_a_number_before_are_edited_all_the_same(editor: Editor) -> None:
+    twin = {"v": 1, "player_id": "twin", "label": "Twin", "phone": "+49 (151) 555-01-01"}
+    await editor.store.add_documents(CHAIN, {"player:twin": orjson.dumps(twin)})
+    for name in ("Twin B.", "Twin C."):
+        changed = await editor.edit("/players/twin", {"label": name})
+        assert (changed["label"], changed["phone"]) == (name, "+491515550101")
+    assert (await editor.edit("/players/anna", {"label": "Anna"}))["phone"] == "+491515550101"
+
+
 @pytest.mark.parametrize("phone", ["151 5550101", "+0 151 5550101", "+49 151 CALL ME", "+49123"])
 def test_a_number_without_its_country_is_none(phone: str) -> None:
     assert normalised(phone) is None

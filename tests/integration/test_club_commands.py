@@ -1,0 +1,76 @@
+"""``clubctl chain create``, ``import`` and ``export`` on a real store, as people call them."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import orjson
+import pytest
+from stores_under_test import running_server
+from typer.testing import CliRunner
+
+from actors.club_setup import club_setups
+from actors.store_redis import RedisStore
+from controller.api.stored_keys import StoredKeys
+from controller.cli import app
+
+pytestmark = pytest.mark.integration
+
+EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "club.toml"
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty store that the commands are told of."""
+    for name in ("MQTT_URL", "CONFIG", "ARCHIVE_URL", "ENV"):
+        monkeypatch.delenv(f"CLUBCTL_{name}", raising=False)
+    with running_server(tmp_path / "state") as server:
+        monkeypatch.setenv("CLUBCTL_REDIS_URL", server.url)
+        monkeypatch.setenv("CLUBCTL_STATE_DIR", str(tmp_path / "state"))
+        yield server.url
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def test_a_chain_begins_with_a_key_and_a_club_comes_from_a_file(url: str, tmp_path: Path) -> None:
+    key = run("chain", "create", "orbit", "--name", "Orbit").strip()
+    assert "there already" in run("chain", "create", "orbit", "--name", "Again", code=1)
+    planned = run("import", str(EXAMPLE), "--dry-run", "--json")
+    assert orjson.loads(planned)["applied"] is False
+    assert "13 changed" in run("import", str(EXAMPLE))
+    assert run("import", str(EXAMPLE)).strip() == "nothing to change"
+    out = tmp_path / "east.toml"
+    run("export", "--club", "orbit-east", "--out", str(out))
+    assert run("import", str(out)).strip() == "nothing to change"
+    assert run("export", "--club", "orbit-east") == out.read_text()
+
+    async def look() -> tuple[bool, list[str]]:
+        store = RedisStore.open(url)
+        holder = await StoredKeys(store).holder_of(key)
+        setup = club_setups(await store.catalogue("orbit"))["orbit-east"]
+        await store.close()
+        return holder is not None, sorted(setup.pcs)
+
+    known, pcs = asyncio.run(look())
+    assert known
+    assert pcs == ["east-01", "east-02", "east-11", "east-99"]
+
+
+def test_faults_are_told_to_people_and_to_machines(url: str, tmp_path: Path) -> None:
+    assert url
+    spoiled = tmp_path / "spoiled.toml"
+    text = EXAMPLE.read_text().replace('name = "01"', 'name = ""')
+    spoiled.write_text(text)
+    line = text[: text.index('name = ""')].count("\n") + 1
+    told = run("import", str(spoiled), code=1)
+    assert told.startswith(f"line {line}: pcs[0].name: ")
+    faults = orjson.loads(run("import", str(spoiled), "--json", code=1))["faults"]
+    assert [(one["path"], one["line"]) for one in faults] == [("pcs[0].name", line)]
+    assert "chain create" in run("import", str(EXAMPLE), code=1)
+    run("import", str(tmp_path / "no-such.toml"), code=2)
+    assert "no chain has a club" in run("export", "--club", "nowhere", code=1)
