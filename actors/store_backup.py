@@ -11,15 +11,16 @@ from itertools import islice
 from typing import Final, Self
 
 from actors.redis_link import Argument, RedisLink, Script
-from actors.store_keys import CHAINS, ChainKeys
+from actors.store_keys import CHAINS, CLUBS, ChainKeys, clubs_among
 from actors.store_redis_reads import STREAM_FIELD
-from actors.store_values import ChainStream, place_of
+from actors.store_values import ChainStream, ClubTakenError, place_of
 
 DUMP_TIMEOUT_SECONDS: Final = 60.0
 PER_PART: Final = 500
 _BEGINNING: Final = "0-0"
 _OWNER_FIELDS: Final = ("nonce", "host", "reply")
 _DUMP = Script.named("dump")
+_CLAIM_CLUBS = Script.named("claim_clubs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,15 @@ class RedisBackup:
         await self._link.together(list(_commands(ChainKeys(chain_id), part)), atomic=False)
 
     async def announce(self, chain_id: str) -> None:
-        """All parts are written: the chain exists."""
+        """All parts are written: the chain exists, and its clubs are its own.
+
+        Raises ClubTakenError when another chain of the installation has one of them.
+        """
+        fields = await self._link.call("HKEYS", ChainKeys(chain_id).of("catalogue"))
+        clubs = clubs_among(name.decode() for name in fields)
+        taken = await self._link.run(_CLAIM_CLUBS, [CLUBS], [chain_id, *clubs])
+        if taken is not None:
+            raise ClubTakenError(f"club {taken.decode()} belongs to another chain")
         await self._link.call("SADD", CHAINS, chain_id)
 
 

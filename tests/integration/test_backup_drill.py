@@ -17,6 +17,7 @@ from actors.clock import ManualClock
 from actors.placement import shard_of_club
 from actors.store import ChainImage, ChainStream
 from actors.store_backup import RedisBackup
+from actors.store_keys import clubs_among
 from actors.store_redis import RedisStore
 from controller.archive import Archive, ArchiveConsumer, open_archive
 from controller.backup import BackupError, back_up, restore
@@ -82,7 +83,10 @@ async def test_what_is_restored_is_what_was_there(tmp_path: Path, kind: str) -> 
         await backed_up(here, path)
         await restored(there, path)
         assert await in_order(there) == await in_order(here)
-        assert await there.store.catalogue(CHAIN) == await here.store.catalogue(CHAIN)
+        catalogue = await here.store.catalogue(CHAIN)
+        assert await there.store.catalogue(CHAIN) == catalogue
+        for club_id in clubs_among(catalogue):
+            assert await there.store.chain_of_club(club_id) == CHAIN
         assert await there.store.documents_by_prefix(
             CHAIN, ""
         ) == await here.store.documents_by_prefix(CHAIN, "")
