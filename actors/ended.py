@@ -17,11 +17,12 @@ def ended_key(session_id: str) -> str:
 class EndedSession:
     """``state`` as it stands with what has come back since; ``document_version`` is that of its
     final document. ``wait_until_ms`` is when its PC is no longer waited for, None once it is
-    not."""
+    not; ``refunded_minor`` is what staff have given back of its price meanwhile."""
 
     state: SessionState
     document_version: int
     wait_until_ms: int | None
+    refunded_minor: int = 0
     v: int = 1
 
     @property

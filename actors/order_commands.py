@@ -1,6 +1,7 @@
 """Orders: made, paid, given back. Each is one decision over the order, a wallet and a holder."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from actors.club_setup import zone_terms
@@ -135,14 +136,24 @@ def refund_order(context: CommandContext, command: RefundOrder) -> CommandReply 
     elif known.session is None:
         return NO_SUCH_ORDER
     else:
-        done = refund_session(order, known.session, terms.wallet, context=asking, wish=wish)
+        ended = context.drafting.ended(order.session_id)
+        state = known.session if ended is None else ended.state
+        done = refund_session(order, state, terms.wallet, context=asking, wish=wish)
     if command.payout is not None and isinstance(done, Refunded):
         means = Means(command.payout.value)
         done = paid_out(done, order, terms.wallet, context=asking, means=means)
     if isinstance(done, Rejected):
         return refused_by_billing(done)
     _take(context, done, done.transactions, terms=terms)
+    _remember(context, done.order)
     return _written(context, done.order, before=order, version=known.version)
+
+
+def _remember(context: CommandContext, order: Order) -> None:
+    """Whoever judges the session's outages later must not give the same money back again."""
+    ended = None if order.session_id is None else context.drafting.ended(order.session_id)
+    if ended is not None:
+        context.drafting.put_ended(replace(ended, refunded_minor=order.refunded_minor))
 
 
 def _take(

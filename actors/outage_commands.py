@@ -1,6 +1,7 @@
 """Staff's word on an outage that waits for it, and how outages are shown to them."""
 
 from dataclasses import asdict
+from typing import Final
 
 from actors.command_context import CommandContext
 from actors.outages import OutageDesk
@@ -12,6 +13,10 @@ from billing_core.rejection import Rejected
 from billing_core.session import SessionState
 from schemas.commands import CommandReply, ReplyStatus, ResolveOutage
 from schemas.views import OutageView
+
+REFUNDED_ALREADY: Final = Refusal(
+    "refund-too-large", "what was refunded and this outage exceed the session's price", "number"
+)
 
 
 def resolve_outage(context: CommandContext, command: ResolveOutage) -> CommandReply | Refusal:
@@ -34,6 +39,8 @@ def resolve_outage(context: CommandContext, command: ResolveOutage) -> CommandRe
     )
     if isinstance(decided, Rejected):
         return refused_by_billing(decided)
+    if ended is not None and ended.refunded_minor > decided.state.amount_minor:
+        return REFUNDED_ALREADY
     if ended is None:
         after = actor.take(state, decided, actor.terms_of(state))
     else:

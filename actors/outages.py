@@ -113,8 +113,11 @@ class OutageDesk:
         """The facts a decision about an ended session depends on: its own, and the wallet."""
         setup = self.club.setup
         club = setup.terms
-        if state.player_id is None and club.outages is OutagePolicy.CREDIT:
-            # A one-time guest is paid at the desk, so somebody has to be there.
+        ended = self.drafting.ended(state.session_id)
+        refunded = ended is not None and ended.refunded_minor > 0
+        if (state.player_id is None or refunded) and club.outages is OutagePolicy.CREDIT:
+            # A one-time guest is paid at the desk, so somebody has to be there; and who has given
+            # money back by hand may have meant the same minutes.
             club = replace(club, outages=OutagePolicy.PROPOSE)
         return Terms(
             club=club,

@@ -26,7 +26,7 @@ from actors.shard_contents import decode_shard
 from actors.store import StoredEntity
 from actors.store_memory import MemoryStore
 from actors.turn import LinkEvent, LinkInput
-from schemas.commands import EndSession, ReplyStatus
+from schemas.commands import EndSession, RefundOrder, ReplyStatus, ResolveOutage
 from schemas.device import UsageEnd
 
 
@@ -228,6 +228,27 @@ async def test_a_session_that_ends_on_a_dead_pc_is_credited_when_it_is_back(
     assert receipt["total_minor"] == state.amount_minor
     await books_agree(store)
     assert [e for e in await store.all_entities(CHAIN) if e.key.startswith("ended:")] == []
+
+
+async def test_after_a_refund_by_hand_nothing_comes_back_by_itself(store: MemoryStore) -> None:
+    shard = await opened(store)
+    pc = await play(shard)
+    pc.stop(UsageEnd.INTERRUPTED)
+    await pass_time(shard, 10 * 60, None)
+    await shard.command(EndSession(session_id="s1"))
+    cost_minor = (await session(store)).amount_minor
+    reply = await shard.command(RefundOrder(order_id="s1", amount_minor=cost_minor))
+    assert reply.status is ReplyStatus.OK
+    after = await wallet_of(store, "ann")
+    await shard.take("h1")
+    pc.boot("b2")
+    await pass_time(shard, 60, pc)
+    (outage,) = (await session(store)).outages
+    assert facts(outage) == ("PC_OFF", "SILENT", "OFF", "PROPOSED")
+    reply = await shard.command(ResolveOutage(session_id="s1", number=0, approve=True))
+    assert (reply.status, reply.code) == (ReplyStatus.REJECTED, "refund-too-large")
+    assert await wallet_of(store, "ann") == after
+    await books_agree(store)
 
 
 async def test_a_pc_that_never_comes_back_is_left_to_staff(store: MemoryStore) -> None:

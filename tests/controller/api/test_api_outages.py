@@ -62,6 +62,12 @@ async def decide(desk: httpx.AsyncClient, path: str, key: str) -> httpx.Response
     return await desk.post(f"{OUTAGES}/{path}", headers={"Idempotency-Key": key})
 
 
+async def refund(desk: httpx.AsyncClient, amount_minor: int, key: str) -> httpx.Response:
+    asked = {"amountMinor": amount_minor}
+    headers = {"Idempotency-Key": key}
+    return await desk.post("/api/v1/orders/s1/refund", json=asked, headers=headers)
+
+
 async def freeze(shard: ShardUnderTest, **fields: object) -> None:
     pc = await play(shard, **fields)  # type: ignore[arg-type]
     pc.stop(UsageEnd.FROZEN)
@@ -145,3 +151,32 @@ async def test_an_outage_that_is_not_there(
     await freeze(shard)
     answer = await decide(desk, path, "k")
     assert (answer.status_code, answer.json()["code"]) == (404, "outage-not-found")
+
+
+async def test_what_was_refunded_by_hand_is_not_given_back_again(
+    desk: httpx.AsyncClient, shard: ShardUnderTest, store: MemoryStore
+) -> None:
+    await freeze(shard)
+    await shard.command(EndSession(session_id="s1"))
+    cost = (await desk.get("/api/v1/orders/s1")).json()["amount"]["amountMinor"]
+    before = await wallet_of(store, "ann")
+    assert (await refund(desk, cost, "all")).status_code == 200
+    answer = await decide(desk, "s1/0/approve", "yes")
+    assert (answer.status_code, answer.json()["code"]) == (409, "refund-too-large")
+    assert await wallet_of(store, "ann") == (before[0] + cost, 0)
+    assert (await decide(desk, "s1/0/reject", "no")).status_code == 200
+    await books_agree(store)
+
+
+async def test_an_outage_is_given_back_beside_a_small_refund_and_never_more_than_the_price(
+    desk: httpx.AsyncClient, shard: ShardUnderTest, store: MemoryStore
+) -> None:
+    await freeze(shard)
+    await shard.command(EndSession(session_id="s1"))
+    cost = (await desk.get("/api/v1/orders/s1")).json()["amount"]["amountMinor"]
+    before = await wallet_of(store, "ann")
+    assert (await refund(desk, 1_00, "some")).status_code == 200
+    assert (await decide(desk, "s1/0/approve", "yes")).json()["status"] == "CREDITED"
+    assert (await refund(desk, cost - 24_00, "rest")).json()["code"] == "refund-too-large"
+    assert await wallet_of(store, "ann") == (before[0] + 1_00 + 24_00, 0)
+    await books_agree(store)
