@@ -71,6 +71,9 @@ COMMANDS: Final = {
     "restore": Deferred(
         "controller.backup.command", "restore_command", "A backup into an empty store and archive."
     ),
+    "replay": Deferred(
+        "controller.backup.command", "replay_command", "Pay in again what a restore has forgotten."
+    ),
     "quote": Deferred(
         "controller.quote", "quote_command", "What a session would cost, segment by segment."
     ),

@@ -6,9 +6,16 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from controller.archive.deliveries import Owed
+from controller.archive.sums import Oddities
 from controller.verify.report import Report
 
 MS_PER_S: Final = 1_000
+ODDITIES: Final = {
+    "rewinds": "How often the store was found to have gone back in time.",
+    "conflicts": "Rows that came again with other content than is archived.",
+    "gaps_lost": "Gaps in what is archived that the store cannot fill any more.",
+    "unsettled": "Transactions that a rewind undid and that nobody has settled.",
+}
 
 
 class WatchTelemetry:
@@ -29,8 +36,20 @@ class WatchTelemetry:
             "last_finished_timestamp_seconds", "When a check last came to a result, UTC."
         )
 
+        self._odd = {
+            name: Gauge(f"clubctl_archive_{name}", text, registry=self._registry)
+            for name, text in ODDITIES.items()
+        }
+
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"clubctl_verify_{name}", text, registry=self._registry)
+
+    def stands(self, odd: Oddities) -> None:
+        """What the archive has noted that should not happen."""
+        self._odd["rewinds"].set(odd.rewinds)
+        self._odd["conflicts"].set(odd.conflicts)
+        self._odd["gaps_lost"].set(odd.lost_gaps)
+        self._odd["unsettled"].set(odd.unsettled)
 
     def finished(self, report: Report, *, at_ms: int, took_ms: int) -> None:
         """Count a check that came to a result."""

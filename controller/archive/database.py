@@ -32,6 +32,11 @@ class Archive:
         self._engine = engine
         self._readers = engines.readers_of(engine)
 
+    @property
+    def kind(self) -> str:
+        """``sqlite`` or ``postgresql``."""
+        return self._engine.dialect.name
+
     async def cursor(self, chain_id: str, stream: ChainStream) -> str:
         """Up to which entry the archive holds this stream; ``0-0`` for nothing."""
         return await self.look(rows.cursor, chain_id, stream)

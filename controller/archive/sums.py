@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Connection, Table, and_, case, func, or_, select
 
@@ -41,6 +42,19 @@ class Oddities:
     conflicts: int
     gaps: int
     lost_gaps: int
+
+    def __add__(self, other: "Oddities") -> "Oddities":
+        return Oddities(
+            self.rewinds + other.rewinds,
+            self.set_aside + other.set_aside,
+            self.unsettled + other.unsettled,
+            self.conflicts + other.conflicts,
+            self.gaps + other.gaps,
+            self.lost_gaps + other.lost_gaps,
+        )
+
+
+NOTHING_ODD: Final = Oddities(0, 0, 0, 0, 0, 0)
 
 
 def totals(connection: Connection, chain_id: str, accounts: Sequence[str]) -> Totals:

@@ -16,12 +16,18 @@ Fill = Callable[[str, list[dict[str, Any]]], None]
 
 
 async def restore(
-    path: Path, *, store: Store, target: RedisBackup, archive: Archive | None
+    path: Path,
+    *,
+    store: Store,
+    target: RedisBackup,
+    archive: Archive | None,
+    store_only: bool = False,
 ) -> Taken:
     """Write every chain of the file; hosts see a chain when all of it is there.
 
     Raises BackupError before anything is written when the file is damaged or a chain exists, and
-    when the file holds an archive and none is given.
+    when the file holds an archive and none is given. ``store_only`` leaves the archive as it is:
+    it outlived the store and knows more than the file.
     """
     lines = read_checked(path)
     header = next(lines)
@@ -32,7 +38,9 @@ async def restore(
         if not await target.is_empty(chain_id):
             raise BackupError(f"the store holds {chain_id} already; restore into an empty one")
     with ExitStack() as stack:
-        fill = None if archive is None else stack.enter_context(archive.filling(chains))
+        fill: Fill | None = None
+        if archive is not None and not store_only:
+            fill = stack.enter_context(archive.filling(chains))
         count = await _write(lines, target, fill)
     if header["clock"] is not None:
         await store.put_snapshot(CLOCK_SNAPSHOT, str(header["clock"]).encode(), ttl_ms=None)

@@ -30,6 +30,9 @@ BENCHMARKS: Final = {
     "ticks": Benchmark(
         "controller.bench.ticks", "Durable session ticks against the store's raw ceiling."
     ),
+    "archive": Benchmark(
+        "controller.bench.archive", "History into the archive against bare rows into a table."
+    ),
     "quote": Benchmark("controller.bench_quote", "A long quote against a bare loop."),
 }
 

@@ -7,7 +7,8 @@ import structlog
 
 from actors.clock import SystemClock
 from actors.store import Store, StoreError
-from controller.archive import Archive, ArchiveError
+from controller.archive import Archive, ArchiveError, sums
+from controller.archive.sums import NOTHING_ODD
 from controller.process_telemetry import MS_PER_S, WatchTelemetry
 from controller.verify.history import ArchiveBehindError
 from controller.verify.report import Report
@@ -30,6 +31,7 @@ async def watch_books(
             await asyncio.wait_for(stop.wait(), every_s)
         except TimeoutError:
             await check_once(watch, telemetry)
+            await _look_at_oddities(store, archive, telemetry)
             await _leave(store, telemetry, ttl_ms=int(every_s * 2 * MS_PER_S) + MARGIN_MS)
 
 
@@ -58,6 +60,17 @@ async def check_once(watch: BooksWatch, telemetry: WatchTelemetry) -> Report | N
             found=row.found,
         )
     return report
+
+
+async def _look_at_oddities(store: Store, archive: Archive, telemetry: WatchTelemetry) -> None:
+    try:
+        found = NOTHING_ODD
+        for chain_id in await store.chains():
+            found += await archive.look(sums.oddities, chain_id)
+    except (StoreError, ArchiveError) as error:
+        log.warning("archive_not_looked_at", reason=str(error))
+    else:
+        telemetry.stands(found)
 
 
 async def _leave(store: Store, telemetry: WatchTelemetry, *, ttl_ms: int) -> None:

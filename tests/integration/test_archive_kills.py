@@ -15,14 +15,13 @@ from actors.clock import ManualClock
 from actors.store import ChainStream
 from actors.store_redis import RedisStore
 from controller.archive import Archive, ArchiveConsumer, ArchiveError, open_archive, sums
-from controller.archive.sums import Oddities
+from controller.archive.sums import NOTHING_ODD
 from controller.verify import differences, missing_rows
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 KILLS = 100
 DATABASE_KILLS = 12
 AT_WORK_S = 0.06
-NOTHING_ODD = Oddities(0, 0, 0, 0, 0, 0)
 
 Killing = Callable[[Consumers, Archive, random.Random], Awaitable[None]]
 

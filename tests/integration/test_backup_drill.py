@@ -5,11 +5,14 @@ import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
+import orjson
 import pytest
-from clubs_under_test import CHAIN
-from day_under_test import played_day
+from clubs_under_test import CHAIN, wallet_of
+from databases_under_test import Urls
+from day_under_test import created, played_day
 from shard_under_test import ShardUnderTest
 from stores_under_test import running_server
 
@@ -19,9 +22,17 @@ from actors.store import ChainImage, ChainStream
 from actors.store_backup import RedisBackup
 from actors.store_keys import clubs_among
 from actors.store_redis import RedisStore
-from controller.archive import Archive, ArchiveConsumer, open_archive
-from controller.backup import BackupError, back_up, restore
+from controller.archive import (
+    Archive,
+    ArchiveConsumer,
+    ArchiveError,
+    open_archive,
+    replaying,
+    sums,
+)
+from controller.backup import BackupError, back_up, replay, restore
 from controller.verify import verify
+from schemas.commands import TopUpWallet
 
 pytestmark = pytest.mark.integration
 DAY_MINUTES = 24 * 60
@@ -43,13 +54,13 @@ class Site:
 
 
 @contextmanager
-def site(folder: Path, kind: str = "valkey") -> Iterator[Site]:
+def site(folder: Path, kind: str = "valkey", sql_url: str | None = None) -> Iterator[Site]:
     folder.mkdir()
     with running_server(folder / "state", kind) as server:
         yield Site(
             RedisStore.open(server.url),
             RedisBackup.open(server.url),
-            open_archive(f"sqlite:///{folder / 'archive.db'}"),
+            open_archive(sql_url or f"sqlite:///{folder / 'archive.db'}"),
             server.url,
         )
 
@@ -142,6 +153,110 @@ async def test_a_store_or_an_archive_in_use_is_left_alone(tmp_path: Path) -> Non
         assert await there.direct.is_empty(CHAIN)
         await here.close()
         await there.close()
+
+
+async def test_a_lost_store_is_restored_beside_the_archive_that_outlived_it(
+    tmp_path: Path, sql_urls: Urls
+) -> None:
+    """Yesterday's backup, money replayed from the archive, hosts that catch up, sound books."""
+    path, sql_url = tmp_path / "backup", sql_urls("archive")
+    with site(tmp_path / "a", sql_url=sql_url) as here, site(tmp_path / "b") as there:
+        day = await played_day(here.store)
+        consumer = ArchiveConsumer(here.store, here.archive, day.clock, stream_kept_ms=0)
+        await consumer.step()
+        await backed_up(here, path)
+        for player_id, amount_minor in (("ann", 70_00), ("bob", 20_00)):
+            await day.command(TopUpWallet(player_id=player_id, amount_minor=amount_minor))
+        await day.command(created("s5", "north-main-1", "standard", "bob"))
+        await day.wait(minutes=DAY_MINUTES)
+        await consumer.step()
+        # The disk of the store is lost; what follows knows its backup and the archive only.
+        store, archive = there.store, here.archive
+        await restore(path, store=store, target=there.direct, archive=archive, store_only=True)
+        before_minor = sum(await wallet_of(store, "bob"))
+        again = ShardUnderTest(store, clock=day.clock)  # type: ignore[arg-type]
+        await again.take()
+        consumer = ArchiveConsumer(store, archive, day.clock, stream_kept_ms=0)
+        await consumer.step()
+        odd = await archive.look(sums.oddities, CHAIN)
+        assert odd.rewinds == 2
+        assert odd.unsettled > 2
+        done = await replay(store, archive)
+        assert done.replayed == 2
+        assert sum(await wallet_of(store, "bob")) == before_minor + 20_00
+        assert {one.session_id for one in done.left} >= {"s5"}
+        await again.wait(minutes=DAY_MINUTES)
+        await consumer.step()
+        once_more = await replay(store, archive, dismiss=True)
+        assert once_more.replayed == 0
+        assert once_more.redone > 0, "the steps of s4 happened again"
+        await consumer.step()
+        report = await verify(store, archive)
+        assert report.ok, report.rows
+        assert (await archive.look(sums.oddities, CHAIN)).unsettled == 0
+        await here.close()
+        await there.close()
+
+
+async def test_a_replay_that_dies_halfway_pays_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "backup"
+    with site(tmp_path / "a") as here, site(tmp_path / "b") as there:
+        day = await played_day(here.store)
+        await backed_up(here, path)
+        await day.command(TopUpWallet(player_id="ann", amount_minor=70_00))
+        await ArchiveConsumer(here.store, here.archive, day.clock).step()
+        store, archive = there.store, here.archive
+        await restore(path, store=store, target=there.direct, archive=archive, store_only=True)
+        await ArchiveConsumer(store, archive, day.clock).step()
+        before_minor = sum(await wallet_of(store, "ann"))
+
+        def dies(*_: object) -> None:
+            raise ArchiveError("the database was killed")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(replaying, "settle", dies)
+            with pytest.raises(ArchiveError):
+                await replay(store, archive)
+        assert sum(await wallet_of(store, "ann")) == before_minor + 70_00
+        done = await replay(store, archive)
+        assert (done.redone, done.replayed) == (1, 0)
+        assert sum(await wallet_of(store, "ann")) == before_minor + 70_00
+        await ArchiveConsumer(store, archive, day.clock).step()
+        report = await verify(store, archive)
+        assert report.ok, report.rows
+        await here.close()
+        await there.close()
+
+
+async def test_a_backup_of_the_release_before_is_restored(tmp_path: Path) -> None:
+    """It did not write down where entries stand, nor the totals, nor what was set aside."""
+    path = tmp_path / "backup"
+    with site(tmp_path / "a") as here, site(tmp_path / "b") as there:
+        await played_day(here.store)
+        await ArchiveConsumer(here.store, here.archive, ManualClock()).step()
+        await backed_up(here, path)
+        _as_the_release_before_wrote(path)
+        await restored(there, path)
+        report = await verify(there.store, there.archive)
+        assert report.ok, report.rows
+        assert report.transactions > 30
+        await here.close()
+        await there.close()
+
+
+def _as_the_release_before_wrote(path: Path) -> None:
+    lines = [orjson.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
+    kept = []
+    for line in lines[:-1]:
+        for row in line.get("rows", ()):
+            for name in ("place_ms", "place_no", "digest"):
+                row.pop(name, None)
+        kept.append(orjson.dumps(line) + b"\n")
+    whole = b"".join(kept)
+    end = {"kind": "end", "lines": len(kept), "sha256": sha256(whole).hexdigest()}
+    path.write_bytes(gzip.compress(whole + orjson.dumps(end) + b"\n"))
 
 
 @pytest.mark.parametrize("damage", ["cut", "a digit", "a line", "no end", "empty"])
