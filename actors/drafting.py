@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import orjson
 
 from actors.auditing import audit_entry
+from actors.bought import bought_blob
 from actors.club_events import ClubEvent, ClubState, PcTold, club_key
 from actors.draft import Draft, TickReport
 from actors.ended import EndedSession, ended_key
@@ -311,7 +312,7 @@ class Drafting:
 
     def _bought_writes(self, holders: dict[str, KnownHolder]) -> Iterable[EntityWrite]:
         for holder_id, known in holders.items():
-            blob = orjson.dumps(known.bought)
+            blob = bought_blob(known.bought)
             key, before = bought_key(holder_id), known.bought_version - 1
             yield EntityWrite(key, before, blob, Scope.CHAIN)
 

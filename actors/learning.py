@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-import orjson
-
+from actors.bought import read_bought
 from actors.orders import read_orders
 from actors.runtime import ShardRuntime
 from actors.store import ShardStore, StoredEntity
 from actors.turn import CommandInput, Input
 from actors.wallets import WalletKey, read_wallets
 from actors.workspace import KnownHolder, bought_key, player_key
-from billing_core.stored import player_tariff_from_dict
 from billing_core.wallet import Wallet
 from schemas.catalogue import PlayerDocument
 
@@ -47,8 +45,6 @@ def _known(document: StoredEntity | None, bought: StoredEntity | None) -> KnownH
     return KnownHolder(
         document=None if document is None else PlayerDocument.model_validate_json(document.blob),
         document_version=0 if document is None else document.version,
-        bought=()
-        if bought is None
-        else tuple(player_tariff_from_dict(one) for one in orjson.loads(bought.blob)),
+        bought=() if bought is None else read_bought(bought.blob),
         bought_version=0 if bought is None else bought.version,
     )

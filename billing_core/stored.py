@@ -21,6 +21,7 @@ from billing_core.terms import ClubTerms, ZoneTerms
 _Value = TypeVar("_Value")
 _Reader = Callable[[Any, str], Any]
 _PLAIN: Final = (str, int, bool)
+ORDER_VERSION: Final = 1
 
 
 class StoredValueError(ValueError):
@@ -57,7 +58,10 @@ def player_tariff_from_dict(data: Mapping[str, Any]) -> PlayerTariff:
 
 
 def order_from_dict(data: Mapping[str, Any]) -> Order:
-    """A stored order."""
+    """A stored order. Before orders had a version they were as those of the first are."""
+    version = data.get("v", ORDER_VERSION)
+    if version != ORDER_VERSION:
+        raise StoredValueError("v", f"unknown version {version!r}")
     return from_plain(Order, data)
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-import orjson
 from fastapi import APIRouter, Response
 
+from actors.bought import read_bought
 from actors.order_rendering import order_view, player_tariff_view
 from actors.orders import KnownOrder
 from actors.workspace import bought_key
-from billing_core.stored import player_tariff_from_dict
 from controller.api import order_models as models
 from controller.api.command_calls import ClubId, IdempotencyKey, OrderId, PlayerId
 from controller.api.commands import CommandRequest, checked_key
@@ -123,9 +122,9 @@ async def list_player_tariffs(
         raise ProblemError("player-not-found")
     key = bought_key(player_id)
     found = await rooms.given.store.documents(principal.chain_id, [key])
-    stored = orjson.loads(found[key].blob) if key in found else []
+    stored = read_bought(found[key].blob) if key in found else ()
     directory = await rooms.directory.chain(principal.chain_id)
-    owned = sorted(map(player_tariff_from_dict, stored), key=lambda one: -one.bought_at_ms)
+    owned = sorted(stored, key=lambda one: -one.bought_at_ms)
     return models.PlayerTariffList(
         player_tariffs=[
             models.PlayerTariff.model_validate(edge_of(view.model_dump(), view.currency))

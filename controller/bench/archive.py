@@ -48,7 +48,9 @@ async def _measured(archive: Archive) -> dict[str, Any]:
             for batch in _batches(entries, size):
                 await archive.write(chain_id, ChainStream.LEDGER, batch, after=after)
                 after = batch[-1].entry_id
-        bare_batches = [[_row(entry) for entry in batch] for batch in _batches(entries, size)]
+        bare_batches = [
+            [row for entry in batch for row in _rows(entry)] for batch in _batches(entries, size)
+        ]
         with stopwatch() as bare:
             for rows in bare_batches:
                 await archive.transact(write_bare, rows)
@@ -83,5 +85,8 @@ def _batches(entries: Sequence[StreamEntry], size: int) -> Iterable[Sequence[Str
     return (entries[first : first + size] for first in range(0, len(entries), size))
 
 
-def _row(entry: StreamEntry) -> dict[str, Any]:
-    return {"id": orjson.loads(entry.payload)["id"], "document": entry.payload}
+def _rows(entry: StreamEntry) -> list[dict[str, Any]]:
+    """As many rows as the archive makes of it: the document, and each side of it."""
+    transaction = orjson.loads(entry.payload)
+    sides = [orjson.dumps(side) for side in transaction["entries"]]
+    return [{"id": transaction["id"], "document": blob} for blob in (entry.payload, *sides)]

@@ -5,29 +5,62 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 from clubs_under_test import CHAIN
-from day_under_test import played_day
+from day_under_test import played_day, told
 
+from actors.store import ChainStream
 from actors.store_memory import MemoryStore
+from billing_core.tariff import PriceRule, RefundPolicy, Tariff, TariffType
+from schemas.commands import CreateOrder, RefundOrder
 
 GOLDEN = Path(__file__).parent / "golden"
 Document = Mapping[str, Any]
+HOURS = Tariff(
+    id="hours",
+    version=1,
+    name="Hours",
+    currency="EUR",
+    type=TariffType.HOURS,
+    hours=10,
+    price_minor=100_00,
+    prices=(PriceRule("any"),),
+    refund=RefundPolicy.CASH,
+)
 
 
 async def stored_documents() -> dict[str, Any]:
     """One document of each kind by its name in the folder of snapshots."""
     store = MemoryStore()
-    await played_day(store)
+    await store.put(CHAIN, {"tariff:hours:1": orjson.dumps(HOURS)})
+    shard = await played_day(store)
+    paid = [{"means": "cash", "amount_minor": 100_00}]
+    order = {"player_id": "ann", "tariff_ids": ("hours",), "payments": paid}
+    for order_id in ("o1", "o2"):
+        await told(shard, CreateOrder.model_validate({**order, "order_id": order_id}))
+    await told(shard, RefundOrder.model_validate({"order_id": "o1", "amount_minor": 30_00}))
     entities = {one.key: json.loads(one.blob) for one in await store.all_entities(CHAIN)}
     closed = {one.key: json.loads(one.blob) for one in await store.closed_sessions(CHAIN)}
     catalogue = {key: json.loads(raw) for key, raw in (await store.catalogue(CHAIN)).items()}
-    players = await store.documents_by_prefix(CHAIN, "player:")
+    documents = {
+        one.key: json.loads(one.blob) for one in await store.documents_by_prefix(CHAIN, "")
+    }
+    ledger = await store.stream(CHAIN, ChainStream.LEDGER)
+    outbox = await store.stream(CHAIN, ChainStream.OUTBOX)
+    _, hall = await store.hall(CHAIN, "north")
+    (audited, *_) = await store.audit(CHAIN)
     return {
         "pc": entities["pc:north-vip-0"],
         "session": entities["session:s4"],
         "closed_session": closed["s2"],
         "catalogue": catalogue,
-        "player": json.loads(players[0].blob),
+        "player": documents["player:ann"],
+        "order": documents["order:o1"],
+        "bought": documents["bought:ann"],
+        "transaction": json.loads(ledger[-1].payload),
+        "event": json.loads(outbox[0].payload),
+        "audit": json.loads(audited.payload),
+        "tile": json.loads(hall["north-vip-0"]),
     }
 
 

@@ -7,17 +7,26 @@ its ``v`` rises, its reader learns the step, and a new snapshot is laid beside t
 import json
 
 import pytest
+from databases_under_test import Urls
 from stored_shapes import GOLDEN, missing, stored_documents
 
+from actors.bought import read_bought
 from actors.club_setup import club_setups
 from actors.pc import PcState
 from actors.shard_contents import decode_shard
-from actors.store import StoredEntity
+from actors.store import ChainStream, StoredEntity, StreamEntry
 from billing_core.session import SessionState
-from billing_core.stored import session_from_dict
+from billing_core.stored import StoredValueError, order_from_dict, session_from_dict
+from controller.archive import open_archive
+from controller.archive.writing import Written
 from schemas.catalogue import PlayerDocument
+from schemas.events import published
+from schemas.views import AuditEntryView, HallTile
 
-KINDS = ("pc", "session", "closed_session", "catalogue", "player")
+KINDS = (
+    *("pc", "session", "closed_session", "catalogue", "player", "order", "bought"),
+    *("transaction", "event", "audit", "tile"),
+)
 
 
 def snapshots(kind: str) -> list[str]:
@@ -68,6 +77,67 @@ def test_a_stored_catalogue_is_read(name: str) -> None:
 @pytest.mark.parametrize("name", snapshots("player"))
 def test_a_stored_player_is_read(name: str) -> None:
     assert PlayerDocument.model_validate_json(raw(name)).player_id == "ann"
+
+
+@pytest.mark.parametrize("name", snapshots("order"))
+def test_a_stored_order_is_read(name: str) -> None:
+    order = order_from_dict(json.loads(raw(name)))
+    assert order.due_minor == 0
+    assert [payment.amount_minor for payment in order.payments] == [100_00]
+    assert len(order.refunds) == 1
+
+
+@pytest.mark.parametrize("name", snapshots("bought"))
+def test_stored_bought_tariffs_are_read(name: str) -> None:
+    owned = {one.player_tariff_id: one for one in read_bought(raw(name))}
+    assert owned["o2-0"].total_ms == 10 * 3_600_000
+    assert owned["block-s4-0"].used_sessions == 1
+
+
+@pytest.mark.parametrize("kind", ["order", "bought", "session"])
+def test_a_version_nobody_knows_is_refused(kind: str) -> None:
+    document = {**json.loads(raw(snapshots(kind)[-1])), "v": 99}
+    readers = {
+        "order": order_from_dict,
+        "bought": lambda read: read_bought(json.dumps(read).encode()),
+        "session": session_from_dict,
+    }
+    with pytest.raises(StoredValueError, match="unknown version 99"):
+        readers[kind](document)
+
+
+@pytest.mark.parametrize("name", snapshots("event"))
+def test_a_stored_event_is_published(name: str) -> None:
+    message = published(json.loads(raw(name)))
+    assert (message["source"], message["sequence"]) == ("session:s1", 1)
+
+
+@pytest.mark.parametrize("name", snapshots("audit"))
+def test_a_stored_audit_entry_is_read(name: str) -> None:
+    assert AuditEntryView.model_validate_json(raw(name)).operation == "refund_order"
+
+
+@pytest.mark.parametrize("name", snapshots("tile"))
+def test_a_stored_tile_is_read(name: str) -> None:
+    assert HallTile.model_validate_json(raw(name)).session_id == "s4"
+
+
+@pytest.mark.parametrize("kind", ["transaction", "event", "closed_session"])
+async def test_the_archive_takes_what_an_older_host_wrote(sql_urls: Urls, kind: str) -> None:
+    """A host of the release before may still write while the archive is a new one."""
+    archive = open_archive(sql_urls("archive"))
+    for name in snapshots(kind):
+        stored = raw(name)
+        if kind == "closed_session":
+            await archive.write_sessions("c", [StoredEntity("s2", 3, stored)])
+            assert [one.blob for one in await archive.sessions("c")] == [stored]
+            continue
+        stream = ChainStream.LEDGER if kind == "transaction" else ChainStream.OUTBOX
+        entry = StreamEntry("1-0", stored)
+        assert await archive.write("c", stream, [entry], after="0-0") == Written()
+        held = await (archive.transactions("c") if kind == "transaction" else archive.events("c"))
+        assert held == [entry]
+    archive.close()
 
 
 async def test_todays_documents_still_have_what_the_newest_snapshots_have() -> None:
