@@ -106,8 +106,8 @@ class _ChainReplay:
         return ids
 
     async def _part(self, lost: Sequence[LostTransaction], newest: set[str]) -> Replayed:
-        names = [one.transaction_id for one in lost]
-        names += map(_again, names)
+        ids = [one.transaction_id for one in lost]
+        names = [*ids, *map(_again, ids)]
         known = newest | await self._archive.look(replaying.archived_ids, self._chain_id, names)
         redone, whole, left = [], [], []
         for one in lost:

@@ -189,7 +189,7 @@ async def test_a_lost_store_is_restored_beside_the_archive_that_outlived_it(
         await consumer.step()
         once_more = await replay(store, archive, dismiss=True)
         assert once_more.replayed == 0
-        assert once_more.redone > 0, "the steps of s4 happened again"
+        assert done.redone + once_more.redone > 0, "the steps of s4 happened again"
         await consumer.step()
         report = await verify(store, archive)
         assert report.ok, report.rows
@@ -251,6 +251,8 @@ def _as_the_release_before_wrote(path: Path) -> None:
     kept = []
     for line in lines[:-1]:
         for row in line.get("rows", ()):
+            if "entry_id" not in row:
+                continue
             for name in ("place_ms", "place_no", "digest"):
                 row.pop(name, None)
         kept.append(orjson.dumps(line) + b"\n")
