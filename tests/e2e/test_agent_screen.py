@@ -154,7 +154,9 @@ async def test_a_player_who_kills_the_screen_gets_it_back_and_staff_is_told(desk
     # A second is the promise; the rest is this machine's business with other tests.
     assert back_after_s < 5
     assert (await desk.tells("pc_degraded"))["payload"] == {"reasons": "locker-failed"}
+    assert (await desk.tile()).degraded == "locker-failed"
     await desk.tells("pc_whole")
+    assert (await desk.tile()).degraded is None
 
 
 async def test_play_opens_the_screen_and_a_dead_agent_does_not_keep_it_open(desk: Desk) -> None:
