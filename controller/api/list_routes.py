@@ -21,7 +21,7 @@ from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
 from controller.archive.listing import OrderFilter, SessionFilter
-from controller.lists.cursors import CURSOR_CHARACTERS_MAX, CursorError, page_asked
+from controller.lists.cursors import CURSOR_CHARACTERS_MAX, NUL, CursorError, page_asked
 from controller.lists.order_list import OrderList
 from controller.lists.session_list import ListedSession, SessionList
 from controller.lists.sources import ArchiveBehindError
@@ -69,6 +69,8 @@ async def list_sessions(
     id, and players by name or phone. Cancelled sessions are left out unless `status` asks for
     them.
     """
+    if search is not None and NUL in search:
+        raise ProblemError("invalid-request", "search: no NUL in it", field="search")
     directory = await rooms.directory.chain(principal.chain_id)
     clubs = _clubs(directory, principal, club_id)
     found = () if search is None else await rooms.players.matching(principal.chain_id, search)

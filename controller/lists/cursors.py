@@ -9,6 +9,11 @@ import orjson
 from controller.archive.listing import PageAsk, SortValue
 
 CURSOR_CHARACTERS_MAX: Final = 512
+TEXT_SORTS: Final = frozenset({"status", "zoneId", "pcId", "tariffId"})
+"""What sorts by text; everything else sorts by a whole number."""
+NUMBER_MAX: Final = 2**53
+NUL: Final = "\0"
+"""Text that a database would refuse to look for."""
 
 
 class CursorError(ValueError):
@@ -43,10 +48,13 @@ def _place(sort: str, cursor: str) -> tuple[SortValue, str]:
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         said, value, row_id = orjson.loads(raw)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise CursorError("not a cursor") from error
-    if said != sort or not isinstance(value, str | int) or not isinstance(row_id, str):
+    kind = str if sort.removeprefix("-") in TEXT_SORTS else int
+    if said != sort or type(value) is not kind or not isinstance(row_id, str):
         raise CursorError("a cursor of another list")
+    if NUL in f"{value}{row_id}" or (isinstance(value, int) and abs(value) > NUMBER_MAX):
+        raise CursorError("not a cursor")
     return value, row_id
 
 

@@ -1,11 +1,13 @@
 """Lists of sessions and orders over HTTP: filters, order, pages, who sees what, the archive."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from api_under_test import ScriptedGateway, dependencies, serving
 from clubs_under_test import CHAIN, seed
@@ -229,6 +231,30 @@ async def test_cursors_fit_the_list_they_are_of(books: Books) -> None:
         assert (answer.status_code, answer.json()["code"]) == (422, "cursor-invalid"), query
     assert (await books.get("/sessions", sort="price")).status_code == 422
     assert (await books.get("/sessions", limit=201)).status_code == 422
+
+
+def forged(*parts: object) -> str:
+    return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        forged("-startAt", 2**64 - 1, "x"),
+        forged("-startAt", True, "x"),
+        forged("-startAt", "abc", "x"),
+        forged("-startAt", 1, "a\0"),
+        urlsafe_b64encode(b"5").decode(),
+    ],
+)
+async def test_a_forged_cursor_is_the_callers_fault(books: Books, cursor: str) -> None:
+    answer = await books.get("/sessions", cursor=cursor)
+    assert (answer.status_code, answer.json()["code"]) == (422, "cursor-invalid")
+
+
+async def test_nobody_is_called_nul(books: Books) -> None:
+    answer = await books.get("/sessions", search="\0")
+    assert (answer.status_code, answer.json()["field"]) == (422, "search")
 
 
 async def test_a_key_of_one_club_sees_that_club_only(books: Books) -> None:
