@@ -11,13 +11,18 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from controller.api.problems import ProblemError, problem_response
+from schemas.enrolment import ENROLMENT_PATH, REFRESH_PATH
 
 MAX_READS_IN_FLIGHT: Final = 256
 MAX_CHANGES_IN_FLIGHT: Final = 2_048
 """Equal requests that wait for one answer included."""
 CHANGES_BEFORE_READS: Final = 512
 """With so many changes in flight no read is begun."""
+MAX_AT_DOORS: Final = 64
+"""Requests of callers nobody knows yet. They send their body before anyone can ask who they are,
+as slowly as they like, so they are counted apart: they may fill up the doors and nothing else."""
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_DOORS: Final = frozenset({ENROLMENT_PATH, REFRESH_PATH, "/login", "/logout"})
 _ALWAYS_SERVED: Final = ("/static/", "/livez", "/readyz", "/metrics")
 """Whoever watches the process has to see it when it is busy."""
 
@@ -29,6 +34,7 @@ class LoadLimits:
     reads: int = MAX_READS_IN_FLIGHT
     changes: int = MAX_CHANGES_IN_FLIGHT
     changes_before_reads: int = CHANGES_BEFORE_READS
+    doors: int = MAX_AT_DOORS
 
 
 class Shedding:
@@ -39,6 +45,7 @@ class Shedding:
         self._limits = limits
         self._reads = 0
         self._changes = 0
+        self._at_doors = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and count it until it is answered; a stream until it begins."""
@@ -46,6 +53,8 @@ class Shedding:
             await self._app(scope, receive, send)
         elif scope["method"] in _READS:
             await self._read(scope, receive, send)
+        elif scope["path"] in _DOORS:
+            await self._at_a_door(scope, receive, send)
         elif self._changes >= self._limits.changes:
             await _refuse(scope, receive, send)
         else:
@@ -54,6 +63,16 @@ class Shedding:
                 await self._app(scope, receive, send)
             finally:
                 self._changes -= 1
+
+    async def _at_a_door(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._at_doors >= self._limits.doors:
+            await _refuse(scope, receive, send)
+            return
+        self._at_doors += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._at_doors -= 1
 
     async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
         limits = self._limits

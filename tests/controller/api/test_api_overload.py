@@ -19,7 +19,7 @@ DONE = CommandReply(
     status=ReplyStatus.OK,
     result={"wallet": {"player_id": "anna", "currency": "EUR", "cash_minor": 1, "bonus_minor": 0}},
 )
-LIMITS = LoadLimits(reads=2, changes=4, changes_before_reads=2)
+LIMITS = LoadLimits(reads=2, changes=4, changes_before_reads=2, doors=5)
 
 
 @pytest.fixture
@@ -95,3 +95,29 @@ async def test_a_host_that_queues_no_more_is_a_429_and_not_a_503(
     assert (refused.status_code, refused.json()["code"]) == (429, "overloaded")
     assert refused.headers["retry-after"] == "2"
     assert (await change(client, "k1")).status_code == 201
+
+
+async def test_strangers_who_dawdle_at_a_door_keep_nobody_else_out(
+    busy: httpx.AsyncClient, gateway: ScriptedGateway
+) -> None:
+    done = asyncio.Event()
+    begun: list[bool] = []
+
+    async def dawdling() -> AsyncIterator[bytes]:
+        begun.append(True)
+        await done.wait()
+        yield b"{}"
+
+    async def knock() -> httpx.Response:
+        sent = {"content-type": "application/json"}
+        return await busy.post("/api/v1/enrolments", content=dawdling(), headers=sent)
+
+    knocking = [asyncio.create_task(knock()) for _ in range(LIMITS.doors)]
+    await eventually(lambda: len(begun) == LIMITS.doors)
+    turned_away = await busy.post("/api/v1/enrolments", json={})
+    assert turned_away.status_code == 429
+    assert (await busy.get(HALL)).status_code == 200
+    gateway.gate.set()
+    assert (await change(busy, "k-known")).status_code == 201
+    done.set()
+    assert {answer.status_code for answer in await asyncio.gather(*knocking)} == {422}
