@@ -22,7 +22,8 @@ _ENGLISH: Final[Labels] = {
         "noMatch": "Nothing here matches.",
         "allWell": "Nothing needs attention.",
         "noClubs": "This chain has no clubs yet.",
-        "summary": "{free} free, {running} running, {ending} ending, {lost} not responding.",
+        "summary": "{free} free, {running} running, {ending} ending, {lost} not responding, "
+        "{unknown} link unknown.",
         "faster": "{speed}x",
         "fasterDetail": "Time runs {speed} times as fast as life",
         "skip": "Skip to the hall",
@@ -81,6 +82,7 @@ _ENGLISH: Final[Labels] = {
         "running": "running",
         "ending": "ending",
         "lost": "not responding",
+        "unknown": "link unknown",
         "hold": "on hold",
     },
     "tile": {
@@ -90,7 +92,7 @@ _ENGLISH: Final[Labels] = {
         "startNow": "may start",
         "seen": "seen {ago} ago",
         "neverSeen": "never seen",
-        "exposure": "May stay open until {time}",
+        "exposure": "May be open till {time}",
         "unlocking": "Unlocking…",
         "unlockedFree": "Unlocked without a session",
         "degraded": "Not whole",
@@ -132,6 +134,11 @@ _ENGLISH: Final[Labels] = {
         "degradedTitle": "This PC answers and is not whole",
         "held": "On hold",
         "heldUntil": "{reason}, until {time}",
+        "unknownTitle": "Our own line is out",
+        "unknownText": (
+            "Nothing can be said about any PC; this one was heard {ago} ago. "
+            "Players play on for what they paid."
+        ),
         "lostTitle": "This PC does not answer",
         "lostText": "Last seen {ago} ago. The session goes on; the player can be moved at once.",
     },

@@ -83,7 +83,7 @@ async def test_link_and_use_are_told_apart_in_words_icons_and_colour(
         await expect(tile_of(page, "pc-1")).to_contain_text(re.compile(r"1:(30:00|29:5\d)"))
         for words in ("Running", "Not responding", "Anna K.", "42 s"):
             await expect(tile_of(page, "pc-2")).to_contain_text(words)
-        await expect(tile_of(page, "pc-3")).to_contain_text("May stay open until 22:36")
+        await expect(tile_of(page, "pc-3")).to_contain_text("May be open till 22:36")
         await expect(tile_of(page, "pc-4")).to_contain_text("Free")
         for pc_id in ("pc-1", "pc-2", "pc-3", "pc-4"):
             assert await tile_of(page, pc_id).locator("svg.icon").count() >= 1
@@ -93,6 +93,18 @@ async def test_link_and_use_are_told_apart_in_words_icons_and_colour(
             for pc_id in ("pc-1", "pc-3", "pc-4")
         }
         assert len(colours) == 3
+
+
+async def test_when_our_own_line_is_out_no_pc_is_blamed(stage: Stage, open_hall: OpenHall) -> None:
+    unknown = running(link=LinkState.LINK_UNKNOWN, last_seen_at_ms=START_MS - 42_000)
+    await stage.owner.show(unknown, tile("pc-2", link=LinkState.LINK_UNKNOWN), tile("pc-3"))
+    async with serving(stage.app) as address, open_hall(address) as page:
+        await expect(page.locator("#totals")).to_contain_text("2 link unknown")
+        await expect(page.locator("#totals")).to_contain_text("0 not responding")
+        await tile_of(page, "pc-1").click()
+        dialog = page.get_by_role("dialog")
+        await expect(dialog).to_contain_text("Our own line is out")
+        await expect(dialog).not_to_contain_text("This PC does not answer")
 
 
 async def test_it_follows_without_a_reload(stage: Stage, open_hall: OpenHall) -> None:

@@ -11,13 +11,16 @@ const COUNTS = [
   ["hold", "HOLD"],
   ["free", "FREE"],
   ["lost", "NOT_RESPONDING"],
+  ["unknown", "LINK_UNKNOWN"],
 ];
+const SHOWN_IF_ANY = new Set(["hold", "reserved", "unknown"]);
 const DENSE_FROM = 60;
 
 function countsOf(tiles) {
-  const counts = { running: 0, ending: 0, reserved: 0, hold: 0, free: 0, lost: 0 };
+  const counts = { running: 0, ending: 0, reserved: 0, hold: 0, free: 0, lost: 0, unknown: 0 };
   for (const tile of tiles) {
-    if (tile.link === "NOT_RESPONDING" || tile.link === "LINK_UNKNOWN") counts.lost += 1;
+    if (tile.link === "NOT_RESPONDING") counts.lost += 1;
+    else if (tile.link === "LINK_UNKNOWN") counts.unknown += 1;
     if (tile.use === "FREE") counts.free += 1;
     else if (tile.use === "RUNNING") counts.running += 1;
     else if (tile.use === "WAIT") counts.reserved += 1;
@@ -44,7 +47,7 @@ export class CountList {
     for (const [name, { item, number }] of this.#items) {
       setText(number, String(counts[name]));
       item.dataset.none = counts[name] === 0;
-      item.hidden = counts[name] === 0 && (name === "hold" || name === "reserved");
+      item.hidden = counts[name] === 0 && SHOWN_IF_ANY.has(name);
     }
   }
 }

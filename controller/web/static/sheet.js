@@ -144,7 +144,8 @@ export class Sheet {
     }
     if (tile.sessionId === null || tile.lastSeenAt === null) return [];
     const seen = ago(this.#given.clock.now() - Date.parse(tile.lastSeenAt));
-    return [warning("lostTitle", word("sheet", "lostText", { ago: seen }))];
+    const said = tile.link === "LINK_UNKNOWN" ? "unknown" : "lost";
+    return [warning(`${said}Title`, word("sheet", `${said}Text`, { ago: seen }))];
   }
 
   #held(tile) {
