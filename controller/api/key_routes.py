@@ -87,6 +87,7 @@ async def revoke_api_key(edit: InEdit, key_id: KeyId) -> wire.ChainApiKey:
         if found is None:
             raise ProblemError("api-key-not-found")
         document = ApiKeyDocument.model_validate_json(found.blob)
+        check_grants(edit.principal, [permissions_of(document)])
         if document.revoked_at_ms is not None:
             return Edited(_shown(document))
         revoked = document.model_copy(update={"revoked_at_ms": now_ms})

@@ -135,7 +135,7 @@ async def list_player_tariffs(
                     tariff_names=directory.tariff_names,
                 )
                 for one in owned
-                if one.club_id in directory.clubs
+                if one.club_id in directory.clubs and principal.sees_club(one.club_id)
             )
         ]
     )

@@ -26,6 +26,7 @@ from controller.api.models import MAX_MINOR
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from controller.api.tariff_routes import sees_drafts, tariffs_seen
 from controller.catalogue_terms import club_terms
 from schemas.access import Permission
 from schemas.commands import EntityId
@@ -105,11 +106,11 @@ def _asked(
     directory: ChainDirectory, principal: Principal, tariff_id: str, *, draft: bool
 ) -> Tariff:
     if not draft:
-        tariff = directory.tariffs.get(tariff_id)
+        tariff = tariffs_seen(directory, principal).get(tariff_id)
         if tariff is None:
             raise ProblemError("tariff-not-found")
         return tariff
-    if Permission.CATALOGUE_READ not in principal.permissions:
+    if Permission.CATALOGUE_READ not in principal.permissions or not sees_drafts(principal):
         raise ProblemError("forbidden", "Drafts are for those who edit the catalogue.")
     drafted = directory.drafts.get(tariff_id)
     if drafted is None:

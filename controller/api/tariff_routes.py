@@ -39,10 +39,10 @@ async def list_tariffs(
     """The chain's tariffs by name, archived ones only when asked for by `status`; drafts are shown
     to whoever sees the whole chain."""
     directory = await rooms.directory.chain(principal.chain_id, fresh=True)
-    drafts = directory.drafts if _sees_drafts(principal) else {}
+    drafts = directory.drafts if sees_drafts(principal) else {}
     shown = [
         one
-        for one in tariff_summaries(_seen(directory, principal), drafts)
+        for one in tariff_summaries(tariffs_seen(directory, principal), drafts)
         if one.status is status or (status is None and one.status is not TariffStatus.ARCHIVED)
     ]
     return wire.TariffSummaryList(tariffs=shown)
@@ -72,7 +72,7 @@ async def get_tariff(
 ) -> wire.TariffDetails:
     """The newest published version of a tariff."""
     directory = await rooms.directory.chain(principal.chain_id, fresh=True)
-    tariff = _seen(directory, principal).get(tariff_id)
+    tariff = tariffs_seen(directory, principal).get(tariff_id)
     if tariff is None:
         raise ProblemError("tariff-not-found")
     return with_etag(response, tariff_details(directory, tariff, _etag(directory, tariff)))
@@ -118,7 +118,7 @@ async def list_tariff_versions(
 ) -> wire.TariffVersionList:
     """Every version of a tariff, the newest first."""
     directory = await rooms.directory.chain(principal.chain_id, fresh=True)
-    if tariff_id not in _seen(directory, principal):
+    if tariff_id not in tariffs_seen(directory, principal):
         raise ProblemError("tariff-not-found")
     found = [tariff for ref, tariff in directory.versions.items() if ref.id == tariff_id]
     found.sort(key=lambda tariff: -tariff.version)
@@ -333,12 +333,13 @@ def _named_by_zones(directory: ChainDirectory, tariff_id: str) -> bool:
     return any(tariff_id in (*zone.tariff_ids, zone.default_tariff_id) for zone in zones)
 
 
-def _sees_drafts(principal: Principal) -> bool:
+def sees_drafts(principal: Principal) -> bool:
+    """Whether the caller may know what is not published yet."""
     return principal.club_ids is None and principal.player_id is None
 
 
-def _seen(directory: ChainDirectory, principal: Principal) -> Mapping[str, Tariff]:
-    """Tariffs that are sold where the caller may look; all of them for the whole chain."""
+def tariffs_seen(directory: ChainDirectory, principal: Principal) -> Mapping[str, Tariff]:
+    """Newest versions of what is sold where the caller may look; all for the whole chain."""
     if principal.club_ids is None:
         return directory.tariffs
     zones = [zone for zone in directory.every_zone.values() if principal.sees_club(zone.club_id)]

@@ -220,3 +220,17 @@ async def test_another_chain_finds_neither_order_nor_player(desk: Desk) -> None:
     ):
         assert {**problem, "instance": ""} == {**unknown, "instance": ""}
     assert (await desk.get("/players/anna/tariffs", expected=404))["code"] == "player-not-found"
+
+
+async def test_what_was_bought_in_another_club_is_not_shown(desk: Desk) -> None:
+    body = {"playerId": "anna", "tariffIds": ["hours"], "payments": [paid(10_000)]}
+    await desk.post(ORDERS, body, expected=201)
+    assert len((await desk.get("/players/anna/tariffs"))["playerTariffs"]) == 1
+    club = {"clubId": "club-9", "name": "Nine", "timezone": "UTC", "currency": "EUR"}
+    await desk.post("/clubs", club, expected=201)
+    key = {"name": "Nine's", "role": "cashier", "clubIds": ["club-9"]}
+    secret = (await desk.post("/api-keys", key, expected=201))["secret"]
+    theirs = await desk.client.get(
+        "/players/anna/tariffs", headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert theirs.json() == {"playerTariffs": []}

@@ -18,6 +18,8 @@ from controller.api.catalogue_models import ClubTermsFields, ZoneFields
 SETTINGS: Final = f"/clubs/{CLUB}/settings"
 ZONES: Final = f"/clubs/{CLUB}/zones"
 PCS: Final = f"/clubs/{CLUB}/pcs"
+HOUR: Final = "startAt=2026-11-25T12:00:00Z&endAt=2026-11-25T13:00:00Z&zoneId=std"
+DRAFT_QUOTE: Final = f"/clubs/{CLUB}/tariffs/minute/quote?{HOUR}&draft=true"
 
 
 @pytest.fixture
@@ -249,6 +251,8 @@ async def test_what_is_another_chains_looks_as_if_it_were_not_there(editor: Edit
         ("POST", "/api-keys", {"name": "x", "role": "cashier"}),
         ("GET", "/audit", None),
         ("GET", "/staff", None),
+        ("GET", "/tariffs/minute/draft", None),
+        ("GET", DRAFT_QUOTE, None),
     ],
 )
 async def test_who_sees_one_club_changes_nothing_of_the_chain(

@@ -174,6 +174,9 @@ async def test_nobody_gives_or_takes_more_than_they_have(editor: Editor) -> None
     assert code_of(await editor.ask("POST", "/api-keys", key, bearer="clerk")) == (403, "forbidden")
     small = key | {"scopes": ["ClubRead"]}
     assert (await editor.ask("POST", "/api-keys", small, bearer="clerk")).status_code == 201
+    made = await editor.made("/api-keys", key)
+    theirs = await editor.ask("POST", f"/api-keys/{made['keyId']}/revoke", bearer="clerk")
+    assert code_of(theirs) == (403, "forbidden")
     unknown = {"staffId": "s", "name": "S", "roles": roles(club_9="cashier")}
     assert code_of(await editor.ask("POST", "/staff", unknown)) == (422, "reference-unknown")
 
