@@ -5,6 +5,9 @@ from typing import Final
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 
 BUSY_TIMEOUT_SECONDS: Final = 30
+STATEMENTS_KEPT: Final = 16
+"""By an SQLite connection. A list of keys is a statement of its own for each length it has had,
+and takes memory by its length: the driver's 128 are some megabytes a connection."""
 CONNECT_TIMEOUT_SECONDS: Final = 10
 CONNECTIONS_MAX: Final = 8
 SILENCE_SECONDS: Final = 30
@@ -18,7 +21,12 @@ def engine_of(url: str) -> Engine:
     """An engine for SQLite or PostgreSQL. Its errors show no rows, as these hold people's data."""
     if make_url(url).get_backend_name() == "sqlite":
         engine = create_engine(
-            url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_SECONDS}
+            url,
+            hide_parameters=True,
+            connect_args={
+                "timeout": BUSY_TIMEOUT_SECONDS,
+                "cached_statements": STATEMENTS_KEPT,
+            },
         )
         _prepare_sqlite(engine)
         return engine

@@ -1,6 +1,6 @@
 """What a check looks at: a bounded part of a chain's sessions and PCs, and their money."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -48,24 +48,50 @@ def books_of(stored: Iterable[StoredEntity]) -> Books:
     """Entities of shards (by their keys) and final documents (by session id)."""
     books = Books()
     for entity in stored:
-        kind, _, name = entity.key.partition(":")
-        document = orjson.loads(entity.blob)
-        if entity.key.startswith(SESSION_KEY_PREFIX):
-            books.versions[name] = entity.version
-            _keep_state(books, name, document)
-        elif kind in ("pc", "club"):
-            books.told[entity.key] = document.get("event_seq", 0)
-            if kind == "pc":
-                books.pcs[name] = document
-        elif ":" not in entity.key:
-            books.closed[entity.key] = document
-            _keep_state(books, entity.key, document["state"])
+        _keep(books, entity)
     return books
 
 
-def _keep_state(books: Books, session_id: str, data: Document) -> None:
+def pieces_of(
+    stored: Iterable[StoredEntity], *, sessions_max: int, steps_max: int
+) -> Iterator[Books]:
+    """The same in parts of up to so many entities, closed by the one that reaches ``steps_max``.
+
+    What was posted for a session is as much as it has steps, be it a minute or a week long.
+    """
+    books, kept, steps = Books(), 0, 0
+    for entity in stored:
+        steps += _keep(books, entity)
+        kept += 1
+        if kept >= sessions_max or steps >= steps_max:
+            yield books
+            books, kept, steps = Books(), 0, 0
+    if kept:
+        yield books
+
+
+def _keep(books: Books, entity: StoredEntity) -> int:
+    """Add one entity; how many steps it says were posted for it."""
+    kind, _, name = entity.key.partition(":")
+    document = orjson.loads(entity.blob)
+    if entity.key.startswith(SESSION_KEY_PREFIX):
+        books.versions[name] = entity.version
+        return _keep_state(books, name, document)
+    if kind in ("pc", "club"):
+        books.told[entity.key] = document.get("event_seq", 0)
+        if kind == "pc":
+            books.pcs[name] = document
+    elif ":" not in entity.key:
+        books.closed[entity.key] = document
+        return _keep_state(books, entity.key, document["state"])
+    return 0
+
+
+def _keep_state(books: Books, session_id: str, data: Document) -> int:
     try:
         state = books.states[session_id] = session_from_dict(data)
-        books.told[f"{SESSION_KEY_PREFIX}{session_id}"] = state.event_seq
     except StoredValueError as error:
         books.problems.append(Row("session readable", session_id, "a session", str(error)))
+        return 0
+    books.told[f"{SESSION_KEY_PREFIX}{session_id}"] = state.event_seq
+    return sum(segment.steps for segment in state.segments)

@@ -4,7 +4,8 @@ Each piece is read from the store at one instant, together with the last entries
 then, and held against history up to just these entries.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 import orjson
@@ -13,12 +14,14 @@ from actors.store import SESSION_KEY_PREFIX, SHARD_COUNT, Store, StoredEntity, s
 from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import StoredValueError, session_from_dict
 from controller.verify import money, sessions
-from controller.verify.books import Books, Row, books_of
+from controller.verify.books import Books, Row, books_of, pieces_of
 from controller.verify.history import History
 
 ACCOUNTS_PER_PIECE: Final = 5_000
 SHARDS_PER_PIECE: Final = 8
 SESSIONS_PER_PIECE: Final = 500
+STEPS_PER_PIECE: Final = 1_000
+"""Their transactions are some 2 MB in memory, for sessions of minutes and of weeks alike."""
 _T = TypeVar("_T")
 
 
@@ -81,9 +84,8 @@ class ChainCheck:
             async for row in self._looked_up(books):
                 yield row
             until = image.ledger_until, image.outbox_until
-            for entities in _parts(image.entities, SESSIONS_PER_PIECE):
-                async for row in self._piece(books_of(entities), until):
-                    yield row
+            async for row in self._pieces(image.entities, until):
+                yield row
 
     async def _looked_up(self, books: Books) -> AsyncIterator[Row]:
         """Every open session can be found by its id, in one place."""
@@ -111,13 +113,22 @@ class ChainCheck:
     async def finished(self, found: Sequence[StoredEntity]) -> AsyncIterator[Row]:
         """Final documents: they say what was posted for them until now."""
         now = await self._store.shards_image(self._chain_id, ())
-        async for row in self._piece(books_of(found), (now.ledger_until, now.outbox_until)):
+        async for row in self._pieces(found, (now.ledger_until, now.outbox_until)):
             yield row
 
-    async def _piece(self, books: Books, until: tuple[str, str]) -> AsyncIterator[Row]:
-        ids = frozenset(books.session_ids)
+    async def _pieces(
+        self, stored: Iterable[StoredEntity], until: tuple[str, str]
+    ) -> AsyncIterator[Row]:
+        bounds = {"sessions_max": SESSIONS_PER_PIECE, "steps_max": STEPS_PER_PIECE}
+        for books in pieces_of(stored, **bounds):
+            async for row in self._piece(books, until):
+                yield row
+
+    async def _piece(self, piece: Books, until: tuple[str, str]) -> AsyncIterator[Row]:
+        ids = frozenset(piece.session_ids)
         self.sessions += len(ids)
-        books.transactions = await self._history.transactions_of(ids, until[0])
+        # Of its own, so that the next piece does not come to lie beside this one's history.
+        books = replace(piece, transactions=await self._history.transactions_of(ids, until[0]))
         for row in (
             *books.problems,
             *money.transactions_are_balanced(books.transactions),
