@@ -104,7 +104,10 @@ def from_line(line: bytes | str) -> Order | Word:
     """What a line says. Raises ``ValueError`` for one that says nothing."""
     if len(line) > MAX_LINE_BYTES:
         raise ValueError("the line is too long")
-    said = json.loads(line)
+    try:
+        said = json.loads(line)
+    except RecursionError as error:
+        raise ValueError("the line is nested too deeply") from error
     if not isinstance(said, dict) or len(said) != 1:
         raise ValueError("a line is an object with one word")
     name, fields = next(iter(said.items()))

@@ -165,6 +165,7 @@ def test_everything_said_is_understood_as_it_was_meant(said: ShowOrder | NoticeO
         '{"notice": {"text": 1}}',
         '{"code": {"code": "' + "1" * 65 + '"}}',
         '{"notice": {"text": "' + "x" * 9_000 + '"}}',
+        "[" * 8_000,
     ],
 )
 def test_a_line_that_says_nothing_is_refused(line: str) -> None:
