@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
+import orjson
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
@@ -98,7 +99,9 @@ def parse_club_file(text: str) -> ClubFile:
         raise ClubFileError([FileFault("", f"larger than {MAX_FILE_BYTES} bytes")])
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        # Whatever is stored of it must be JSON, whose whole numbers have 64 bits.
+        orjson.dumps(data, default=str)
+    except (tomllib.TOMLDecodeError, RecursionError, TypeError) as error:
         raise ClubFileError([FileFault("", str(error))]) from error
     reading = _Reading(data)
     found = reading.club_file()

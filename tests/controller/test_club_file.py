@@ -265,6 +265,8 @@ async def test_what_others_need_survives_a_prune() -> None:
 
 FAULTS: Final[dict[str, tuple[Callable[[str], str], str, int | None]]] = {
     "no TOML": (lambda text: text.replace("[[pcs]]", "[[pcs]"), "", None),
+    "a number of 65 bits": (lambda text: f"colour = {2**64}\n" + text, "", None),
+    "too deep": (lambda text: f"colour = {'[' * 3_000}{']' * 3_000}\n" + text, "", None),
     "unknown field": (lambda text: "colour = 1\n" + text, "colour", 1),
     "no chain": (lambda text: text.replace('chain = "orbit"', ""), "chain", None),
     "timezone": (lambda text: text.replace("Europe/Berlin", "Mars/X"), "timezone", 2),
