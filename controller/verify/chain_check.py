@@ -19,7 +19,7 @@ from controller.verify.history import History
 
 ACCOUNTS_PER_PIECE: Final = 5_000
 SHARDS_PER_PIECE: Final = 8
-SESSIONS_PER_PIECE: Final = 500
+SESSIONS_PER_PIECE: Final = 100
 STEPS_PER_PIECE: Final = 1_000
 """Their transactions are some 2 MB in memory, for sessions of minutes and of weeks alike."""
 _T = TypeVar("_T")

@@ -4,12 +4,13 @@ Sums are kept by the archive's database, and sessions are looked at piece by pie
 store holds, and each time some more of those that only the archive holds, until it begins anew.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
 from typing import Final
 
-from actors.store import Store, StoredEntity
+from actors.store import Store
 from controller.archive import Archive
-from controller.verify.chain_check import ChainCheck
+from controller.verify.books import Row
+from controller.verify.chain_check import SESSIONS_PER_PIECE, ChainCheck
 from controller.verify.history import History
 from controller.verify.report import Report, report_of
 
@@ -40,23 +41,26 @@ class BooksWatch:
     async def _check_chain(self, chain_id: str) -> Report:
         history = History(self._store, self._archive, chain_id, tail_max=TAIL_MAX)
         check = ChainCheck(self._store, chain_id, history)
-        swept = await self._next_swept(chain_id)
         found = []
         for rows in (
             check.balances(),
             check.shards(),
             check.closed(),
-            check.finished(swept),
+            self._swept_again(check, chain_id),
             check.claims(),
             check.index(),
         ):
             found += [row async for row in rows]
         return report_of(check, found, chain_id)
 
-    async def _next_swept(self, chain_id: str) -> Sequence[StoredEntity]:
+    async def _swept_again(self, check: ChainCheck, chain_id: str) -> AsyncIterator[Row]:
         """Some archived sessions; those the store holds are looked at anyway."""
-        after = self._swept.get(chain_id, "")
-        found = await self._archive.sessions_after(chain_id, after, count=SWEPT_PER_CHECK)
-        self._swept[chain_id] = found[-1].key if len(found) == SWEPT_PER_CHECK else ""
-        known = await self._store.indexed(chain_id, [stored.key for stored in found])
-        return [stored for stored in found if stored.key not in known]
+        left = SWEPT_PER_CHECK
+        while left:
+            after, count = self._swept.get(chain_id, ""), min(left, SESSIONS_PER_PIECE)
+            found = await self._archive.sessions_after(chain_id, after, count=count)
+            known = await self._store.indexed(chain_id, [stored.key for stored in found])
+            async for row in check.finished([one for one in found if one.key not in known]):
+                yield row
+            self._swept[chain_id] = found[-1].key if len(found) == count else ""
+            left = left - count if len(found) == count else 0
