@@ -45,13 +45,21 @@ class RulesKeeper:
         self._folder = folder
         self._reload = reload
         self._dirty = asyncio.Event()
+        # Whoever wrote the files last may have died before the broker was told.
+        self._untold = True
 
     async def refresh(self) -> bool:
-        """Read everything, write what differs and reload; whether anything differed."""
+        """Read everything, write what differs and reload; whether anything differed.
+
+        The broker is told at the first look in any case, and again until it could be.
+        """
         pcs = await known_pcs(self._store)
         changed = await asyncio.to_thread(write_rules, self._folder, pcs)
-        if changed:
+        self._untold = self._untold or changed
+        if self._untold:
             self._reload()
+            self._untold = False
+        if changed:
             log.info("broker_rules_written", pcs=len(pcs))
         return changed
 
