@@ -4,6 +4,7 @@ An entry must neither hold up an answer for long nor change it. Somebody who is 
 time fills no store: beyond a rate only a count is kept, and told by the next entry that fits.
 """
 
+from collections import Counter
 from typing import Final
 
 import orjson
@@ -17,7 +18,7 @@ from schemas.views import AuditEntryView
 
 AUDITED_STATUSES: Final = frozenset({403, 404, 409, 412, 422})
 ENTRIES_PER_MINUTE: Final = 120
-"""Of one process; what a person does wrong is far below it."""
+"""Of one chain in one process; what a person does wrong is far below it."""
 MINUTE_MS: Final = 60_000
 MAX_KEY_CHARACTERS: Final = 256
 
@@ -31,15 +32,15 @@ class Refusals:
         self._store = store
         self._clock = clock
         self._minute_began_ms = clock.mono_ms()
-        self._written = 0
-        self._left_out = 0
+        self._written: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
 
     async def note(
         self, request: Request, principal: Principal, *, operation: str, code: str
     ) -> None:
         """Note that ``principal`` was refused; an audit that cannot be written is logged."""
-        if not self._fits():
-            self._left_out += 1
+        if not self._fits(principal.chain_id):
+            self._left_out[principal.chain_id] += 1
             return
         entry = self._entry(request, principal, operation=operation, code=code)
         try:
@@ -47,17 +48,19 @@ class Refusals:
         except StoreError as error:
             log.warning("refusal_not_audited", operation=operation, code=code, reason=str(error))
 
-    def _fits(self) -> bool:
+    def _fits(self, chain_id: str) -> bool:
         now_ms = self._clock.mono_ms()
         if now_ms - self._minute_began_ms >= MINUTE_MS:
-            self._minute_began_ms, self._written = now_ms, 0
-        self._written += 1
-        return self._written <= ENTRIES_PER_MINUTE
+            self._minute_began_ms = now_ms
+            self._written.clear()
+        self._written[chain_id] += 1
+        return self._written[chain_id] <= ENTRIES_PER_MINUTE
 
     def _entry(self, request: Request, principal: Principal, *, operation: str, code: str) -> bytes:
         asked: dict[str, object] = dict(request.path_params)
-        if self._left_out:
-            asked["leftOut"], self._left_out = self._left_out, 0
+        left_out = self._left_out.pop(principal.chain_id, 0)
+        if left_out:
+            asked["leftOut"] = left_out
         key = request.headers.get("idempotency-key", "")[:MAX_KEY_CHARACTERS]
         entry = AuditEntryView(
             at_ms=self._clock.wall_ms(),

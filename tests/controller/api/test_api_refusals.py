@@ -109,6 +109,9 @@ async def test_who_is_refused_all_the_time_fills_no_store(edge: Edge) -> None:
     for _ in range(ENTRIES_PER_MINUTE + 5):
         await edge.post("/api/v1/sessions/ses-x/end", {})
     assert len(await edge.audit()) == ENTRIES_PER_MINUTE
+    await edge.post("/api/v1/sessions/ses-x/end", {}, key=OTHER_KEY)
+    (other,) = await edge.audit(OTHER_CHAIN)
+    assert "leftOut" not in other["asked"], "who is refused in one chain hides nothing of another"
 
 
 async def test_the_audit_is_read_on_where_the_store_ends(edge: Edge, tmp_path: Path) -> None:
