@@ -82,7 +82,9 @@ class Witness:
         if key.startswith(_SESSION):
             self._session_written(orjson.loads(blob))
         elif key.startswith(_BOUGHT):
-            self.packs.update((one["player_tariff_id"], one) for one in orjson.loads(blob))
+            self.packs.update(
+                (one["player_tariff_id"], one) for one in orjson.loads(blob)["player_tariffs"]
+            )
         elif key.startswith(_ORDER):
             self.orders[key.removeprefix(_ORDER)] = blob
 
