@@ -21,9 +21,9 @@ from actors.store import ChainStream, Unit
 from actors.store_memory import MemoryStore
 from actors.store_redis import RedisStore
 from controller.archive import ArchiveConsumer, open_archive
+from controller.webhooks.process import METRICS_SNAPSHOT
 from controller.webhooks.signing import secret_of
 from controller.webhooks.subscriptions import put_subscription
-from controller.webhooks.process import METRICS_SNAPSHOT
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
