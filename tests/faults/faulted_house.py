@@ -1,6 +1,6 @@
 """A chain full of players as real processes, and what must be true of it after any fault.
 
-``FAULTS_SESSIONS`` says how many play (80), ``FAULTS_SPEED`` how fast business time runs (30),
+``FAULTS_SESSIONS`` says how many play (24), ``FAULTS_SPEED`` how fast business time runs (30),
 ``FAULTS_REPORT`` where figures go: a file of one JSON object a row.
 """
 
@@ -29,7 +29,7 @@ from billing_core.stored import session_from_dict
 from controller.archive import ArchiveConsumer, open_archive
 from controller.verify import Report, verify
 
-SESSIONS = int(os.environ.get("FAULTS_SESSIONS", "80"))
+SESSIONS = int(os.environ.get("FAULTS_SESSIONS", "24"))
 SPEED = float(os.environ.get("FAULTS_SPEED", "30"))
 ZONES = 4
 STEP_MS = 60_000

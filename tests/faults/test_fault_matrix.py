@@ -112,6 +112,24 @@ async def test_the_api_is_killed_and_a_retry_is_answered_once(
     assert after <= before + 100
 
 
+async def test_a_host_is_frozen_and_returns(house: FaultedHouse, report: FaultReport) -> None:
+    """It is found by its silence; once it is back, nothing of it is in the books."""
+    victim = await house.owner("north")
+    clubs, place = await house.clubs_of(victim), await house.newest_entry()
+    frozen_at_ms = machine_ms()
+    send_signal(victim, signal.SIGSTOP)
+    try:
+        seconds = await house.ticks_go_on(frozen_at_ms, after=place, clubs=clubs)
+    finally:
+        send_signal(victim, signal.SIGCONT)
+    report.note("host frozen for moments", [seconds])
+
+    async def back() -> bool:
+        return await house.stack.host(victim.name) is not None
+
+    await until(back, what="the frozen host's return")
+
+
 async def test_a_zombie_is_refused(house: FaultedHouse) -> None:
     """Somebody who owned the shard before writes nothing, whatever it holds in memory."""
     store = house.stack.store

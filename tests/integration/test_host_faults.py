@@ -13,6 +13,7 @@ from stack_under_test import Stack, running_stack, send_signal, until
 from actors.store import ChainStream
 
 pytestmark = [
+    pytest.mark.faults,
     pytest.mark.integration,
     pytest.mark.ray,
     pytest.mark.slow,
