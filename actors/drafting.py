@@ -143,6 +143,13 @@ class Drafting:
         self.documents_read[order_key(order_id)] = 0 if known is None else known.version
         return known
 
+    def put_corrected(self, state: SessionState) -> None:
+        """Let whatever is decided about this session's bill later in this turn see it corrected."""
+        orders = self.workspace.memory.orders
+        known = orders.get(state.session_id)
+        if known is not None:
+            orders[state.session_id] = replace(known, session=state)
+
     def put_order(self, order: Order, version: int) -> None:
         """Write an order that is stored at ``version`` now, 0 when it is new."""
         self.orders_after[order.order_id] = (order, version)

@@ -107,6 +107,7 @@ class OutageDesk:
         version = ended.document_version + 1
         actor = SessionActor(self.club.setup, self.drafting, self.now)
         actor.correct(decision, version=version)
+        self.drafting.put_corrected(decision.state)
         self.drafting.put_ended(replace(ended, state=decision.state, document_version=version))
 
     def terms_after_end(self, state: SessionState) -> Terms:

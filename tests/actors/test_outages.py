@@ -251,6 +251,29 @@ async def test_after_a_refund_by_hand_nothing_comes_back_by_itself(store: Memory
     await books_agree(store)
 
 
+@pytest.mark.parametrize("refund_first", [True, False])
+async def test_a_refund_and_an_approval_in_one_turn_give_no_minute_back_twice(
+    store: MemoryStore, *, refund_first: bool
+) -> None:
+    shard = await opened(store, "PROPOSE")
+    pc = await play(shard)
+    pc.stop(UsageEnd.FROZEN)
+    await pass_time(shard, 12 * 60, None)
+    pc.serve()
+    await pass_time(shard, 60, pc)
+    await shard.command(EndSession(session_id="s1"))
+    cost_minor = (await session(store)).amount_minor
+    before = await wallet_of(store, "ann")
+    both = [
+        shard.asked(RefundOrder(order_id="s1", amount_minor=cost_minor)),
+        shard.asked(ResolveOutage(session_id="s1", number=0, approve=True)),
+    ]
+    await shard.turn(*(both if refund_first else reversed(both)))
+    back_minor = cost_minor if refund_first else 24_00
+    assert await wallet_of(store, "ann") == (before[0] + back_minor, 0)
+    await books_agree(store)
+
+
 async def test_a_pc_that_never_comes_back_is_left_to_staff(store: MemoryStore) -> None:
     shard = await opened(store)
     pc = await play(shard)
