@@ -229,10 +229,18 @@ class _ProcessUnderTest(BrokerUnderTest):
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
 
+    def _ports(self) -> tuple[int, ...]:
+        """Where it listens once it has started."""
+        return (self.port,)
+
     def _listens(self) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(0.2)
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return all(map(_is_open, self._ports()))
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class MosquittoUnderTest(_ProcessUnderTest):

@@ -68,6 +68,9 @@ class GuardedBroker(_ProcessUnderTest):
         server = make_server_certificate(authority, names, NOW_MS)
         write_issued(server, self.plan.folder / SERVER_CERT, self.plan.folder / SERVER_KEY)
 
+    def _ports(self) -> tuple[int, ...]:
+        return (self.port, self.controller_port)
+
     def settings(self, client_id: str, **changes: Any) -> LinkSettings:
         """Where a link goes: the PCs' listener by name, unless told otherwise."""
         given: dict[str, Any] = {"at": "localhost", "port": self.port, "backoff": QUICK, **changes}

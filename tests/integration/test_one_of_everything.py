@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from two_clubs_under_test import TwoClubs, two_clubs
 
 from controller.client import ClubctlClient
+from controller.client.transport import ClubctlError
 from controller.verify import verify
 from schemas.commands import Command
 from schemas.views import AuditEntryView
@@ -72,6 +73,13 @@ CALLS: Final[dict[str, Call]] = {
     ),
     "refund_order": _path("/orders/{paid}/refund"),
 }
+
+
+REFUSED: Final[dict[str, Call]] = {
+    "command_pc": _path(f"/clubs/{CLUB}/pcs/north-main-0/commands", {"command": "REBOOT"}),
+    "resolve_outage": _path(f"/clubs/{CLUB}/outages/{{running}}/0/approve"),
+}
+"""Commands this club has no occasion for: no PC is connected and no time was lost."""
 
 
 async def ready(client: ClubctlClient, key: str) -> dict[str, str]:
@@ -130,7 +138,23 @@ def test_every_kind_of_command_is_here() -> None:
         one.model_fields["kind"].default
         for one in Command.__origin__.__args__  # type: ignore[attr-defined]
     }
-    assert kinds == set(CALLS)
+    assert kinds == set(CALLS) | set(REFUSED)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+async def test_twenty_at_once_are_refused_as_one(kind: str, tmp_path: Path) -> None:
+    async with two_clubs(tmp_path / "state", pcs_per_zone=3) as chain:
+        first, second = chain.addresses
+        async with chain.client(first) as one, chain.client(second) as two:
+            ids = await ready(one, "ready")
+            call, callers = REFUSED[kind], islice(cycle((one, two)), TWENTY)
+            answers = await asyncio.gather(
+                *(call(each, "same", ids) for each in callers), return_exceptions=True
+            )
+            assert all(isinstance(one, ClubctlError) for one in answers), answers
+            assert len({str(one) for one in answers}) == 1
+            (entry,) = await audited(chain, "same")
+            assert (entry.operation, entry.result) == (kind, "rejected")
 
 
 @pytest.mark.parametrize("kind", CALLS)
