@@ -39,6 +39,7 @@ async def played_long(store: MemoryStore, *, ended: bool) -> None:
 
 def steps_held() -> int:
     """How many transactions of steps this process has unpacked in memory."""
+    gc.collect()
     dicts = [one for one in gc.get_objects() if type(one) is dict]
     return sum(1 for one in dicts if type(one.get("step_index")) is int)
 
@@ -62,6 +63,8 @@ def held(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_a_check_holds_a_bounded_part_of_history(
     tmp_path: Path, held: list[int], where: str
 ) -> None:
+    # Tests of the same process may still hold a transaction of their own.
+    before = steps_held()
     store, archive = MemoryStore(), open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
     await played_long(store, ended=where != "running")
     kept_ms = 0 if where == "archived" else 2**44
@@ -73,6 +76,6 @@ async def test_a_check_holds_a_bounded_part_of_history(
         assert report.ok, report.rows
         assert report.sessions == len(PLAYERS)
     assert len(held) >= 2 * 2
-    assert MINUTES < max(held) <= STEPS_PER_PIECE + MINUTES + 1
-    assert steps_held() == 0
+    assert MINUTES < max(held) - before <= STEPS_PER_PIECE + MINUTES + 1
+    assert steps_held() <= before
     archive.close()
