@@ -8,6 +8,8 @@ from typing import Final
 
 import psutil
 
+from pc_daemon.durable_file import replace_file
+
 _SAME_WITHIN_S: Final = 1.0
 _END_WITHIN_S: Final = 2.0
 
@@ -32,8 +34,7 @@ def keep_note(file: Path, pid: int) -> None:
     """Write down who runs now. A process that is gone already leaves no note."""
     with contextlib.suppress(psutil.Error):
         noted_now = {"pid": pid, "began_s": psutil.Process(pid).create_time()}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(noted_now))
+        replace_file(file, json.dumps(noted_now).encode())
 
 
 def noted(file: Path, *, besides: int) -> NotedProcess | None:

@@ -33,6 +33,12 @@ BENCHMARKS: Final = {
     "archive": Benchmark(
         "controller.bench.archive", "History into the archive against bare rows into a table."
     ),
+    "fleet": Benchmark(
+        "controller.bench.fleet", "Agents together in one process against one by itself."
+    ),
+    "screen": Benchmark(
+        "controller.bench.screen", "A killed lock screen that covers again against a bare window."
+    ),
     "quote": Benchmark("controller.bench_quote", "A long quote against a bare loop."),
 }
 
