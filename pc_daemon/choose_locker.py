@@ -7,8 +7,9 @@ from typing import Final
 
 from pc_daemon.lockers import LockerKind, LoginctlLocker, NullLocker, ScreenLocker
 from pc_daemon.session_launch import Launcher, UserSession
-from pc_daemon.session_screen import SessionScreen
+from pc_daemon.session_screen import SessionScreen, nothing_else
 from pc_daemon.settings import AgentSettings
+from pc_daemon.windows_lock import lock_console
 
 _NOTE: Final = "screen.json"
 
@@ -20,14 +21,26 @@ def choose_locker(settings: AgentSettings, real_s: Callable[[], float]) -> Scree
             return NullLocker()
         case LockerKind.LOGINCTL:
             return LoginctlLocker(*settings.locker_command[:1])
-        case LockerKind.TK | LockerKind.WIN32 | LockerKind.EXEC:
-            return SessionScreen(
-                _command(settings),
-                _launcher(settings),
-                real_s=real_s,
-                note=settings.state_dir / _NOTE,
-                speaks=settings.locker is not LockerKind.EXEC,
-            )
+        case LockerKind.WIN32:
+            return _screen(settings, real_s, last_resort=lock_console)
+        case LockerKind.TK | LockerKind.EXEC:
+            return _screen(settings, real_s)
+
+
+def _screen(
+    settings: AgentSettings,
+    real_s: Callable[[], float],
+    *,
+    last_resort: Callable[[], None] = nothing_else,
+) -> SessionScreen:
+    return SessionScreen(
+        _command(settings),
+        _launcher(settings),
+        real_s=real_s,
+        note=settings.state_dir / _NOTE,
+        speaks=settings.locker is not LockerKind.EXEC,
+        last_resort=last_resort,
+    )
 
 
 def _command(settings: AgentSettings) -> tuple[str, ...]:

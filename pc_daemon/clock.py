@@ -4,6 +4,7 @@ Business time (``Instant``) is what leases and documents are made of; outside si
 real time. Heartbeats and connections always live in real seconds.
 """
 
+import sys
 import time
 from dataclasses import dataclass
 from typing import Protocol
@@ -111,6 +112,7 @@ def clock_for(anchor: ClockAnchor | None) -> PcClock:
 
 def _boot_ns() -> int:
     # Plain monotonic time stops while Linux sleeps; on Windows and macOS it is the best there is.
-    if hasattr(time, "CLOCK_BOOTTIME"):
+    if sys.platform == "linux":
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return time.monotonic_ns()
+    else:
+        return time.monotonic_ns()

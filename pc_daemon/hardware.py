@@ -126,11 +126,12 @@ def cpu_model() -> str:
         path = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
         with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, path) as key:
             return str(winreg.QueryValueEx(key, "ProcessorNameString")[0])
-    with contextlib.suppress(OSError):
-        for line in _CPU_INFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2]
-    return platform.processor()
+    else:
+        with contextlib.suppress(OSError):
+            for line in _CPU_INFO.read_text().splitlines():
+                if line.startswith("model name"):
+                    return line.partition(":")[2]
+        return platform.processor()
 
 
 def mac_address() -> str | None:

@@ -26,6 +26,7 @@ from pc_daemon.screen_orders import (
     to_line,
 )
 from pc_daemon.session_launch import Launcher, SessionProcess
+from schemas.device import PcMode
 
 SILENT_AFTER_S: Final = 4.0
 """A screen whose loop has not turned for this long is stopped, not slow."""
@@ -39,11 +40,17 @@ LEAST_LIFE_S: Final = 0.25
 """A screen that ends sooner is not started again at once: that would be a busy loop."""
 
 
+def nothing_else() -> None:
+    """Most systems have no other lock."""
+
+
 class SessionScreen:
     """A locker whose screen is a process of the player's session.
 
     When the service ends, the screen goes on alone: locked stays locked, unlocked locks at the
     deadline it was told. ``speaks`` is False for a club's own shell, which need not answer.
+    ``last_resort`` is called when a PC must be locked and no screen can be had; it may be called
+    again and again.
     """
 
     def __init__(
@@ -54,12 +61,14 @@ class SessionScreen:
         real_s: Callable[[], float],
         note: Path,
         speaks: bool = True,
+        last_resort: Callable[[], None] = nothing_else,
     ) -> None:
         self._argv = tuple(argv)
         self._launch = launch
         self._real_s = real_s
         self._note = note
         self._speaks = speaks
+        self._last_resort = last_resort
         self._hear: Callable[[ScreenHeard], None] = _to_nobody
         self._process: SessionProcess | None = None
         self._started_s = 0.0
@@ -74,9 +83,14 @@ class SessionScreen:
 
     def show(self, screen: Screen, deadlines: Deadlines) -> None:
         """See ``ScreenLocker``; starts the screen if there is none."""
-        if self._process is None or self._process.poll() is not None or self._is_silent():
-            self._start()
-        self._tell(show_order(screen, deadlines.lock_after_ms, deadlines.ends_in_ms))
+        try:
+            if self._process is None or self._process.poll() is not None or self._is_silent():
+                self._start()
+            self._tell(show_order(screen, deadlines.lock_after_ms, deadlines.ends_in_ms))
+        except LockerError:
+            if screen.mode is PcMode.LOCKED:
+                self._last_resort()
+            raise
 
     def notify(self, text: str) -> None:
         """See ``ScreenLocker``."""

@@ -7,6 +7,7 @@ Without them nothing is said.
 import contextlib
 import os
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -31,8 +32,7 @@ class ServiceManager:
         address = self.address
         if address.startswith(_ABSTRACT):
             address = "\0" + address[1:]
-        with contextlib.suppress(OSError), _datagram_socket() as wire:
-            wire.sendto(word, address)
+        _send(word, address)
 
 
 def service_manager(environment: Mapping[str, str]) -> ServiceManager:
@@ -45,5 +45,14 @@ def service_manager(environment: Mapping[str, str]) -> ServiceManager:
     return ServiceManager(address, int(timeout_us) / 1_000_000 / 3)
 
 
-def _datagram_socket() -> socket.socket:
-    return socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+if sys.platform == "win32":
+
+    def _send(word: bytes, address: str) -> None:
+        """Windows has a service manager of its own, which nobody reaches by a socket."""
+
+else:
+
+    def _send(word: bytes, address: str) -> None:
+        kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, kind) as wire:
+            wire.sendto(word, address)

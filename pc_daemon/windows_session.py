@@ -30,12 +30,13 @@ if sys.platform == "win32":
 
     def runs_as_service() -> bool:
         """Whether we are in the session without a desktop."""
-        return win32ts.ProcessIdToSessionId(win32api.GetCurrentProcessId()) == 0
+        session: int = win32ts.ProcessIdToSessionId(win32api.GetCurrentProcessId())  # type: ignore[no-untyped-call]
+        return session == 0
 
     class ConsoleProcess:
         """See ``SessionProcess``."""
 
-        def __init__(self, handle: object, pid: int, pipes: tuple[IO[bytes], IO[bytes]]) -> None:
+        def __init__(self, handle: int, pid: int, pipes: tuple[IO[bytes], IO[bytes]]) -> None:
             self._handle = handle
             self.pid = pid
             self.stdin, self.stdout = pipes
@@ -59,7 +60,7 @@ if sys.platform == "win32":
 
         def __call__(self, argv: Sequence[str]) -> SessionProcess:
             """See ``Launcher``."""
-            session = win32ts.WTSGetActiveConsoleSessionId()
+            session = win32ts.WTSGetActiveConsoleSessionId()  # type: ignore[no-untyped-call]
             if session == _NO_SESSION:
                 raise OSError("nobody is at the console")
             try:
@@ -67,7 +68,7 @@ if sys.platform == "win32":
             except pywintypes.error as error:
                 raise OSError(f"{error.funcname}: {error.strerror}") from error
 
-    def _start(argv: Sequence[str], token: object) -> SessionProcess:
+    def _start(argv: Sequence[str], token: int) -> SessionProcess:
         inherited = win32security.SECURITY_ATTRIBUTES()
         inherited.bInheritHandle = True
         child_in, our_out = win32pipe.CreatePipe(inherited, _PIPE_BYTES)
@@ -80,20 +81,28 @@ if sys.platform == "win32":
         startup.lpDesktop = r"winsta0\default"
         environment = win32profile.CreateEnvironmentBlock(token, False)  # noqa: FBT003 - its signature
         flags = win32con.CREATE_NO_WINDOW | win32con.CREATE_UNICODE_ENVIRONMENT
+        # Where None stands, the stubs leave out that it is taken.
         process, thread, pid, _ = win32process.CreateProcessAsUser(
             token,
-            None,
+            None,  # type: ignore[arg-type]
             list2cmdline(argv),
-            None,
-            None,
+            None,  # type: ignore[arg-type]
+            None,  # type: ignore[arg-type]
             True,  # noqa: FBT003 - its signature
             flags,
             environment,
-            None,
+            None,  # type: ignore[arg-type]
             startup,
         )
         for handle in (child_in, child_out, thread):
             win32file.CloseHandle(handle)
-        stdin = os.fdopen(msvcrt.open_osfhandle(our_out.Detach(), 0), "wb", buffering=0)
-        stdout = os.fdopen(msvcrt.open_osfhandle(our_in.Detach(), os.O_RDONLY), "rb", buffering=0)
+        to_screen = msvcrt.open_osfhandle(_given_up(our_out), 0)
+        from_screen = msvcrt.open_osfhandle(_given_up(our_in), os.O_RDONLY)
+        stdin = os.fdopen(to_screen, "wb", buffering=0)
+        stdout = os.fdopen(from_screen, "rb", buffering=0)
         return ConsoleProcess(process, pid, (stdin, stdout))
+
+    def _given_up(handle: int) -> int:
+        """The bare number of a handle that somebody else closes from now on."""
+        detached: int = handle.Detach()  # type: ignore[attr-defined]
+        return detached

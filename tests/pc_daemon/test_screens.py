@@ -189,6 +189,26 @@ def test_a_screen_that_ends_at_once_is_not_started_in_a_loop(rig: Rig) -> None:
     assert 1 <= rig.died() <= 4
 
 
+@pytest.mark.parametrize(
+    ("screen", "locked"), [(LOCKED, 2), (UNLOCKED, 0)], ids=["locked", "unlocked"]
+)
+def test_a_pc_that_must_be_locked_and_has_no_screen_is_locked_by_the_last_resort(
+    screen: Screen, locked: int, tmp_path: Path
+) -> None:
+    resorts: list[str] = []
+    locker = SessionScreen(
+        ["/nonexistent/screen"],
+        UserSession(),
+        real_s=time.monotonic,
+        note=tmp_path / "note",
+        last_resort=lambda: resorts.append("locked"),
+    )
+    for _ in range(2):
+        with pytest.raises(LockerError, match="does not start"):
+            locker.show(screen, Deadlines())
+    assert len(resorts) == locked
+
+
 def test_a_screen_that_does_not_read_is_given_up(rig: Rig) -> None:
     locker = rig.make("import time; time.sleep(60)", speaks=False)
 
