@@ -110,9 +110,13 @@ def clock_for(anchor: ClockAnchor | None) -> PcClock:
     return SystemClock() if anchor is None else ScaledClock(anchor)
 
 
-def _boot_ns() -> int:
-    # Plain monotonic time stops while Linux sleeps; on Windows and macOS it is the best there is.
-    if sys.platform == "linux":
+# Plain monotonic time stops while Linux sleeps; on Windows and macOS it is the best there is.
+if sys.platform == "linux":
+
+    def _boot_ns() -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    else:
+
+else:
+
+    def _boot_ns() -> int:
         return time.monotonic_ns()
