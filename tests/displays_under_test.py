@@ -54,6 +54,8 @@ def a_display(width: int, height: int) -> Iterator[Display]:
             f"{width}x{height}x24",
             "-nolisten",
             "tcp",
+            # Else it starts anew whenever its last client ends, and refuses whoever looks then.
+            "-noreset",
         ],
         pass_fds=(write,),
         stderr=subprocess.DEVNULL,
