@@ -103,11 +103,17 @@ class DeathWatch:
 
 async def _greeting(reader: asyncio.StreamReader) -> tuple[str, str] | None:
     try:
-        line = await asyncio.wait_for(reader.readline(), GREETING_TIMEOUT_S)
+        async with asyncio.timeout(GREETING_TIMEOUT_S):
+            line = await reader.readline()
     except (TimeoutError, ValueError, OSError):
         return None
     name, _, incarnation = line.decode(errors="replace").strip().partition(" ")
     return (name, incarnation) if name and incarnation else None
+
+
+async def _word(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(SILENCE_MAX_S):
+        return await reader.read(1)
 
 
 async def _hang_up(reader: asyncio.StreamReader) -> None:
@@ -151,7 +157,7 @@ class Heartline:
             return False
         try:
             writer.write(self._greeting)
-            while word := await asyncio.wait_for(reader.read(1), SILENCE_MAX_S):
+            while word := await _word(reader):
                 if word == LOOK:
                     self._look()
         except (OSError, TimeoutError):

@@ -310,7 +310,8 @@ class Host:
         """When told to look, soon if a shard is being handed over, or after a while."""
         wait_s = HANDOVER_LOOK_S if self._wanted_since_ms else ASSIGNMENTS_EVERY_S
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._new_map.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._new_map.wait()
         self._new_map.clear()
         await self._follow_assignments()
 
@@ -360,9 +361,7 @@ class Host:
         self._tasks[shard] = asyncio.create_task(loop.run())
 
     def _forget_finished(self) -> None:
-        for shard, task in list(self._tasks.items()):
-            if not task.done():
-                continue
+        for shard, task in [(shard, task) for shard, task in self._tasks.items() if task.done()]:
             del self._tasks[shard], self._loops[shard]
             if not task.cancelled() and (error := task.exception()) is not None:
                 log.error("shard_loop_failed", shard=str(shard), exc_info=error)

@@ -4,7 +4,8 @@ Every command may be sent twice: a lost reply is answered by sending again. What
 twice is guarded inside the scripts, never by the client.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha1
@@ -13,6 +14,7 @@ from typing import Any, Self, TypeAlias
 
 from redis import exceptions
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialWithJitterBackoff
 
@@ -59,6 +61,27 @@ class Script:
         return cls(files("actors").joinpath(f"{name}.lua").read_bytes())
 
 
+class _Stoppable(AbstractConnection):
+    """A connection whose user can be cancelled at any moment.
+
+    redis-py sends within ``asyncio.wait_for``, and on Python 3.11 that forgets a cancellation
+    which comes just as the command has been sent: the caller would go on, perhaps for ever.
+    """
+
+    async def send_packed_command(
+        self,
+        command: bytes | str | Iterable[bytes],
+        check_health: bool = True,  # noqa: FBT001, FBT002 - its signature
+    ) -> None:
+        task = asyncio.current_task()
+        asked_before = 0 if task is None else task.cancelling()
+        await super().send_packed_command(command, check_health)
+        if task is not None and task.cancelling() > asked_before:
+            # The answer to what was sent would be taken for that of the next command.
+            await self.disconnect(nowait=True)
+            raise asyncio.CancelledError
+
+
 class RedisLink:
     """Commands in, plain replies out (RESP2 shapes), StoreError and its children raised."""
 
@@ -90,6 +113,8 @@ class RedisLink:
                 ExponentialWithJitterBackoff(RETRY_CAP_SECONDS, RETRY_BASE_SECONDS), retries
             ),
         )
+        kind = pool.connection_class
+        pool.connection_class = type(kind.__name__, (_Stoppable, kind), {})
         return cls(Redis.from_pool(pool))
 
     async def call(self, *command: Argument) -> Reply:

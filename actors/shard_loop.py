@@ -227,7 +227,8 @@ class ShardLoop:
         wait_ms = min(IDLE_WAIT_MS, runtime.wait_ms(now, self._ports.clock.speed))
         if len(self.inbox) == 0 and wait_ms > 0 and not self._stopping:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_ms / 1_000)
+                async with asyncio.timeout(wait_ms / 1_000):
+                    await self._wake.wait()
         else:
             await asyncio.sleep(0)
         self._wake.clear()

@@ -63,6 +63,7 @@ class MemoryServer:
         """Return when ``condition`` holds after a commit, or when the time is over."""
         async with self._changed:
             try:
-                await asyncio.wait_for(self._changed.wait_for(condition), timeout_ms / 1_000)
+                async with asyncio.timeout(timeout_ms / 1_000):
+                    await self._changed.wait_for(condition)
             except TimeoutError:
                 return

@@ -286,7 +286,8 @@ async def _supervise(supervisor: Supervisor, stop: asyncio.Event) -> None:
         except StoreUnavailableError as error:
             log.warning("store_unavailable", reason=repr(error))
         try:
-            await asyncio.wait_for(stop.wait(), STEP_EVERY_S)
+            async with asyncio.timeout(STEP_EVERY_S):
+                await stop.wait()
         except TimeoutError:
             continue
 

@@ -126,7 +126,8 @@ async def serve(
     try:
         while not ended.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), manager.word_every_s)
+                async with asyncio.timeout(manager.word_every_s):
+                    await ended.wait()
             manager.say(ALIVE)
     finally:
         manager.say(STOPPING)

@@ -78,7 +78,8 @@ class ArchiveConsumer:
             except StoreUnavailableError as error:
                 log.warning("archive_waits_for_store", reason=str(error))
             try:
-                await asyncio.wait_for(stop.wait(), STEP_EVERY_SECONDS)
+                async with asyncio.timeout(STEP_EVERY_SECONDS):
+                    await stop.wait()
             except TimeoutError:
                 continue
 

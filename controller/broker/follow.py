@@ -75,7 +75,8 @@ class RulesKeeper:
         self._dirty.set()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._dirty.wait(), LOOK_AGAIN_S)
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await self._dirty.wait()
             await asyncio.sleep(GATHER_S)
             self._dirty.clear()
             try:

@@ -28,7 +28,8 @@ async def watch_books(
     watch, telemetry = BooksWatch(store, archive), WatchTelemetry()
     while not stop.is_set():
         try:
-            await asyncio.wait_for(stop.wait(), every_s)
+            async with asyncio.timeout(every_s):
+                await stop.wait()
         except TimeoutError:
             await check_once(watch, telemetry)
             await _look_at_oddities(store, archive, telemetry)

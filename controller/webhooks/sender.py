@@ -83,7 +83,8 @@ class WebhookSender:
             if sent:
                 continue
             try:
-                await asyncio.wait_for(stop.wait(), STEP_EVERY_S)
+                async with asyncio.timeout(STEP_EVERY_S):
+                    await stop.wait()
             except TimeoutError:
                 continue
 
