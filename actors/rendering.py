@@ -67,6 +67,7 @@ def tile_of(
         hold_until_ms=None if pc.hold is None else pc.hold.until_ms,
         degraded=",".join(pc.degraded) or None,
         last_command=None if pc.command is None else _command_view(pc.command),
+        retired=setup.is_retired(pc.pc_id),
     )
     return (
         tile if session is None else tile.model_copy(update=_on_tile(session, setup, player_label))

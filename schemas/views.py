@@ -85,6 +85,8 @@ class HallTile(_View):
     degraded: str | None = None
     """Why a PC that answers is not whole: stable codes, separated by commas."""
     last_command: PcCommandView | None = None
+    retired: bool = False
+    """It is out of service for good: no hall shows it."""
 
 
 class SegmentView(_View):

@@ -89,7 +89,8 @@ async def stream_hall(
     club_id: ClubId,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=64)] = None,
 ) -> StreamingResponse:
-    """The hall as server-sent events: `snapshot` (a Hall), then `tiles` (changed Tiles).
+    """The hall as server-sent events: `snapshot` (a Hall), then `tiles`: changed Tiles, and in
+    `gone` the ids of PCs that were retired.
 
     Each carries an id; a client that returns with it as `Last-Event-ID` is given what it missed,
     or a new snapshot when that is gone. A `heartbeat` comes at least every 15 seconds. All three
@@ -211,11 +212,17 @@ def _hall(
 
 
 def _in_order(directory: ChainDirectory, club_id: str, snapshot: Snapshot) -> Iterable[HallTile]:
-    """The tiles in the order of the hall; a PC no host has told of yet is shown as such."""
+    """The tiles in the order of the hall; a PC no host has told of yet is shown as such.
+
+    The directory or the host may be the first to know of a PC that was retired.
+    """
     told = {tile.pc_id: tile for tile in snapshot.tiles if not directory.is_retired(tile.pc_id)}
+    gone = {pc_id for pc_id, tile in told.items() if tile.retired}
     zones = {zone.zone_id: zone for zone in directory.zones.get(club_id, ())}
     for pc in directory.pcs.get(club_id, ()):
         tile = told.pop(pc.pc_id, None)
+        if pc.pc_id in gone:
+            continue
         if tile is not None:
             yield tile
         elif pc.zone_id in zones:
@@ -227,7 +234,7 @@ def _in_order(directory: ChainDirectory, club_id: str, snapshot: Snapshot) -> It
                 link=LinkState.UNPROVISIONED,
                 use=UseState.FREE,
             )
-    yield from told.values()
+    yield from (tile for tile in told.values() if not tile.retired)
 
 
 async def _events(
@@ -246,8 +253,9 @@ async def _event(rooms: Rooms, chain_id: str, club_id: str, *, beat: Beat) -> by
     if isinstance(beat, Heartbeat):
         return b"event: heartbeat\ndata: %b\n\n" % orjson.dumps(time_now)
     if isinstance(beat, Changes):
-        tiles = [tile_of(tile).model_dump(by_alias=True) for tile in beat.tiles]
-        data = orjson.dumps({**time_now, "tiles": tiles})
+        tiles = [tile_of(tile).model_dump(by_alias=True) for tile in beat.tiles if not tile.retired]
+        gone = [tile.pc_id for tile in beat.tiles if tile.retired]
+        data = orjson.dumps({**time_now, "tiles": tiles, "gone": gone})
         return b"event: tiles\nid: %b\ndata: %b\n\n" % (beat.entry_id.encode(), data)
     directory = await rooms.directory.chain(chain_id)
     hall = _hall(rooms, directory, club_id, snapshot=beat)

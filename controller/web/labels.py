@@ -19,6 +19,7 @@ _ENGLISH: Final[Labels] = {
         "lost": "Connection lost",
         "lostDetail": "The hall below is as of {time}. Reconnecting…",
         "noPcs": "This club has no PCs yet.",
+        "noPcsHere": "No PCs here.",
         "noMatch": "Nothing here matches.",
         "allWell": "Nothing needs attention.",
         "noClubs": "This chain has no clubs yet.",
@@ -139,6 +140,7 @@ _ENGLISH: Final[Labels] = {
             "Nothing can be said about any PC; this one was heard {ago} ago. "
             "Players play on for what they paid."
         ),
+        "retired": "{pc} was retired and is not in the hall any more",
         "lostTitle": "This PC does not answer",
         "lostText": "Last seen {ago} ago. The session goes on; the player can be moved at once.",
     },

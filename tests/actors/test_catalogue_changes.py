@@ -24,6 +24,7 @@ from schemas.commands import (
     TopUpWallet,
 )
 from schemas.device import PcMode
+from schemas.views import HallTile
 
 
 async def opened(**club_terms: object) -> ShardUnderTest:
@@ -53,13 +54,11 @@ async def put(shard: ShardUnderTest, **fields: bytes) -> None:
     await shard.turn()
 
 
-def retired(pc_id: str = "north-main-0") -> bytes:
+def retired(
+    pc_id: str = "north-main-0", state: PcAdministrativeState = PcAdministrativeState.RETIRED
+) -> bytes:
     document = PcDocument(
-        pc_id=pc_id,
-        club_id="north",
-        zone_id="north-main",
-        name="main0",
-        state=PcAdministrativeState.RETIRED,
+        pc_id=pc_id, club_id="north", zone_id="north-main", name="main0", state=state
     )
     return document.model_dump_json().encode()
 
@@ -107,6 +106,14 @@ async def test_a_host_that_takes_over_finds_the_retired_pcs_session() -> None:
     after = await ShardUnderTest(shard.store, clock=shard.clock).take("h1")
     assert await after.store.all_claims(CHAIN) == {}
     assert after.documents["north-main-0"].mode is PcMode.LOCKED
+
+
+async def test_the_hall_is_told_of_a_pc_that_was_retired_and_of_its_return() -> None:
+    shard = await opened()
+    for raw, gone in ((retired(), True), (retired(state=PcAdministrativeState.IN_SERVICE), False)):
+        await put(shard, pc__north_main_0=raw)
+        _, tiles = await shard.store.hall(CHAIN, "north")
+        assert HallTile.model_validate_json(tiles["north-main-0"]).retired is gone
 
 
 async def test_a_running_session_keeps_its_version_and_the_next_one_takes_the_new() -> None:

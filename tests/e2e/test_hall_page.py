@@ -119,6 +119,15 @@ async def test_it_follows_without_a_reload(stage: Stage, open_hall: OpenHall) ->
         await expect(tile_of(page, "pc-1")).to_have_attribute("data-use", "RUNNING")
         await stage.owner.show(tile("pc-1"))
         await expect(tile_of(page, "pc-1")).to_have_attribute("data-use", "FREE")
+
+        await expect(page.locator(".tile")).to_have_count(4)
+        await tile_of(page, "pc-1").click()
+        await stage.owner.show(tile("pc-1", retired=True))
+        await expect(page.locator(".tile")).to_have_count(3)
+        await expect(page.get_by_role("dialog")).to_be_hidden()
+        await expect(page.locator("#toasts")).to_contain_text("PC 01 was retired")
+        await stage.owner.show(tile("pc-1"))
+        await expect(page.locator(".tile")).to_have_count(4)
         assert await page.evaluate("window.untouched")
 
 

@@ -70,7 +70,7 @@ class Page {
     setText(speed, word("page", "faster", { speed: data.speed }));
     speed.title = word("page", "fasterDetail", { speed: data.speed });
     if (kind === "snapshot") this.hall.snapshot(data);
-    else if (kind === "tiles") this.hall.changed(data.tiles);
+    else if (kind === "tiles") this.hall.changed(data.tiles, data.gone);
     if (kind !== "heartbeat") this.sheet.refresh();
     this.#tick();
   }

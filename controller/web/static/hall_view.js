@@ -138,8 +138,12 @@ export class HallView {
     return view;
   }
 
-  changed(tiles) {
+  changed(tiles, gone = []) {
     const now = this.clock.now();
+    for (const pcId of gone) {
+      this.#tiles.get(pcId)?.node.remove();
+      this.#tiles.delete(pcId);
+    }
     for (const tile of tiles) {
       let view = this.#tiles.get(tile.pcId);
       if (view === undefined) {
@@ -178,7 +182,8 @@ export class HallView {
       const zone = this.#zones.get(zoneId);
       zone.showCounts(countsOf(tiles), tiles.length);
       zone.empty.hidden = shown.get(zoneId) > 0;
-      const text = this.#filter.query === "" ? "allWell" : "noMatch";
+      const unfiltered = tiles.length === 0 ? "noPcsHere" : "allWell";
+      const text = this.#filter.query === "" ? unfiltered : "noMatch";
       setText(zone.empty, word("page", text));
     }
     const all = this.tiles();

@@ -39,7 +39,7 @@ export class Sheet {
   }
 
   get isOpen() {
-    return this.#pcId !== null;
+    return this.#dialog.open;
   }
 
   get tile() {
@@ -69,7 +69,16 @@ export class Sheet {
   // A change that came over the stream. A form in use is left alone.
   refresh() {
     const tile = this.tile;
-    if (this.#view === "overview" && tile !== undefined && tile !== this.#shown) this.overview();
+    if (!this.isOpen) return;
+    if (tile === undefined) this.#gone();
+    else if (this.#view === "overview" && tile !== this.#shown) this.overview();
+  }
+
+  // The PC has left the hall, and whatever form was open for it has nothing to be about.
+  #gone() {
+    const { pcName } = this.#shown;
+    this.close();
+    this.#given.toast(word("sheet", "retired", { pc: pcName }));
   }
 
   tick() {
@@ -195,7 +204,7 @@ export class Sheet {
 
   #chargedWords() {
     const session = this.#session;
-    if (session === null || session.sessionId !== this.tile.sessionId) return null;
+    if (session === null || session.sessionId !== this.tile?.sessionId) return null;
     if (session.bonus.amountMinor === 0) return money(session.amount);
     const parts = { cash: money(session.cash), bonus: money(session.bonus) };
     return `${money(session.amount)} (${word("sheet", "split", parts)})`;

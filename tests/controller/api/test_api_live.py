@@ -118,6 +118,23 @@ async def test_changes_of_one_pc_that_come_together_leave_as_one(
     assert uses == {"pc-1": "RUNNING", "pc-2": "FREE"}
 
 
+async def test_a_retired_pc_is_gone_from_the_stream_and_from_who_comes_next(
+    live_store: Store, live_client: httpx.AsyncClient
+) -> None:
+    owner = HallOwner(live_store)
+    await owner.show(tile("pc-1"), tile("pc-2"))
+    async with live_client.stream("GET", STREAM) as response:
+        stream = sse_messages(response)
+        await read_until(stream, "snapshot")
+        await owner.show(tile("pc-1", retired=True), tile("pc-2", use=UseState.WAIT))
+        change = await read_until(stream, "tiles")
+    async with live_client.stream("GET", STREAM) as response:
+        next_one = await read_until(sse_messages(response), "snapshot")
+
+    assert (change.data["gone"], change.pcs) == (["pc-1"], ["pc-2"])
+    assert next_one.pcs == ["pc-2", "pc-3", "pc-4"]
+
+
 async def test_a_reader_that_returns_with_the_last_id_is_given_exactly_what_it_missed(
     live_store: Store, live_client: httpx.AsyncClient
 ) -> None:
