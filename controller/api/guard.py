@@ -34,7 +34,7 @@ class GuardedRoute(APIRoute):
         permission = needed_for(self.operation_id)
 
         async def guarded(request: Request) -> Response:
-            principal = (await _principal(request)).asking_for(permission)
+            principal = (await known_principal(request)).asking_for(permission)
             origin = "" if request.client is None else request.client.host[:MAX_ORIGIN]
             request.state.principal = principal = replace(principal, origin=origin)
             try:
@@ -60,8 +60,11 @@ def _audited_code(request: Request, error: ProblemError | RequestValidationError
     return error.kind.code if noted else None
 
 
-async def _principal(request: Request) -> Principal:
-    """By a token of the configured issuer, a key, or the page's cookie."""
+async def known_principal(request: Request) -> Principal:
+    """Whom a request speaks for now: by a token of the issuer, a key, or the page's cookie.
+
+    Raises ProblemError ``unauthorized``, ``forbidden``, ``issuer-unavailable``.
+    """
     rooms = rooms_of(request)
     given = rooms.given
     header = request.headers.get("authorization")

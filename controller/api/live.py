@@ -7,7 +7,7 @@ snapshot. Changes of one PC that arrive together leave as one.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,11 +22,14 @@ from schemas.views import HallTile
 KEPT_ENTRIES: Final = 2_048
 READ_BLOCK_MS: Final = 2_000
 RETRY_AFTER_MS: Final = 500
+BREATH_S: Final = 0.5
+"""How long a follower sleeps at most before it is asked whether it may still look."""
 MAX_FOLLOWERS: Final = 512
 
 log = structlog.get_logger(__name__)
 
 EntryOrder = tuple[int, int]
+MayLook = Callable[[], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +138,15 @@ class LiveHall:
         return Snapshot(entry_id, tuple(self._tiles(tiles.values())))
 
     async def follow(
-        self, chain_id: str, club_id: str, last_entry_id: str | None
+        self, chain_id: str, club_id: str, last_entry_id: str | None, *, may_look: MayLook
     ) -> AsyncGenerator[Beat, None]:
         """Resume after ``last_entry_id`` where that is possible, else begin with a snapshot.
 
         The first beat comes at once, a heartbeat when nothing was missed.
 
-        Never ends by itself but when the server closes; a store that does not answer only makes
-        heartbeats of what would have been changes. Raises ProblemError ``too-many-requests``.
+        Ends when the server closes, and when ``may_look``, asked before every beat and twice a
+        second in silence, says no. A store that does not answer only makes heartbeats of what
+        would have been changes. Raises ProblemError ``too-many-requests``.
         """
         if self._followers >= MAX_FOLLOWERS:
             raise ProblemError("too-many-requests")
@@ -151,16 +155,20 @@ class LiveHall:
         try:
             async with self._feed(chain_id, club_id) as feed:
                 async for beat in self._beats(feed, (chain_id, club_id), last_entry_id):
-                    yield beat
+                    if not await may_look():
+                        return
+                    if beat is not None:
+                        yield beat
         finally:
             self._followers -= 1
             self._metrics.stream_closed()
 
     async def _beats(
         self, feed: _Feed, club: tuple[str, str], last_entry_id: str | None
-    ) -> AsyncIterator[Beat]:
+    ) -> AsyncIterator[Beat | None]:
+        """What is to be told; None now and then while there is nothing."""
         cursor = self._resumable(feed, last_entry_id)
-        quiet = True
+        quiet_s = self._heartbeat_s
         while not self._closed:
             bell = feed.bell
             feed.check_reader()
@@ -169,13 +177,15 @@ class LiveHall:
             except StoreUnavailableError:
                 beat = None
             if beat is not None:
-                cursor = beat.entry_id
+                cursor, quiet_s = beat.entry_id, 0.0
                 yield beat
-            elif quiet:
+            elif quiet_s >= self._heartbeat_s:
+                quiet_s = 0.0
                 yield Heartbeat()
-            quiet = False
-            if cursor is None or not feed.has_after(cursor):
-                quiet = not await self._rings(bell)
+            else:
+                yield None
+            if beat is None or not feed.has_after(beat.entry_id):
+                quiet_s += await self._rings(bell, self._heartbeat_s - quiet_s)
 
     def _resumable(self, feed: _Feed, last_entry_id: str | None) -> str | None:
         """The id to resume after. One ahead of the stream is from another life of the store."""
@@ -189,6 +199,8 @@ class LiveHall:
         after = None if cursor is None else entry_order(cursor)
         if cursor is None or after is None:
             return await self.snapshot(*club)
+        if not feed.has_after(cursor):
+            return None
         entries = feed.since(after)
         if entries is None:
             stored = await self._store.live(*club, cursor, block_ms=0)
@@ -200,16 +212,17 @@ class LiveHall:
         newest = {tile.pc_id: tile for tile in self._tiles(entry.payload for entry in entries)}
         return Changes(entries[-1].entry_id, tuple(newest.values()))
 
-    async def _rings(self, bell: asyncio.Event) -> bool:
-        """Wait for news, then a moment longer for what belongs to it; False when none came."""
+    async def _rings(self, bell: asyncio.Event, at_most_s: float) -> float:
+        """Wait for news, then a moment longer for what belongs to it; how long none came (s)."""
+        waited_s = min(at_most_s, BREATH_S)
         try:
-            async with asyncio.timeout(self._heartbeat_s):
+            async with asyncio.timeout(waited_s):
                 await bell.wait()
         except TimeoutError:
-            return False
+            return waited_s
         if not self._closed:
             await asyncio.sleep(self._coalesce_s)
-        return True
+        return 0.0
 
     @asynccontextmanager
     async def _feed(self, chain_id: str, club_id: str) -> AsyncIterator[_Feed]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from controller.api import models
@@ -20,6 +20,7 @@ from controller.api.players import MAX_PLAYERS_FOUND
 from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, receipt_of, seen_by, session_of, tile_of
 from controller.api.sessions import shown_receipt, shown_session, stored_session
+from controller.api.staying import Staying
 from controller.api.wallets import wallets_of
 from schemas.catalogue import ClubDocument
 from schemas.commands import EntityId
@@ -84,6 +85,7 @@ async def get_hall(rooms: InRooms, principal: AsPrincipal, club_id: ClubId) -> m
 )
 async def stream_hall(
     *,
+    request: Request,
     rooms: InRooms,
     principal: AsPrincipal,
     club_id: ClubId,
@@ -94,11 +96,12 @@ async def stream_hall(
 
     Each carries an id; a client that returns with it as `Last-Event-ID` is given what it missed,
     or a new snapshot when that is gone. A `heartbeat` comes at least every 15 seconds. All three
-    carry `now` and `speed`.
+    carry `now` and `speed`. It ends within about a second of the caller losing access.
     """
     directory = await rooms.directory.chain(principal.chain_id)
     directory.club(club_id)
-    beats = rooms.live.follow(principal.chain_id, club_id, last_event_id)
+    staying = Staying(request, "streamHall")
+    beats = rooms.live.follow(principal.chain_id, club_id, last_event_id, may_look=staying.may_look)
     # The first beat is fetched before the response begins, so that a refusal is a problem.
     first = await anext(beats)
     return StreamingResponse(
