@@ -17,6 +17,7 @@ from controller.api.refusals import Refusals
 from controller.api.routers import API_ROUTERS
 from controller.api.shedding import Shedding
 from controller.api.stored_keys import StoredKeys
+from controller.lists.running import RunningSessions
 from controller.web.rendering import static_files
 
 
@@ -44,6 +45,7 @@ def create_app(given: ApiDependencies) -> FastAPI:
         edits=EditDesk(given.store, given.clock, directory),
         refusals=Refusals(given.store, given.clock),
         stored_keys=StoredKeys(given.store),
+        running=RunningSessions(given.store),
         live=LiveHall(
             given.store,
             given.metrics,

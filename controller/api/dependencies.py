@@ -23,6 +23,7 @@ from controller.api.tokens import TokenReader
 from controller.enrolment.guesses import GuessLimit
 from controller.enrolment.office import EnrolmentStore
 from controller.enrolment.terms import PcTerms
+from controller.lists.running import RunningSessions
 from controller.lists.session_list import SessionSource
 from controller.lists.sources import Archived
 from controller.metrics import HttpMetrics
@@ -78,6 +79,7 @@ class Rooms:
     edits: EditDesk
     refusals: Refusals
     stored_keys: StoredKeys
+    running: RunningSessions
     live: LiveHall
 
 

@@ -88,7 +88,7 @@ async def list_sessions(
     )
     _assert_own(principal, player_id)
     given = rooms.given
-    listing = SessionList(given.store, given.archived, given.clock)
+    listing = SessionList(given.store, given.archived, given.clock, running=rooms.running)
     ask = _asked(sort, cursor, limit)
     page, more = await _listed(listing.page(principal.chain_id, clubs, wanted, ask=ask))
     players = await _players_of(rooms, principal.chain_id, page)

@@ -1,7 +1,9 @@
 """Where a page ended, as text that only means something to the list that gave it."""
 
+import heapq
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Final, Protocol, TypeVar
 
 import orjson
@@ -67,16 +69,16 @@ def cursor_after(ask: PageAsk, last: Listed) -> str:
 
 def merged(rows: Iterable[T], ask: PageAsk) -> list[T]:
     """Those of ``rows`` that come after the page before, in order, at most a page of them."""
-    keyed = [((one.value(ask.sort), one.row_id), one) for one in rows]
+    keyed = (((one.value(ask.sort), one.row_id), one) for one in rows)
     if ask.after is not None:
         after = ask.after
-        keyed = [
+        keyed = (
             pair
             for pair in keyed
             if (_less(pair[0], after) if ask.descending else _less(after, pair[0]))
-        ]
-    keyed.sort(key=lambda pair: pair[0], reverse=ask.descending)
-    return [one for _, one in keyed[: ask.count]]
+        )
+    first = heapq.nlargest if ask.descending else heapq.nsmallest
+    return [one for _, one in first(ask.count, keyed, key=itemgetter(0))]
 
 
 def _less(one: tuple[SortValue, str], other: tuple[SortValue, str]) -> bool:

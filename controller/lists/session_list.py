@@ -1,7 +1,7 @@
 """Sessions as an owner looks through them, in any order, page by page."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -13,6 +13,7 @@ from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import session_from_dict
 from controller.archive.listing import PageAsk, SessionFilter, SortValue, sessions_page
 from controller.lists.cursors import cursor_after, merged
+from controller.lists.running import RunningSessions
 from controller.lists.sources import Archived, ids_told, told_since_archived
 
 OPEN_END_MS: Final = 2**53
@@ -73,18 +74,19 @@ class ListedSession:
 
     def value(self, sort: str) -> SortValue:
         """See :class:`controller.lists.cursors.Listed`."""
-        state = self.state
-        values: dict[str, SortValue] = {
-            "startAt": state.effective_start_at_ms,
-            "endAt": OPEN_END_MS if self.end_at_ms is None else self.end_at_ms,
-            "playedSeconds": self.played_ms,
-            "amount": self.amount_minor,
-            "status": self.label,
-            "zoneId": state.zone_id,
-            "pcId": state.pc_id,
-            "tariffId": state.tariff.id,
-        }
-        return values[sort]
+        return _SORTED_BY[sort](self)
+
+
+_SORTED_BY: Final[Mapping[str, Callable[[ListedSession], SortValue]]] = {
+    "startAt": lambda one: one.state.effective_start_at_ms,
+    "endAt": lambda one: OPEN_END_MS if one.end_at_ms is None else one.end_at_ms,
+    "playedSeconds": lambda one: one.played_ms,
+    "amount": lambda one: one.amount_minor,
+    "status": lambda one: one.label,
+    "zoneId": lambda one: one.state.zone_id,
+    "pcId": lambda one: one.state.pc_id,
+    "tariffId": lambda one: one.state.tariff.id,
+}
 
 
 class SessionSource(ReadModels, Protocol):
@@ -99,10 +101,18 @@ class SessionSource(ReadModels, Protocol):
 class SessionList:
     """Pages of one chain's sessions."""
 
-    def __init__(self, store: SessionSource, archived: Archived | None, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: SessionSource,
+        archived: Archived | None,
+        clock: Clock,
+        *,
+        running: RunningSessions,
+    ) -> None:
         self._store = store
         self._archived = archived
         self._clock = clock
+        self._running = running
 
     async def page(
         self, chain_id: str, clubs: Collection[str], wanted: SessionFilter, *, ask: PageAsk
@@ -114,19 +124,17 @@ class SessionList:
         """
         one_more = replace(ask, count=ask.count + 1)
         now_ms = self._clock.wall_ms()
-        known = await self._recent(chain_id, clubs, now_ms=now_ms)
+        recent = await self._recent(chain_id, clubs, now_ms=now_ms)
+        known = {name: one for name, one in recent.items() if is_wanted(one, wanted)}
+        rows = merged(known.values(), one_more)
         if self._archived is not None:
             page, archived = await self._archived.look(
-                sessions_page,
-                chain_id,
-                wanted,
-                ask=one_more,
-                among=[one.row_id for one in known.values()],
+                sessions_page, chain_id, wanted, ask=one_more, among=[one.row_id for one in rows]
             )
             # What ran a moment ago and is archived now is what the archive says.
             known = {name: one for name, one in known.items() if name not in archived}
             known |= {stored.key: _closed(stored, now_ms) for stored in page}
-        rows = merged((one for one in known.values() if is_wanted(one, wanted)), one_more)
+            rows = merged(known.values(), one_more)
         if len(rows) <= ask.count:
             return rows, None
         return rows[: ask.count], cursor_after(ask, rows[ask.count - 1])
@@ -137,12 +145,13 @@ class SessionList:
         """What runs or waits, then what has closed since the archive looked: in this order a
         session that closes in between is seen twice, and never not at all."""
         by_club = await asyncio.gather(
-            *(self._store.sessions_of_club(chain_id, club_id) for club_id in sorted(clubs))
+            *(self._running.of(chain_id, club_id) for club_id in sorted(clubs))
         )
-        known: dict[str, ListedSession] = {}
-        for stored in (entity for entities in by_club for entity in entities):
-            state = session_from_dict(orjson.loads(stored.blob))
-            known[state.session_id] = ListedSession(state, stored.version, now_ms)
+        known = {
+            state.session_id: ListedSession(state, stored.version, now_ms)
+            for sessions in by_club
+            for stored, state in sessions
+        }
         told = await told_since_archived(self._store, self._archived, chain_id)
         for stored in await self._store.closed_among(chain_id, ids_told(told, "session_id")):
             known[stored.key] = _closed(stored, now_ms)
@@ -152,21 +161,24 @@ class SessionList:
 def is_wanted(one: ListedSession, wanted: SessionFilter) -> bool:
     """Whether a session passes the filter, as the archive's query has it."""
     state = one.state
-    equal = (
-        (state.zone_id, wanted.zone_id),
-        (state.pc_id, wanted.pc_id),
-        (state.player_id, wanted.player_id),
-        (state.tariff.id, wanted.tariff_id),
-    )
+    if one.label not in wanted.statuses:
+        return False
+    if wanted.club_ids is not None and state.club_id not in wanted.club_ids:
+        return False
+    for asked, found in (
+        (wanted.zone_id, state.zone_id),
+        (wanted.pc_id, state.pc_id),
+        (wanted.player_id, state.player_id),
+        (wanted.tariff_id, state.tariff.id),
+    ):
+        if asked is not None and found != asked:
+            return False
     start_ms = state.effective_start_at_ms
-    return (
-        all(asked is None or found == asked for found, asked in equal)
-        and one.label in wanted.statuses
-        and (wanted.club_ids is None or state.club_id in wanted.club_ids)
-        and (wanted.from_ms is None or start_ms >= wanted.from_ms)
-        and (wanted.until_ms is None or start_ms < wanted.until_ms)
-        and (wanted.search is None or _is_found(state, wanted.search, wanted.found_players))
-    )
+    if wanted.from_ms is not None and start_ms < wanted.from_ms:
+        return False
+    if wanted.until_ms is not None and start_ms >= wanted.until_ms:
+        return False
+    return wanted.search is None or _is_found(state, wanted.search, wanted.found_players)
 
 
 def _is_found(state: SessionState, begins: str, players: Collection[str]) -> bool:
