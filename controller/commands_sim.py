@@ -50,6 +50,9 @@ def fleet_command(
         str, typer.Option(help=f"What goes wrong meanwhile: {', '.join(PROFILES)}.")
     ] = "none",
     seed: Annotated[int, typer.Option(help="Seeds jitter and faults.")] = 0,
+    machine_facts: Annotated[
+        bool, typer.Option("--machine-facts", help="Each tells of this machine as if its own.")
+    ] = False,
 ) -> None:
     """Run simulated PCs until SIGTERM, at the pace of the store's business time."""
     if profile not in PROFILES:
@@ -68,6 +71,7 @@ def fleet_command(
             seed=seed,
             keys=public_keys(settings),
             profile=profile,
+            tells_machine=machine_facts,
         ),
         follow_stdin=obey,
     )

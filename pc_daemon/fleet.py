@@ -12,12 +12,14 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
+from hashlib import blake2b
 from random import Random
 from typing import Final, TextIO
 
 from pc_daemon.agent_state import AgentState, Identity
 from pc_daemon.clock import ClockAnchor, MovedClock, PcClock, clock_for
 from pc_daemon.fleet_faults import PROFILES, play_faults
+from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import NullLocker
 from pc_daemon.machine import Machine
@@ -26,12 +28,15 @@ from pc_daemon.trust import MemoryKeys
 from schemas.device import PcMode, PresenceReason
 from schemas.link import GmqttLink
 from schemas.link_port import BackoffPolicy, LinkSettings, parse_mqtt_url
+from schemas.machine_facts import MachineFacts
 from schemas.trust import KeysDocument
 
 AGENT_VERSION: Final = "simulated"
 START_BATCH: Final = 50
 START_PAUSE_S: Final = 0.05
 FLEET_OUTBOX: Final = 256
+LOCALLY_ADMINISTERED: Final = 0x02
+"""First byte of the address of a network card that no maker has given out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class FleetSettings:
     keys: KeysDocument | None = None
     profile: str = "none"
     """What goes wrong meanwhile, see :mod:`pc_daemon.fleet_faults`."""
+    tells_machine: bool = False
+    """Each tells of this machine as if it were its own, with a network card of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,7 @@ class FleetSimulator:
         self._settings = settings
         self._clock = clock_for(settings.anchor)
         self._random = Random(settings.seed)  # noqa: S311 - simulation
+        self._gauge = MachineGauge() if settings.tells_machine else None
         self._make_link = make_link or real_links(settings, self._clock, self._random)
         self._pcs = {
             (club_id, pc_id): SimulatedPc(
@@ -207,6 +215,7 @@ class FleetSimulator:
             boot_id=f"sim-{self._random.getrandbits(48):012x}",
             agent_version=AGENT_VERSION,
             capabilities=("lock", "message", "usage"),
+            machine=None if self._gauge is None else _machine_of(pc, self._gauge),
         )
         around = Surroundings(
             clock=pc.clock,
@@ -216,10 +225,17 @@ class FleetSimulator:
             make_link=self._make_link(pc.club_id, pc.pc_id),
             machine=Machine(restart=lambda: self._boot(pc)),
             heartbeat_s=self._settings.heartbeat_s,
+            gauge=self._gauge,
             keys=pc.keys,
         )
         pc.service = AgentService(identity, around)
         pc.service.start(online=pc.plugged)
+
+
+def _machine_of(pc: SimulatedPc, gauge: MachineGauge) -> MachineFacts:
+    drawn = blake2b(f"{pc.club_id}/{pc.pc_id}".encode(), digest_size=5).digest()
+    mac = bytes([LOCALLY_ADMINISTERED, *drawn]).hex(":")
+    return gauge.facts().model_copy(update={"hostname": pc.pc_id[:64], "mac": mac})
 
 
 PcLinkMaker = Callable[[str, str], LinkMaker]

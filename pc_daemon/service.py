@@ -113,7 +113,7 @@ class Surroundings:
     machine: Machine = field(default_factory=Machine)
     heartbeat_s: float = 10.0
     gauge: MachineGauge | None = None
-    """Reads how the machine is doing; simulated PCs have none."""
+    """Reads how the machine is doing; None: nothing is told of it."""
     keys: PinnedKeys = field(default_factory=MemoryKeys)
 
 

@@ -61,7 +61,9 @@ class DemoProcesses:
         self.controller = self._clubctl("controller", "run", under=GUARDED)
         self.api = self._clubctl("api", "api")
         self.archive = self._clubctl("archive", "archive")
-        self.fleet = self._clubctl("fleet", "sim", "fleet", "--roster", str(self.roster_file))
+        self.fleet = self._clubctl(
+            "fleet", "sim", "fleet", "--machine-facts", "--roster", str(self.roster_file)
+        )
 
     @property
     def roster_file(self) -> Path:
