@@ -57,5 +57,6 @@ def outage_view(state: SessionState, outage: Outage) -> OutageView:
         session_id=state.session_id,
         number=outage.number,
         player_id=state.player_id,
+        guest_label=state.guest_label,
         currency=state.currency,
     )

@@ -201,6 +201,7 @@ class OutageView(ReceiptOutageView):
     session_id: str
     number: int
     player_id: str | None
+    guest_label: str | None = None
     currency: str
 
 

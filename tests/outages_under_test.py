@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import orjson
@@ -11,12 +12,18 @@ from shard_under_test import ShardUnderTest
 from actors.evidence import ClockTie
 from actors.store import ChainStream
 from actors.store_memory import MemoryStore
-from actors.turn import PcInput
+from actors.turn import CommandInput, PcInput
 from billing_core.outage import Outage
 from billing_core.session import SessionState
 from billing_core.stored import session_from_dict
 from controller.verify import verify
-from schemas.commands import CreateSession, ReplyStatus, TopUpWallet
+from schemas.commands import (
+    CommandEnvelope,
+    CommandReply,
+    CreateSession,
+    ReplyStatus,
+    TopUpWallet,
+)
 from schemas.device import UsageEnd, UsageRecord
 
 PC = "north-main-0"
@@ -140,3 +147,26 @@ def facts(outage: Outage) -> tuple[str, str, str, str]:
 async def books_agree(store: MemoryStore) -> None:
     report = await verify(store, None)
     assert report.rows == ()
+
+
+class ShardGateway:
+    """Takes commands straight to the shard."""
+
+    def __init__(self, shard: ShardUnderTest) -> None:
+        self._shard = shard
+        self._tickets = count(1_000)
+
+    async def execute(self, envelope: CommandEnvelope, *, timeout_ms: int = 0) -> CommandReply:
+        del timeout_ms
+        ticket = next(self._tickets)
+        await self._shard.turn(CommandInput(ticket, envelope, self._shard.now.mono_ms))
+        return self._shard.replies[ticket]
+
+
+async def freeze(shard: ShardUnderTest, **fields: object) -> None:
+    """Ann's PC stands still for twelve minutes and goes on."""
+    pc = await play(shard, **fields)  # type: ignore[arg-type]
+    pc.stop(UsageEnd.FROZEN)
+    await pass_time(shard, 12 * 60, None)
+    pc.serve()
+    await pass_time(shard, 60, pc)

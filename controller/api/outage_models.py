@@ -4,11 +4,15 @@ from controller.api.models import ReceiptOutage, Wire
 
 
 class Outage(ReceiptOutage):
-    """An outage of a session; ``number`` counts the session's outages from 0."""
+    """An outage of a session; ``number`` counts the session's outages from 0.
+
+    `playerLabel` is who played, as the hall calls them, while staff still know a player by that id.
+    """
 
     session_id: str
     number: int
     player_id: str | None
+    player_label: str | None
 
 
 class OutageList(Wire):

@@ -1,6 +1,6 @@
 """Outages that wait for staff, over HTTP: listed, given back, left charged."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated
 
 import orjson
@@ -41,7 +41,8 @@ async def list_outages(
         if outage.status is OutageStatus.PROPOSED
     ]
     views.sort(key=lambda view: (view.from_at_ms, view.session_id))
-    return models.OutageList(outages=[_rendered(view) for view in views])
+    labels = await _labels(rooms, principal, views)
+    return models.OutageList(outages=[_rendered(view, labels) for view in views])
 
 
 @router.post(
@@ -97,7 +98,8 @@ async def _resolve(
     in_full = [club_id, asked.model_dump(mode="json")]
     request = CommandRequest(club_id, key, operation, in_full, asked)
     reply = await rooms.desk.execute(principal, request)
-    return _rendered(OutageView.model_validate(reply.result["outage"]))
+    view = OutageView.model_validate(reply.result["outage"])
+    return _rendered(view, await _labels(rooms, principal, [view]))
 
 
 async def _states(rooms: Rooms, chain_id: str, club_id: str) -> Iterable[SessionState]:
@@ -109,5 +111,14 @@ async def _states(rooms: Rooms, chain_id: str, club_id: str) -> Iterable[Session
     return (state for state in states if state.club_id == club_id)
 
 
-def _rendered(view: OutageView) -> models.Outage:
-    return models.Outage.model_validate(edge_of(view.model_dump(), view.currency))
+async def _labels(
+    rooms: Rooms, principal: Principal, views: Iterable[OutageView]
+) -> Mapping[str, str]:
+    players = {view.player_id for view in views if view.player_id is not None}
+    return await rooms.players.labels(principal.chain_id, players)
+
+
+def _rendered(view: OutageView, labels: Mapping[str, str]) -> models.Outage:
+    label = view.guest_label if view.player_id is None else labels.get(view.player_id)
+    fields = {**edge_of(view.model_dump(), view.currency), "player_label": label}
+    return models.Outage.model_validate(fields)

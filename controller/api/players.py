@@ -1,6 +1,6 @@
 """Players of a chain, found by name or phone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +33,13 @@ class Players:
         """Whether the chain has this player."""
         key = _KEY_PREFIX + player_id
         return key in await self._store.documents(chain_id, [key])
+
+    async def labels(self, chain_id: str, player_ids: Iterable[str]) -> Mapping[str, str]:
+        """What these players are called; whoever is unknown is left out."""
+        keys = [_KEY_PREFIX + player_id for player_id in player_ids]
+        found = await self._store.documents(chain_id, keys) if keys else {}
+        stored = (PlayerDocument.model_validate_json(one.blob) for one in found.values())
+        return {player.player_id: player.label for player in stored}
 
     async def holder_of_phone(self, chain_id: str, phone: str) -> str | None:
         """The player whose number this is, however it was written down, as of a second ago."""

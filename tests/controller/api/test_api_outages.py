@@ -1,37 +1,20 @@
 """Outages over HTTP: staff sees what waits, gives it back or not, once; receipts carry proof."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import count
 
 import httpx
 import pytest
 from api_under_test import client_of, dependencies
 from clubs_under_test import CHAIN, wallet_of
-from outages_under_test import books_agree, credited, opened, pass_time, play, told
+from outages_under_test import ShardGateway, books_agree, credited, freeze, opened, told
 from shard_under_test import ShardUnderTest
 
 from actors.store_memory import MemoryStore
-from actors.turn import CommandInput
 from controller.api.auth import ApiKey, digest_of
 from schemas.access import Permission
-from schemas.commands import CommandEnvelope, CommandReply, EndSession
-from schemas.device import UsageEnd
+from schemas.commands import EndSession
 
 OUTAGES = "/api/v1/clubs/north/outages"
-
-
-class ShardGateway:
-    """Takes commands straight to the shard."""
-
-    def __init__(self, shard: ShardUnderTest) -> None:
-        self._shard = shard
-        self._tickets = count(1_000)
-
-    async def execute(self, envelope: CommandEnvelope, *, timeout_ms: int = 0) -> CommandReply:
-        del timeout_ms
-        ticket = next(self._tickets)
-        await self._shard.turn(CommandInput(ticket, envelope, self._shard.now.mono_ms))
-        return self._shard.replies[ticket]
 
 
 Post = Callable[[str, str], Awaitable[httpx.Response]]
@@ -68,14 +51,6 @@ async def refund(desk: httpx.AsyncClient, amount_minor: int, key: str) -> httpx.
     return await desk.post("/api/v1/orders/s1/refund", json=asked, headers=headers)
 
 
-async def freeze(shard: ShardUnderTest, **fields: object) -> None:
-    pc = await play(shard, **fields)  # type: ignore[arg-type]
-    pc.stop(UsageEnd.FROZEN)
-    await pass_time(shard, 12 * 60, None)
-    pc.serve()
-    await pass_time(shard, 60, pc)
-
-
 async def test_staff_gives_proposed_minutes_back_once(
     desk: httpx.AsyncClient, shard: ShardUnderTest, store: MemoryStore
 ) -> None:
@@ -89,6 +64,7 @@ async def test_staff_gives_proposed_minutes_back_once(
         "FROZEN",
     )
     assert (waiting["status"], waiting["creditedMinutes"]) == ("PROPOSED", 12)
+    assert waiting["playerLabel"] == "Ann"
     assert waiting["amount"] == {"amountMinor": 24_00, "currency": "EUR"}
     before = await wallet_of(store, "ann")
     first = await decide(desk, "s1/0/approve", "yes")
@@ -126,6 +102,7 @@ async def test_a_guest_is_handed_the_money_when_staff_gives_it_back(
     total = (await desk.get("/api/v1/sessions/s1/receipt")).json()["total"]["amountMinor"]
     answer = await decide(desk, "s1/0/approve", "yes")
     assert answer.json()["status"] == "CREDITED"
+    assert (answer.json()["playerId"], answer.json()["playerLabel"]) == (None, "Guest")
     receipt = (await desk.get("/api/v1/sessions/s1/receipt")).json()
     assert receipt["total"]["amountMinor"] == total - 24_00
     (outage,) = receipt["outages"]
