@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from api_under_test import KEY
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = (
@@ -31,27 +31,46 @@ def chromium() -> str:
 
 
 @asynccontextmanager
-async def opened_hall(address: str) -> AsyncIterator[Page]:
-    """The hall of an address, signed in, at a desk's screen size."""
-    errors: list[str] = []
+async def a_browser() -> AsyncIterator[Browser]:
+    """A browser for as many pages as its tests open, one after the other."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium(), args=list(ARGUMENTS))
-        page = await browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on(
-            "console",
-            lambda message: errors.append(message.text) if message.type == "error" else None,
-        )
         try:
-            await page.goto(address)
-            await page.get_by_label("Access key").fill(KEY)
-            await page.get_by_role("button", name="Open").click()
-            await page.locator(".tile").first.wait_for()
-            yield page
+            yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def a_page(
+    browser: Browser, address: str, *, key: str = KEY, width: int = 1440, height: int = 900
+) -> AsyncIterator[Page]:
+    """The hall of an address in a window of its own, signed in, at a desk's screen size."""
+    errors: list[str] = []
+    context = await browser.new_context(viewport={"width": width, "height": height})
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: errors.append(message.text) if message.type == "error" else None,
+    )
+    try:
+        await page.goto(address)
+        await page.get_by_label("Access key").fill(key)
+        await page.get_by_role("button", name="Open").click()
+        await page.locator(".tile").first.wait_for()
+        yield page
+    finally:
+        await context.close()
     assert [text for text in errors if not _is_a_refusal(text)] == []
+
+
+@asynccontextmanager
+async def opened_hall(address: str) -> AsyncIterator[Page]:
+    """The hall of an address in a browser of its own."""
+    async with a_browser() as browser, a_page(browser, address) as page:
+        yield page
 
 
 def _is_a_refusal(text: str) -> bool:

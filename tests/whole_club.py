@@ -6,7 +6,7 @@ The store and the broker are the in-memory twins unless real ones are given.
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from api_under_test import CHAIN, CLUB, dependencies, eventually, seed_chain
@@ -20,6 +20,7 @@ from actors.store_memory import MemoryStore
 from controller.api.app import create_app
 from controller.api.auth import ApiKey
 from controller.api.tokens import TokenReader
+from controller.enrolment.terms import PcTerms
 from pc_daemon.fleet import FleetSettings, FleetSimulator
 from schemas.link import GmqttLink
 from schemas.link_memory import MemoryBroker, MemoryLink
@@ -73,9 +74,11 @@ async def whole_club(
     mqtt_url: str | None = None,
     pcs: int = 4,
     heartbeat_s: float = 10.0,
+    tells_machine: bool = False,
     catalogue: Mapping[str, bytes] | None = None,
     keys: Sequence[ApiKey] = (),
     tokens: TokenReader | None = None,
+    pc_terms: PcTerms | None = None,
 ) -> AsyncIterator[WholeClub]:
     """The club of :func:`seed_chain` (with more in its catalogue), every PC connected."""
     store = store or MemoryStore()
@@ -88,10 +91,12 @@ async def whole_club(
         tuple((CLUB, f"pc-{number}") for number in range(1, pcs + 1)),
         heartbeat_s=heartbeat_s,
         reconnect_cap_s=1.0,
+        tells_machine=tells_machine,
     )
     fleet = FleetSimulator(settings, make_link=getattr(links, "of_pc", None))
     async with local_host(store, clock, links.of_host) as host:
-        app = create_app(dependencies(store, host, clock=clock, keys=keys, tokens=tokens))
+        given = dependencies(store, host, clock=clock, keys=keys, tokens=tokens)
+        app = create_app(replace(given, pc_terms=pc_terms))
         await fleet.start()
         try:
             await eventually(lambda: fleet.counts().connected == pcs)

@@ -111,6 +111,13 @@ def needed_for(operation_id: str | None) -> Permission:
         raise LookupError(f"operation {operation_id} has no row in the access table") from error
 
 
+def operations_of(principal: Principal) -> tuple[str, ...]:
+    """The operations somebody has the permission for, by name; what they may do it to is asked
+    at each request."""
+    held = principal.permissions
+    return tuple(name for name, needed in OPERATION_PERMISSIONS.items() if needed in held)
+
+
 def check_access(
     principal: Principal, permission: Permission, path_params: Mapping[str, object]
 ) -> None:

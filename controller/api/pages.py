@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request, Response
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse
 
+from controller.api.access import operations_of
 from controller.api.auth import COOKIE_LIFETIME_MS, COOKIE_NAME, refuse_cross_site
 from controller.api.dependencies import InRooms
 from controller.api.guard import signed_in
@@ -28,7 +29,13 @@ async def hall_page(request: Request, rooms: InRooms) -> Response:
         return _login_page(rejected=False)
     words = labels(LANGUAGE)
     return HTMLResponse(
-        render_page("hall.html", labels=words, language=LANGUAGE, operator=principal.name)
+        render_page(
+            "hall.html",
+            labels=words,
+            language=LANGUAGE,
+            operator=principal.name,
+            may=operations_of(principal),
+        )
     )
 
 

@@ -2,8 +2,11 @@
 
 import { get } from "./api.js";
 import { BusinessClock } from "./clock.js";
+import { DeskPanel } from "./desk_panel.js";
+import { devicesDesk } from "./devices.js";
 import { element, setText } from "./dom.js";
 import { CountList, HallView } from "./hall_view.js";
+import { outagesDesk } from "./outages.js";
 import { Sheet } from "./sheet.js";
 import { HallStream } from "./stream.js";
 import { clockTime, problemWords, word } from "./words.js";
@@ -32,6 +35,11 @@ class Page {
       club: () => this.club,
       toast: (text) => this.toast(text),
     });
+    const given = { hall: this.hall, clock: this.#clock };
+    this.desks = [
+      new DeskPanel($("show-outages"), $("outages"), outagesDesk(given)),
+      new DeskPanel($("show-devices"), $("devices"), devicesDesk(given)),
+    ];
     this.#listen();
   }
 
@@ -61,6 +69,7 @@ class Page {
       onMessage: (kind, data) => this.#take(kind, data),
       onState: (state) => this.#showLink(state),
     });
+    this.desks.forEach((desk) => desk.follow(this.club));
   }
 
   #take(kind, data) {
@@ -138,7 +147,7 @@ class Page {
     $("show-attention").addEventListener("click", () => choose(true));
     document.addEventListener("keydown", (event) => {
       const typing = event.target.matches("input, select, textarea");
-      if (event.key === "/" && !typing && !this.sheet.isOpen) {
+      if (event.key === "/" && !typing && document.querySelector("dialog[open]") === null) {
         event.preventDefault();
         $("search").focus();
       }

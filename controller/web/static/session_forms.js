@@ -1,71 +1,16 @@
-// One form for each thing an operator does. A form sends one attempt at a time; what the server
-// refuses is shown in its own words, beside the field it is about.
+// What an operator does with a session and the money for it, one form for each.
 
-import { Attempt } from "./api.js";
 import { element } from "./dom.js";
+import { Incomplete, choice, field, form, question } from "./form.js";
 import { PlayerPicker } from "./player_picker.js";
-import { clockTime, minorUnits, money, problemWords, word } from "./words.js";
-
-let numbered = 0;
-
-function field(label, input, name) {
-  numbered += 1;
-  input.id = `field-${numbered}`;
-  if (name) input.dataset.field = name;
-  return element("div", { class: "field" }, element("label", { for: input.id }, label), input);
-}
-
-function form({ fields, submit, danger, send }) {
-  const attempt = new Attempt();
-  const error = element("p", { class: "error", role: "alert", hidden: true });
-  const button = element(
-    "button",
-    { type: "submit", class: danger ? "danger" : "primary", "data-first": fields.length === 0 },
-    word("form", submit),
-  );
-  const made = element("form", { class: "form", novalidate: true }, ...fields, error, button);
-  const refuse = (text, fieldName) => {
-    error.hidden = false;
-    error.textContent = text;
-    made.querySelectorAll("[aria-invalid]").forEach((node) => node.removeAttribute("aria-invalid"));
-    made.querySelector(`[data-field="${fieldName}"]`)?.setAttribute("aria-invalid", "true");
-  };
-  made.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    if (button.disabled) return;
-    error.hidden = true;
-    button.disabled = true;
-    button.textContent = word("form", "working");
-    try {
-      await send((path, body) => attempt.post(path, body));
-    } catch (refusal) {
-      refuse(refusal.words ?? problemWords(refusal), refusal.field);
-    } finally {
-      button.disabled = false;
-      button.textContent = word("form", submit);
-    }
-  });
-  return made;
-}
-
-class Incomplete extends Error {
-  constructor(name, fieldName) {
-    super(name);
-    this.words = word("form", name);
-    this.field = fieldName;
-  }
-}
+import { clockTime, minorUnits, money, word } from "./words.js";
 
 function tariffField(club, zoneId) {
   const zone = club.zones.find((each) => each.zoneId === zoneId);
   const sold = club.tariffs.filter(
     (tariff) => tariff.status === "ACTIVE" && zone?.tariffIds.includes(tariff.tariffId),
   );
-  const select = element(
-    "select",
-    { name: "tariff" },
-    ...sold.map((tariff) => element("option", { value: tariff.tariffId }, tariff.name)),
-  );
+  const select = choice(sold.map((tariff) => [tariff.tariffId, tariff.name]));
   if (sold.length === 0) {
     select.append(element("option", { value: "" }, word("form", "noTariffs")));
     select.disabled = true;
@@ -89,11 +34,7 @@ function amountField(label, { currency }, name) {
 }
 
 function meansField() {
-  const select = element(
-    "select",
-    {},
-    ...["cash", "card"].map((means) => element("option", { value: means }, word("form", means))),
-  );
+  const select = choice(["cash", "card"].map((means) => [means, word("form", means)]));
   return { select, node: field(word("form", "means"), select, "means") };
 }
 
@@ -256,14 +197,9 @@ function topUp({ tile, club, done }) {
   });
 }
 
-function question(name, tile) {
-  const player = tile.playerLabel ?? word("tile", "guest");
-  return element("p", { class: "question" }, word("form", name, { player, pc: tile.pcName }));
-}
-
 function end({ tile, done }) {
-  const made = form({
-    fields: [],
+  return form({
+    fields: [question("confirmEnd", tile)],
     submit: "submitEnd",
     danger: true,
     async send(post) {
@@ -271,13 +207,11 @@ function end({ tile, done }) {
       done(word("done", "end", { pc: tile.pcName, amount: money(ended.amount) }));
     },
   });
-  made.prepend(question("confirmEnd", tile));
-  return made;
 }
 
 function cancel({ tile, done }) {
-  const made = form({
-    fields: [],
+  return form({
+    fields: [question("confirmCancel", tile)],
     submit: "submitCancel",
     danger: true,
     async send(post) {
@@ -285,8 +219,6 @@ function cancel({ tile, done }) {
       done(word("done", "cancel", { pc: tile.pcName }));
     },
   });
-  made.prepend(question("confirmCancel", tile));
-  return made;
 }
 
-export const FORMS = { start, book, startWaiting, extend, move, topUp, end, cancel };
+export const SESSION_FORMS = { start, book, startWaiting, extend, move, topUp, end, cancel };

@@ -1,23 +1,15 @@
 // What can be done with one PC, in a dialog beside the hall.
 
+import { pcActions, sessionActions } from "./actions.js";
 import { get } from "./api.js";
+import { closeFromOutside, dialogHeader } from "./dialog.js";
 import { element, icon, setText } from "./dom.js";
-import { FORMS } from "./forms.js";
-import { faults, timing, useOf } from "./tile.js";
-import { ago, clockTime, money, word } from "./words.js";
+import { MachinePanel } from "./machine.js";
+import { facts, lastOrder, linkWords, warnings } from "./pc_facts.js";
+import { timing, useOf } from "./tile.js";
+import { money, word } from "./words.js";
 
-const ACTIONS_BY_USE = {
-  FREE: ["start", "book"],
-  WAIT: ["startWaiting", "move", "topUp", "cancel"],
-  RUNNING: ["extend", "move", "topUp", "end"],
-  WARNING: ["extend", "move", "topUp", "end"],
-  WAITING: ["extend", "move", "topUp", "end"],
-  HOLD: [],
-};
-const PRIMARY = new Set(["start", "startWaiting", "extend"]);
-const DANGEROUS = new Set(["end", "cancel"]);
 const ASK_AGAIN_AFTER_MS = 10_000;
-const LOST = new Set(["NOT_RESPONDING", "LINK_UNKNOWN", "OFF"]);
 
 export class Sheet {
   #dialog;
@@ -28,14 +20,15 @@ export class Sheet {
   #sessionAskedAt = 0;
   #shown = null;
   #overview = {};
+  #machine = null;
+  #note = null;
+  #said = element("p", { class: "visually-hidden", role: "status" });
 
   constructor(dialog, given) {
     this.#dialog = dialog;
     this.#given = given;
     dialog.addEventListener("close", () => this.#closed());
-    dialog.addEventListener("click", (event) => {
-      if (event.target === dialog) dialog.close();
-    });
+    closeFromOutside(dialog);
   }
 
   get isOpen() {
@@ -49,9 +42,14 @@ export class Sheet {
   open(pcId) {
     this.#pcId = pcId;
     this.#session = null;
+    this.#note = null;
+    const { clock, club } = this.#given;
+    this.#machine = new MachinePanel({ clock, club: club(), pcId });
+    setText(this.#said, "");
     this.overview();
     this.#dialog.showModal();
     this.#dialog.querySelector("[data-first]")?.focus();
+    this.#machine.tick();
   }
 
   close() {
@@ -82,11 +80,19 @@ export class Sheet {
   }
 
   tick() {
-    if (this.#view !== "overview" || this.tile === undefined) return;
-    const { figure, words } = timing(this.tile, this.#given.clock.now());
+    const tile = this.tile;
+    if (this.#view !== "overview" || tile === undefined) return;
+    const now = this.#given.clock.now();
+    const { figure, words } = timing(tile, now);
     setText(this.#overview.figure, figure);
     setText(this.#overview.words, words);
-    if (performance.now() - this.#sessionAskedAt > ASK_AGAIN_AFTER_MS) this.#loadSession(this.tile);
+    setText(this.#overview.link, linkWords(tile, now));
+    warnings(tile, now, this.#given.club().timezone).forEach((fresh, at) => {
+      const told = this.#overview.warnings[at]?.querySelector("p");
+      if (told) setText(told, fresh.querySelector("p").textContent);
+    });
+    this.#machine.tick();
+    if (performance.now() - this.#sessionAskedAt > ASK_AGAIN_AFTER_MS) this.#loadSession(tile);
   }
 
   overview() {
@@ -96,39 +102,24 @@ export class Sheet {
     this.#view = "overview";
     const tile = this.tile;
     this.#shown = tile;
-    const actions = ACTIONS_BY_USE[tile.use].filter(
-      (action) => action !== "topUp" || tile.playerId !== null,
-    );
+    const now = this.#given.clock.now();
+    const { timezone } = this.#given.club();
+    this.#overview.charged = element("span", {}, this.#chargedWords() ?? "…");
+    this.#overview.link = element("span", {}, linkWords(tile, now));
+    this.#overview.warnings = warnings(tile, now, timezone);
     this.#dialog.replaceChildren(
-      this.#header(tile.pcName, null),
+      dialogHeader(this.#dialog, tile.pcName),
       this.#state(tile),
-      ...this.#warnings(tile),
-      this.#facts(tile),
-      element("div", { class: "actions" }, ...actions.map((action, at) => this.#button(action, at))),
+      ...this.#overview.warnings,
+      facts(tile, now, timezone, this.#overview),
+      this.#buttons(sessionActions(tile), "actions"),
+      this.#ofPc(tile, now, timezone),
+      this.#machine.node,
+      this.#said,
     );
+    this.#dialog.querySelector("[data-action]")?.setAttribute("data-first", "");
     if (focused) this.#dialog.querySelector(`[data-action="${focused}"]`)?.focus();
     this.#loadSession(tile);
-  }
-
-  #header(title, onBack) {
-    const back =
-      onBack &&
-      element(
-        "button",
-        { type: "button", class: "quiet round", "aria-label": word("sheet", "back"), onclick: onBack },
-        icon("back"),
-      );
-    const close = element(
-      "button",
-      {
-        type: "button",
-        class: "quiet round",
-        "aria-label": word("sheet", "close"),
-        onclick: () => this.close(),
-      },
-      icon("close"),
-    );
-    return element("header", {}, back, element("h2", { id: "sheet-title" }, title), close);
   }
 
   #state(tile) {
@@ -144,53 +135,35 @@ export class Sheet {
     );
   }
 
-  #warnings(tile) {
-    if (!LOST.has(tile.link)) return tile.degraded ? [warning("degradedTitle", faults(tile))] : [];
-    const { timezone } = this.#given.club();
-    if (tile.exposureUntilAt !== null) {
-      const time = clockTime(tile.exposureUntilAt, timezone);
-      return [warning("exposureTitle", word("sheet", "exposureText", { time }))];
-    }
-    if (tile.sessionId === null || tile.lastSeenAt === null) return [];
-    const seen = ago(this.#given.clock.now() - Date.parse(tile.lastSeenAt));
-    const said = tile.link === "LINK_UNKNOWN" ? "unknown" : "lost";
-    return [warning(`${said}Title`, word("sheet", `${said}Text`, { ago: seen }))];
+  #ofPc(tile, now, timezone) {
+    const nameOf = (pcId) => this.#given.hall.tile(pcId)?.pcName ?? pcId;
+    const order = lastOrder(tile, now, { timezone, nameOf });
+    const buttons = this.#buttons(pcActions(tile), "actions small");
+    if (order !== null) setText(this.#said, order.textContent);
+    return element(
+      "section",
+      { class: "part", "aria-labelledby": "pc-title", hidden: order === null && buttons.hidden },
+      element("h3", { id: "pc-title" }, word("sheet", "thisPc")),
+      order,
+      this.#note && element("p", { class: "said" }, this.#note),
+      buttons,
+    );
   }
 
-  #held(tile) {
-    if (!tile.holdUntilAt) return tile.holdReason;
-    const time = clockTime(tile.holdUntilAt, this.#given.club().timezone);
-    return word("sheet", "heldUntil", { reason: tile.holdReason, time });
-  }
-
-  #facts(tile) {
-    const facts = element("dl", { class: "facts" });
-    const add = (name, value) =>
-      facts.append(element("dt", {}, word("sheet", name)), element("dd", {}, value));
-    if (tile.sessionId !== null) this.#sessionFacts(tile, add);
-    add("zone", tile.zoneName);
-    add("link", word("link", tile.link));
-    if (tile.holdReason) add("held", this.#held(tile));
-    const screen = tile.locked === null ? "unknown" : tile.locked ? "locked" : "unlocked";
-    add("screen", word("sheet", screen));
-    return facts;
-  }
-
-  #sessionFacts(tile, add) {
-    const { timezone } = this.#given.club();
-    const now = this.#given.clock.now();
-    const at = (instant) => clockTime(instant, timezone, now);
-    add("player", tile.playerLabel ?? word("tile", "guest"));
-    add("tariff", tile.tariffName ?? "–");
-    if (tile.startedAt !== null) add("started", at(tile.startedAt));
-    else if (tile.plannedStartAt !== null) add("planned", at(tile.plannedStartAt));
-    if (tile.coverageUntilAt !== null) {
-      const cause = tile.coverageCause && word("cause", tile.coverageCause);
-      const because = cause ? `, ${word("sheet", "because", { cause })}` : "";
-      add("coveredUntil", at(tile.coverageUntilAt) + because);
-    }
-    this.#overview.charged = element("span", {}, this.#chargedWords() ?? "…");
-    add("charged", this.#overview.charged);
+  #buttons(actions, className) {
+    const buttons = actions.map((action) =>
+      element(
+        "button",
+        {
+          type: "button",
+          class: action.kind,
+          "data-action": action.name,
+          onclick: () => this.#show(action),
+        },
+        word("action", action.name),
+      ),
+    );
+    return element("div", { class: className, hidden: buttons.length === 0 }, ...buttons);
   }
 
   async #loadSession(tile) {
@@ -199,7 +172,7 @@ export class Sheet {
     const session = await get(`/sessions/${tile.sessionId}`).catch(() => null);
     if (session === null || this.#pcId !== tile.pcId) return;
     this.#session = session;
-    if (this.#view === "overview") setText(this.#overview.charged, this.#chargedWords());
+    if (this.#view === "overview") setText(this.#overview.charged, this.#chargedWords() ?? "…");
   }
 
   #chargedWords() {
@@ -210,26 +183,18 @@ export class Sheet {
     return `${money(session.amount)} (${word("sheet", "split", parts)})`;
   }
 
-  #button(action, at) {
-    const kind = PRIMARY.has(action) ? "primary" : DANGEROUS.has(action) ? "danger" : "";
-    return element(
-      "button",
-      {
-        type: "button",
-        class: kind,
-        "data-action": action,
-        "data-first": at === 0,
-        onclick: () => this.#show(action),
-      },
-      word("action", action),
-    );
-  }
-
   #show(action) {
-    this.#view = action;
     const { hall, club, clock, toast } = this.#given;
-    const form = FORMS[action]({
-      tile: this.tile,
+    const tile = this.tile;
+    if (tile === undefined) return;
+    this.#view = action.name;
+    const back = () => {
+      this.overview();
+      const button = this.#dialog.querySelector(`[data-action="${action.name}"]`);
+      (button ?? this.#dialog.querySelector("[data-first]"))?.focus();
+    };
+    const form = action.form({
+      tile,
       club: club(),
       tiles: hall.tiles(),
       now: clock.now(),
@@ -237,24 +202,15 @@ export class Sheet {
         this.close();
         toast(text);
       },
+      // What becomes of an order is seen where it was given.
+      sent: (note = null) => {
+        this.#note = note;
+        if (this.tile !== undefined && this.#view === action.name) back();
+      },
     });
-    const title = `${this.tile.pcName} · ${word("action", action)}`;
-    this.#dialog.replaceChildren(
-      this.#header(title, () => {
-        this.overview();
-        this.#dialog.querySelector(`[data-action="${action}"]`)?.focus();
-      }),
-      form,
-    );
+    const title = `${tile.pcName} · ${word("action", action.name)}`;
+    this.#dialog.replaceChildren(dialogHeader(this.#dialog, title, back), form, this.#said);
     form.querySelector("[data-first]")?.focus();
+    if (action.instant) form.requestSubmit();
   }
-}
-
-function warning(title, text) {
-  return element(
-    "div",
-    { class: "warning" },
-    icon("NOT_RESPONDING"),
-    element("div", {}, element("b", {}, word("sheet", title)), element("p", {}, text)),
-  );
 }

@@ -69,8 +69,12 @@ function note(tile, now, timezone) {
   return { tone: "ONLINE", icon: "ONLINE", text: word("link", "ONLINE") };
 }
 
-export function faults(tile) {
-  return tile.degraded.split(",").map((code) => word("fault", code)).join(", ");
+export function faultCodes(tile) {
+  return tile.degraded.split(",");
+}
+
+function faults(tile) {
+  return faultCodes(tile).map((code) => word("fault", code)).join(", ");
 }
 
 export class TileView {

@@ -56,5 +56,8 @@ export function minorUnits(text, currency) {
 
 export function problemWords(refusal) {
   if (refusal.code === "network") return word("problem", "network");
+  if (refusal.code === "forbidden") {
+    return word("problem", "forbidden", { detail: refusal.message });
+  }
   return refusal.message || word("problem", "unknown");
 }
