@@ -258,6 +258,7 @@ class Drafting:
         self.workspace.staged_wallets.update(self.wallets_after)
         self.workspace.staged_tiles.update(self.tiles)
         self.workspace.staged_holders.update(holders)
+        self._stage_orders()
         idempotency = None
         audit: tuple[bytes, ...] = ()
         if isinstance(cause, CommandInput):
@@ -295,6 +296,13 @@ class Drafting:
             effects=effects,
             tick=tick,
         )
+
+    def _stage_orders(self) -> None:
+        """Let what is decided later in this turn see the orders as this draft leaves them."""
+        known = self.workspace.memory.orders
+        for order_id, (order, version) in self.orders_after.items():
+            if order_id in known:
+                known[order_id] = replace(known[order_id], order=order, version=version + 1)
 
     def _seen(self) -> tuple[tuple[str, int], ...]:
         return tuple(pair for pair in self.entities_seen.items() if pair[0] not in self.entities)

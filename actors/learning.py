@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from actors.bought import read_bought
+from actors.ended import ended_key
 from actors.orders import read_orders
+from actors.pc import PcState
 from actors.runtime import ShardRuntime
 from actors.store import ShardStore, StoredEntity
-from actors.turn import CommandInput, Input
+from actors.turn import CommandInput, Input, PcInput
 from actors.wallets import WalletKey, read_wallets
-from actors.workspace import KnownHolder, bought_key, player_key
+from actors.workspace import KnownHolder, Memory, bought_key, pc_key, player_key
 from billing_core.wallet import Wallet
 from schemas.catalogue import PlayerDocument
 
@@ -17,13 +19,25 @@ async def learn_for(runtime: ShardRuntime, store: ShardStore, inputs: Sequence[I
     """Read what these inputs will be decided on and the shard does not hold: orders, then the
     holders they and the commands name."""
     chain_id = runtime.ownership.shard.chain_id
-    order_ids = {
-        one.order_id for one in inputs if isinstance(one, CommandInput) and one.order_id is not None
-    }
+    memory = runtime.memory
+    order_ids = memory.orders_wanted | {one for each in inputs for one in _orders_of(memory, each)}
+    memory.orders_wanted = set()
     runtime.memory.orders = await read_orders(store, chain_id, order_ids) if order_ids else {}
     unknown = runtime.to_learn(inputs)
     if unknown:
         runtime.learn(*await read_holders(store, chain_id, unknown))
+
+
+def _orders_of(memory: Memory, one: Input) -> Iterable[str]:
+    """Orders an input may change: what a command names, and bills of sessions that have ended,
+    which a PC that comes back may have something to say of."""
+    if isinstance(one, CommandInput):
+        return () if one.order_id is None else (one.order_id,)
+    if not isinstance(one, PcInput):
+        return ()
+    pc = memory.entities.get(pc_key(one.pc_id))
+    judged = pc.state.evidence.session_ids if pc and isinstance(pc.state, PcState) else ()
+    return [session_id for session_id in judged if ended_key(session_id) in memory.entities]
 
 
 async def read_holders(

@@ -153,7 +153,7 @@ def _remember(context: CommandContext, order: Order) -> None:
     """Whoever judges the session's outages later must not give the same money back again."""
     ended = None if order.session_id is None else context.drafting.ended(order.session_id)
     if ended is not None:
-        context.drafting.put_ended(replace(ended, refunded_minor=order.refunded_minor))
+        context.drafting.put_ended(replace(ended, refunded_minor=order.refunded_by_hand_minor))
 
 
 def _take(

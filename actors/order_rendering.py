@@ -46,6 +46,7 @@ def order_view(order: Order, tariff_names: Mapping[str, str]) -> OrderView:
                 refunded_at_ms=refund.at_ms,
                 paid_out_minor=refund.paid_out_minor,
                 paid_out_by=None if refund.paid_out_by is None else refund.paid_out_by.value,
+                outage=refund.outage,
             )
             for refund in order.refunds
         ),

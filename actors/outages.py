@@ -12,13 +12,16 @@ from actors.club import ClubSupervisor
 from actors.drafting import Drafting
 from actors.ended import EndedSession
 from actors.evidence import EVIDENCE_WAIT_MS, NO_EVIDENCE, Evidence, is_complete, judged, missing
+from actors.order_events import told_of
+from actors.orders import KnownOrder
 from actors.pc import PcState
 from actors.session import SessionActor
 from actors.turn import Now
 from billing_core.crediting import settle_outages
 from billing_core.decision import Decision
 from billing_core.outage import Finding, OutagePolicy, OutageStatus
-from billing_core.session import SessionState, SessionStatus
+from billing_core.sale_refund import with_outages
+from billing_core.session import SessionMode, SessionState, SessionStatus
 from billing_core.terms import Terms
 from schemas.device import UsageRecord
 from schemas.views import LinkState
@@ -104,11 +107,30 @@ class OutageDesk:
         """Put a decision about a session that has ended into the draft: money, events, papers."""
         if decision.state == ended.state:
             return
+        self._lower_bill(ended.state, decision.state)
         version = ended.document_version + 1
         actor = SessionActor(self.club.setup, self.drafting, self.now)
         actor.correct(decision, version=version)
         self.drafting.put_corrected(decision.state)
         self.drafting.put_ended(replace(ended, state=decision.state, document_version=version))
+
+    def _lower_bill(self, before: SessionState, after: SessionState) -> None:
+        known = self._bill(before)
+        if known is None:
+            return
+        at_ms = self.now.wall_ms
+        lowered = with_outages(known.order, before, after, at_ms=at_ms)
+        if lowered != known.order:
+            order, events = told_of(known.order, lowered, at_ms=at_ms)
+            self.drafting.put_order(order, known.version)
+            self.drafting.order_events += events
+
+    def _bill(self, state: SessionState) -> KnownOrder | None:
+        """The stored bill of a post-pay session that is over; every other was paid as it ran."""
+        if state.mode is not SessionMode.OPEN_ENDED:
+            return None
+        known = self.drafting.order(state.session_id)
+        return known if known is not None and known.version else None
 
     def terms_after_end(self, state: SessionState) -> Terms:
         """The facts a decision about an ended session depends on: its own, and the wallet."""
@@ -120,12 +142,14 @@ class OutageDesk:
             # A one-time guest is paid at the desk, so somebody has to be there; and who has given
             # money back by hand may have meant the same minutes.
             club = replace(club, outages=OutagePolicy.PROPOSE)
+        bill = self._bill(state)
         return Terms(
             club=club,
             tariffs=setup.tariffs,
             zone=setup.zone_terms_of(state.pc_id),
             wallet=self.drafting.wallet(SessionActor.wallet_key(state)),
             groups=state.groups,
+            unpaid_minor=0 if bill is None else bill.order.due_minor,
         )
 
     def _settle(self, subject: SessionState, pc_id: str, found: Iterable[Finding]) -> None:

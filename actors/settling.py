@@ -69,13 +69,16 @@ def _install(memory: Memory, draft: Draft, settled: Settled) -> None:
 def _distrust(memory: Memory, outcome: UnitOutcome, settled: Settled) -> None:
     """A document read elsewhere may be older than the store's; an entity never may.
 
-    Orders are read for the turn that needs them, so the next attempt reads them again.
+    Orders are read for the turn that needs them, so the next attempt reads them again, even if
+    nobody has named this one.
     """
     name = outcome.name or ""
-    kind, _, holder_id = name.partition(":")
+    kind, _, its_id = name.partition(":")
     if kind in ("player", "bought"):
-        memory.forgotten.add(holder_id)
-    elif not name.startswith(ORDER_KEY_PREFIX):
+        memory.forgotten.add(its_id)
+    elif name.startswith(ORDER_KEY_PREFIX):
+        memory.orders_wanted.add(its_id)
+    else:
         settled.corrupt = name
 
 

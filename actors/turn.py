@@ -17,6 +17,7 @@ from schemas.commands import (
     HoldPc,
     PayOrder,
     RefundOrder,
+    ResolveOutage,
     SessionCommand,
     SwitchSessionDevice,
     TopUpWallet,
@@ -74,8 +75,11 @@ class CommandInput:
 
     @property
     def order_id(self) -> str | None:
-        """The order the command is about, if it is about one that exists."""
+        """The order the command is about, if it is about one that exists; the bill of a session
+        goes by the session's id."""
         command = self.envelope.command
+        if isinstance(command, ResolveOutage):
+            return command.session_id
         return command.order_id if isinstance(command, PayOrder | RefundOrder) else None
 
 

@@ -76,6 +76,7 @@ class Memory:
         self.forgotten: set[str] = set()
         self.currencies: frozenset[str] = frozenset()
         self.orders: dict[str, KnownOrder] = {}
+        self.orders_wanted: set[str] = set()
         self._sessions_by_pc: dict[str, set[str]] = {}
         self._sessions_by_holder: dict[str, set[str]] = {}
         self._waiting_for: dict[str, set[str]] = {}

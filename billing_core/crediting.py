@@ -65,7 +65,8 @@ def settle_outages(
 
     ``found`` are verdicts over time that is over. What is at or before the end of an outage kept
     already is left alone, so the same findings again change nothing. The session is brought to
-    ``now_ms`` first; one that has ended stays as it is, and what comes back goes to the wallet.
+    ``now_ms`` first; one that has ended stays as it is, and what comes back lowers the bill as far
+    as that is unpaid, else goes to the wallet.
     """
     draft = Draft(state, terms)
     if not state.status.is_final:
@@ -192,6 +193,7 @@ def _priced(draft: Draft, outage: Outage, now_ms: int) -> Outage:
     trial.segments, trial.outages = draft.segments, draft.outages
     trial.status, trial.device_links = draft.status, draft.device_links
     trial.wallet, trial.known_wallet = draft.wallet, draft.known_wallet
+    trial.unpaid_minor = draft.unpaid_minor
     priced = _credited(trial, outage, now_ms)
     return replace(priced, status=outage.status)
 
@@ -321,9 +323,14 @@ def _amounts(draft: Draft, before: Segment, after: Segment) -> tuple[tuple[Accou
         return (earned, (deferred(state.currency, after.pack.club_id), back_minor))
     if state.mode is SessionMode.OPEN_ENDED and not draft.is_over:
         return (earned, (receivable(state.currency, state.session_id), back_minor))
-    draft.paid_by(draft.wallet.changed(back_minor - bonus_minor, bonus_minor))
+    # Nothing comes back of what was never paid: a bill that is due is lowered first.
+    lowered_minor = min(back_minor, draft.unpaid_minor)
+    draft.unpaid_minor -= lowered_minor
+    cash_minor = back_minor - bonus_minor - lowered_minor
+    draft.paid_by(draft.wallet.changed(cash_minor, bonus_minor))
     return (
         earned,
+        (receivable(state.currency, state.session_id), lowered_minor),
         (wallet_bonus(state.currency, state.holder_id), bonus_minor),
-        (wallet_cash(state.currency, state.holder_id), back_minor - bonus_minor),
+        (wallet_cash(state.currency, state.holder_id), cash_minor),
     )

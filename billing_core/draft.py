@@ -52,6 +52,7 @@ class Draft:
         "strides_until_ms",
         "terms",
         "transactions",
+        "unpaid_minor",
         "wallet",
         "warned",
         "zone_id",
@@ -68,6 +69,7 @@ class Draft:
         self.player_id = state.player_id
         self.groups = state.groups
         self.wallet = terms.wallet
+        self.unpaid_minor = terms.unpaid_minor
         self.segments = state.segments
         self.device_links = state.device_links
         self.extensions = state.extensions

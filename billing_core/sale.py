@@ -65,6 +65,7 @@ class OrderRefund:
     """What went back of a line; for an unpaid bill, what it was lowered by.
 
     ``paid_out_minor`` is the part of the cash that left over the desk, ``paid_out_by`` its means.
+    ``outage`` is the number of the session's outage it is for; None: staff gave it by hand.
     """
 
     line: int
@@ -73,6 +74,7 @@ class OrderRefund:
     at_ms: int
     paid_out_minor: int = 0
     paid_out_by: Means | None = None
+    outage: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,16 @@ class Order:
         return sum(refund.cash_minor + refund.bonus_minor for refund in self.refunds)
 
     @property
+    def refunded_by_hand_minor(self) -> int:
+        """What staff gave back; the rest is in the session's own price already."""
+        by_hand = (refund for refund in self.refunds if refund.outage is None)
+        return sum(refund.cash_minor + refund.bonus_minor for refund in by_hand)
+
+    @property
     def due_minor(self) -> int:
         """What is still to pay. Giving back what was paid makes nothing due again."""
         lowered_minor = self.refunded_minor if self.paid_minor < self.amount_minor else 0
-        return self.amount_minor - self.paid_minor - lowered_minor
+        return max(0, self.amount_minor - self.paid_minor - lowered_minor)
 
     @property
     def status(self) -> OrderStatus:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from billing_core.ledger import Means, Transaction, TransactionKind, desk, wallet_cash
 from billing_core.order import OrderContext, correct, refund
+from billing_core.outage import OutageStatus
 from billing_core.player_tariff import PlayerTariff
 from billing_core.rejection import Rejected, RejectionCode
 from billing_core.sale import Order, OrderLine, OrderRefund
@@ -144,6 +145,22 @@ def paid_out(
     )
 
 
+def with_outages(order: Order, before: SessionState, after: SessionState, *, at_ms: int) -> Order:
+    """The bill of a session with the outages that were given back between two of its states.
+
+    What of it the bill is lowered by and what goes to the wallet follows from what was due.
+    """
+    given = {one.number for one in before.outages if one.status is OutageStatus.CREDITED}
+    back = tuple(
+        OrderRefund(
+            0, one.amount_minor - one.bonus_minor, one.bonus_minor, at_ms, outage=one.number
+        )
+        for one in after.outages
+        if one.status is OutageStatus.CREDITED and one.number not in given and one.amount_minor
+    )
+    return replace(order, refunds=(*order.refunds, *back))
+
+
 def refund_session(
     order: Order, state: SessionState, wallet: Wallet, *, context: OrderContext, wish: RefundWish
 ) -> Refunded | Rejected:
@@ -160,7 +177,7 @@ def refund_session(
         state,
         context,
         amount_minor=wish.amount_minor,
-        corrected_minor=order.refunded_minor,
+        corrected_minor=order.refunded_by_hand_minor,
         wallet=wallet,
     )
     if isinstance(settled, Rejected):

@@ -74,7 +74,8 @@ class Terms:
     creation that of the PC it goes to, and ``next_booking_at_ms`` belongs to the same PC.
 
     ``tariffs`` holds at least every version the session and the player's tariffs refer to, plus
-    the newest of each the zone sells.
+    the newest of each the zone sells. ``unpaid_minor`` is what is still to pay of the bill of a
+    post-pay session that is over.
     """
 
     club: ClubTerms
@@ -85,6 +86,7 @@ class Terms:
     player_tariffs: tuple[PlayerTariff, ...] = field(default=())
     next_booking_at_ms: int | None = None
     auto_renewal: bool = False
+    unpaid_minor: int = 0
 
     def player_tariff(self, player_tariff_id: str) -> PlayerTariff | None:
         """One of the player's tariffs."""

@@ -258,6 +258,7 @@ class OrderRefundView(_View):
     refunded_at_ms: int
     paid_out_minor: int = 0
     paid_out_by: str | None = None
+    outage: int | None = None
 
 
 class OrderView(_View):

@@ -64,7 +64,8 @@ class OrderPayment(Wire):
 
 
 class OrderRefund(Wire):
-    """What went back of a line to the player's wallet, and what of it left over the desk."""
+    """What went back of a line to the player's wallet, and what of it left over the desk. An
+    unpaid bill is lowered by it instead. `outage`: for which outage of the session it was."""
 
     line: int
     cash: Money
@@ -72,6 +73,7 @@ class OrderRefund(Wire):
     refunded_at: Instant
     paid_out: Money
     paid_out_by: Literal["cash", "card"] | None = None
+    outage: int | None = None
 
 
 class Order(Wire):

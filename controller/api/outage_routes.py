@@ -16,6 +16,7 @@ from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.past_orders import bring_back, known_order
 from controller.api.principal import Principal
 from controller.api.rendering import edge_of
 from schemas.commands import ResolveOutage
@@ -95,6 +96,9 @@ async def _resolve(
 ) -> models.Outage:
     key = checked_key(idempotency_key)
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    known = await known_order(rooms.given, principal.chain_id, asked.session_id)
+    if known is not None and known.order.club_id == club_id:
+        await bring_back(rooms.given, principal.chain_id, known)
     in_full = [club_id, asked.model_dump(mode="json")]
     request = CommandRequest(club_id, key, operation, in_full, asked)
     reply = await rooms.desk.execute(principal, request)

@@ -18,7 +18,9 @@ from billing_core.order import OrderContext, Settled, buy, refund
 from billing_core.outage import Finding
 from billing_core.player_tariff import PlayerTariff
 from billing_core.rejection import Rejected
-from billing_core.session import SessionState
+from billing_core.sale import Order, Tender, Tendered, pay, session_order
+from billing_core.sale_refund import RefundWish, refund_session, with_outages
+from billing_core.session import SessionMode, SessionState, SessionStatus
 from billing_core.tariff import Channel, Tariff, TariffRef
 from billing_core.terms import NO_WALLET, ClubTerms, Terms, ZoneTerms
 from billing_core.wallet import Wallet
@@ -41,6 +43,7 @@ class World:
     zone_id: str = "std"
     state: SessionState | None = None
     owned: dict[str, PlayerTariff] = field(default_factory=dict)
+    bill: Order | None = None
     ledger: dict[str, Transaction] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     commands: int = 0
@@ -58,6 +61,7 @@ class World:
             player_tariffs=tuple(self.owned.values()),
             next_booking_at_ms=self.booking_ms,
             auto_renewal=self.auto_renewal,
+            unpaid_minor=0 if self.bill is None else self.bill.due_minor,
         )
 
     def tariff(self, tariff_id: str) -> Tariff:
@@ -122,9 +126,11 @@ class World:
     def judge(self, now_ms: int, finding: Finding, pc_id: str = "pc0") -> None:
         """Something was found out about what the PC did."""
         assert self.state is not None
+        before = self.state
         self._take(
-            settle_outages(self.state, [finding], pc_id=pc_id, terms=self.terms(), now_ms=now_ms)
+            settle_outages(before, [finding], pc_id=pc_id, terms=self.terms(), now_ms=now_ms)
         )
+        self._lower_bill(before, now_ms)
 
     def resolve(self, now_ms: int, number: int, *, approve: bool) -> Rejected | None:
         """Staff's word on a proposed outage."""
@@ -133,7 +139,41 @@ class World:
         decided = word(self.state, number, by="staff", terms=self.terms(), now_ms=now_ms)
         if isinstance(decided, Rejected):
             return decided
+        before = self.state
         self._take(decided)
+        self._lower_bill(before, now_ms)
+        return None
+
+    def _lower_bill(self, before: SessionState, now_ms: int) -> None:
+        assert self.state is not None
+        if self.bill is not None:
+            self.bill = with_outages(self.bill, before, self.state, at_ms=now_ms)
+
+    def pay_bill(self, now_ms: int, amount_minor: int) -> Rejected | None:
+        """Pay a post-pay session that is over, or a part of it, in cash."""
+        assert self.bill is not None
+        self.commands += 1
+        context = OrderContext(f"pay-{self.commands}", now_ms, PLAYER)
+        paid = pay(self.bill, [Tender(Tendered.CASH, amount_minor)], self.terms(), context=context)
+        if isinstance(paid, Rejected):
+            return paid
+        self.bill = paid.order
+        self._post(context.transaction(paid.kind, *paid.amounts, session_id=SESSION))
+        return None
+
+    def lower_bill(self, now_ms: int, amount_minor: int) -> Rejected | None:
+        """Staff takes something off the bill of a session that is over."""
+        assert self.bill is not None
+        assert self.state is not None
+        self.commands += 1
+        context = OrderContext(f"lower-{self.commands}", now_ms, PLAYER)
+        wish = RefundWish(amount_minor=amount_minor)
+        done = refund_session(self.bill, self.state, self.wallet, context=context, wish=wish)
+        if isinstance(done, Rejected):
+            return done
+        self.bill = done.order
+        for transaction in done.transactions:
+            self._post(transaction)
         return None
 
     def buy(self, now_ms: int, tariff_id: str, name: str, channel: Channel) -> Rejected | None:
@@ -193,6 +233,9 @@ class World:
     def _take(self, decision: Decision) -> None:
         before = [] if self.state is None else [self.state.event_seq]
         self.state = decision.state
+        is_due = self.state.status is SessionStatus.ENDED and self.state.amount_minor
+        if self.bill is None and is_due and self.state.mode is SessionMode.OPEN_ENDED:
+            self.bill = session_order(self.state)
         for transaction in decision.transactions:
             self._post(transaction)
         for number, event in enumerate(decision.events, start=(before or [0])[0] + 1):

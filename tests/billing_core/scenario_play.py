@@ -192,6 +192,14 @@ class Play:
         """``reject N``: staff leaves a proposed outage charged."""
         return self.world.resolve(now_ms, int(words[0]), approve=False)
 
+    def pay(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``pay 20``: of the bill of a post-pay session that is over."""
+        return self.world.pay_bill(now_ms, minor(words[0]))
+
+    def lower(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``lower 20``: staff takes it off that bill."""
+        return self.world.lower_bill(now_ms, minor(words[0]))
+
     def tick(self, _words: list[str], now_ms: int) -> Rejected | None:
         """``tick``: time passes to here."""
         self.world.tick(now_ms)
@@ -215,7 +223,7 @@ _VERBS: dict[str, Callable[[Play, list[str], int], Rejected | None]] = {
     for name in (
         "start", "reserve", "press", "extend", "move", "stay", "end", "cancel", "convert",
         "topup", "wallet", "book", "buy", "refund", "edit", "outage", "approve", "reject",
-        "tick",
+        "pay", "lower", "tick",
     )
 }  # fmt: skip
 
@@ -314,6 +322,12 @@ class Reading:
     def owes(self, _words: list[str]) -> str:
         """``owes 10.00``: the post-pay bill."""
         return self._money(-self.world.balance(f"receivable:{SESSION}"))
+
+    def due(self, _words: list[str]) -> str:
+        """``due 10.00 PARTLY_PAID``: what the order says is still to pay, and its status."""
+        bill = self.world.bill
+        assert bill is not None
+        return f"{self._money(bill.due_minor)} {bill.status.value}"
 
     def steps(self, _words: list[str]) -> str:
         """``steps 60``: step postings in all segments."""
