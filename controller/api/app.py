@@ -1,5 +1,7 @@
 """The application, put together from what it is given. No globals, nothing opened on import."""
 
+import secrets
+
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
@@ -17,6 +19,7 @@ from controller.api.refusals import Refusals
 from controller.api.routers import API_ROUTERS
 from controller.api.shedding import Shedding
 from controller.api.stored_keys import StoredKeys
+from controller.enrolment.office import EnrolmentOffice
 from controller.lists.running import RunningSessions
 from controller.web.rendering import static_files
 
@@ -46,6 +49,7 @@ def create_app(given: ApiDependencies) -> FastAPI:
         refusals=Refusals(given.store, given.clock),
         stored_keys=StoredKeys(given.store),
         running=RunningSessions(given.store),
+        office=EnrolmentOffice(given.store, given.real_clock, secrets.token_bytes),
         live=LiveHall(
             given.store,
             given.metrics,

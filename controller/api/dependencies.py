@@ -21,7 +21,7 @@ from controller.api.shedding import LoadLimits
 from controller.api.stored_keys import StoredKeys
 from controller.api.tokens import TokenReader
 from controller.enrolment.guesses import GuessLimit
-from controller.enrolment.office import EnrolmentStore
+from controller.enrolment.office import EnrolmentOffice, EnrolmentStore
 from controller.enrolment.terms import PcTerms
 from controller.lists.running import RunningSessions
 from controller.lists.session_list import SessionSource
@@ -80,6 +80,7 @@ class Rooms:
     refusals: Refusals
     stored_keys: StoredKeys
     running: RunningSessions
+    office: EnrolmentOffice
     live: LiveHall
 
 

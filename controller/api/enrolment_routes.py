@@ -1,6 +1,5 @@
 """Enrolment for staff: one-time codes, machines that wait, credentials revoked and rotated."""
 
-import secrets
 from hashlib import sha256
 from typing import Annotated, TypeVar
 
@@ -143,7 +142,7 @@ async def rotate_pc_secret(
 
 def office_of(rooms: Rooms) -> EnrolmentOffice:
     """Enrolment over the application's store."""
-    return EnrolmentOffice(rooms.given.store, rooms.given.real_clock, secrets.token_bytes)
+    return rooms.office
 
 
 async def _place(rooms: Rooms, principal: Principal, *, club_id: str, key: str | None) -> Place:

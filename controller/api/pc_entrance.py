@@ -1,7 +1,8 @@
 """The door for PCs that have no key yet: enrolment with a code, and how things stand later.
 
 No key is asked for: a code or the PC's own secret is what a machine has to show. Wrong ones are
-counted by address and by club.
+counted by address and by club, and are told to wait when they are many. A right one is let in
+whoever else was wrong: nobody can lock a club out by guessing.
 """
 
 from typing import Final
@@ -42,8 +43,6 @@ async def enrol(
     """Let a machine in by a code: 200 with how things stand, or 202 while staff decide."""
     terms = _terms(rooms)
     typed = read_code(asked.code)
-    club_id = "" if typed is None else typed.club_id[:MAX_CLUB_CHARACTERS]
-    _check_pause(request, rooms, club_id)
     chain_id, club_id, admission = await office_of(rooms).admit(asked, _origin(request))
     match admission.code:
         case AdmissionCode.ENROLLED:
@@ -61,7 +60,7 @@ async def enrol(
                 retry_after_s=ASK_AGAIN_S,
             )
         case AdmissionCode.CODE_REFUSED:
-            _count_wrong(request, rooms, "" if typed is None else typed.club_id)
+            _refuse_wrong(request, rooms, "" if typed is None else typed.club_id)
         case _:
             pass
     raise ProblemError(admission.code.value)
@@ -71,10 +70,9 @@ async def enrol(
 async def refresh(request: Request, rooms: InRooms, asked: RefreshRequest) -> Standing:
     """How things stand for a known PC; with a new secret, that one is in force from now on."""
     terms = _terms(rooms)
-    _check_pause(request, rooms, asked.club_id)
     found = await office_of(rooms).refresh(asked)
     if found is None:
-        _count_wrong(request, rooms, asked.club_id)
+        _refuse_wrong(request, rooms, asked.club_id)
         raise ProblemError("credentials-refused")
     chain_id, credential = found
     return await _described(rooms, terms, (chain_id, asked.club_id), credential=credential)
@@ -110,17 +108,12 @@ def _origin(request: Request) -> str:
     return "" if request.client is None else request.client.host[:MAX_ORIGIN]
 
 
-def _check_pause(request: Request, rooms: Rooms, club_id: str) -> None:
-    now_ms = rooms.given.real_clock.mono_ms()
-    pause_ms = rooms.given.guesses.pause_ms(origin=_origin(request), club_id=club_id, now_ms=now_ms)
+def _refuse_wrong(request: Request, rooms: Rooms, club_id: str) -> None:
+    """Count a wrong guess; raise ``too-many-guesses`` when there have been too many."""
+    guesses, now_ms = rooms.given.guesses, rooms.given.real_clock.mono_ms()
+    origin, club_id = _origin(request), club_id[:MAX_CLUB_CHARACTERS]
+    pause_ms = guesses.pause_ms(origin=origin, club_id=club_id, now_ms=now_ms)
     if pause_ms:
         headers = {"Retry-After": str(-(-pause_ms // 1_000))}
         raise ProblemError("too-many-guesses", headers=headers)
-
-
-def _count_wrong(request: Request, rooms: Rooms, club_id: str) -> None:
-    rooms.given.guesses.wrong(
-        origin=_origin(request),
-        club_id=club_id[:MAX_CLUB_CHARACTERS],
-        now_ms=rooms.given.real_clock.mono_ms(),
-    )
+    guesses.wrong(origin=origin, club_id=club_id, now_ms=now_ms)

@@ -71,6 +71,13 @@ def request_id_of(digest: str) -> str:
     return digest[:REQUEST_ID_CHARACTERS]
 
 
+def may_be_let_in(book: Book, secret: str, typed: TypedCode, *, now_ms: int) -> bool:
+    """Whether a machine has asked before or shows a good code; cheap enough to ask for anybody."""
+    if _known(book, secret_digest(secret)) is not None:
+        return True
+    return find_code(book.codes.values(), typed, now_ms) is not None
+
+
 def admit(book: Book, asking: Asking) -> Decision[Admission]:
     """Let the machine in, let it wait, or say no."""
     digest = secret_digest(asking.request.secret)

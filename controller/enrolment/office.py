@@ -11,7 +11,13 @@ from actors.store import Catalogue
 from actors.store_editing import CatalogueEdit, CatalogueEditing
 from actors.store_enrolment import EnrolmentBooks
 from controller.broker.passwords import SALT_BYTES, broker_hash
-from controller.enrolment.admission import Admission, AdmissionCode, Asking, admit
+from controller.enrolment.admission import (
+    Admission,
+    AdmissionCode,
+    Asking,
+    admit,
+    may_be_let_in,
+)
 from controller.enrolment.book import Book, Decision, changed, parsed
 from controller.enrolment.codes import CODE_BYTES, TypedCode, digest_of_code, make_code, read_code
 from controller.enrolment.halls import halls_of
@@ -25,6 +31,7 @@ from controller.enrolment.staffing import (
     set_state,
     want_renewal,
 )
+from controller.shared_reads import SharedReads
 from schemas.commands import ReplyStatus
 from schemas.enrolment import (
     CredentialState,
@@ -85,6 +92,7 @@ class EnrolmentOffice:
         self._store = store
         self._clock = clock
         self._draw = draw
+        self._looks = SharedReads(self._look)
 
     async def book(self, place: Place) -> Book:
         """The club's book as it is."""
@@ -124,6 +132,10 @@ class EnrolmentOffice:
         chain_id = None if typed is None else await self._store.chain_of_club(typed.club_id)
         if typed is None or chain_id is None:
             return "", "", Admission(AdmissionCode.CODE_REFUSED, "")
+        # Before anything that costs: nearly all who guess end here.
+        book = await self._looks.answer((chain_id, typed.club_id))
+        if not may_be_let_in(book, request.secret, typed, now_ms=self._clock.wall_ms()):
+            return chain_id, typed.club_id, Admission(AdmissionCode.CODE_REFUSED, "")
         asking = await self._asking(request, typed, chain_id=chain_id, origin=origin)
         place = Place(chain_id, typed.club_id, "pc", origin, channel="pc")
         admission = await self._decide(place, lambda book: admit(book, asking))
@@ -138,9 +150,12 @@ class EnrolmentOffice:
         chain_id = await self._store.chain_of_club(request.club_id)
         if chain_id is None:
             return None
-        new = request.new_secret
-        new_hash = None if new is None else broker_hash(new, self._draw(SALT_BYTES))
-        asking = Refreshing(request, new_hash, self._clock.wall_ms())
+        new, now_ms = request.new_secret, self._clock.wall_ms()
+        book = await self._looks.answer((chain_id, request.club_id))
+        known = refresh(book, Refreshing(request, None, now_ms)).answer
+        if known is None or new is None:
+            return None if known is None else (chain_id, known)
+        asking = Refreshing(request, broker_hash(new, self._draw(SALT_BYTES)), now_ms)
         place = Place(chain_id, request.club_id, f"pc:{request.pc_id}")
         found = await self._decide(place, lambda book: refresh(book, asking))
         return None if found is None else (chain_id, found)
@@ -200,6 +215,9 @@ class EnrolmentOffice:
             origin=origin,
             now_ms=self._clock.wall_ms(),
         )
+
+    async def _look(self, club: tuple[str, str]) -> Book:
+        return await self.book_of(*club)
 
     async def _hall(self, chain_id: str, club_id: str) -> dict[str, str]:
         return halls_of(await self._store.catalogue(chain_id)).get(club_id, {})

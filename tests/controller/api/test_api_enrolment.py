@@ -1,5 +1,6 @@
 """Enrolment over HTTP: what a machine is answered, what staff see and do, who may not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -20,7 +21,12 @@ from api_under_test import (
 from actors.clock import ManualClock
 from actors.store_memory import MemoryStore
 from actors.strangers import STRANGERS_SNAPSHOT, Strangers
-from controller.enrolment.guesses import WINDOW_MS, WRONG_PER_ORIGIN
+from controller.enrolment.guesses import (
+    WINDOW_MS,
+    WRONG_PER_CLUB,
+    WRONG_PER_ORIGIN,
+    GuessLimit,
+)
 from controller.enrolment.terms import PcTerms
 from schemas.enrolment import ENROLMENT_PATH, REFRESH_PATH
 
@@ -36,10 +42,18 @@ def secret(name: str) -> str:
 class Desk:
     """Staff with a key, and machines without one."""
 
-    def __init__(self, client: httpx.AsyncClient, store: MemoryStore, clock: ManualClock) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        store: MemoryStore,
+        clock: ManualClock,
+        *,
+        guesses: GuessLimit,
+    ) -> None:
         self.client = client
         self.store = store
         self.clock = clock
+        self.guesses = guesses
         self._keys = 0
 
     async def post(self, path: str, body: object = None, **headers: str) -> httpx.Response:
@@ -72,7 +86,7 @@ async def desk(store: MemoryStore, gateway: ScriptedGateway) -> AsyncIterator[De
     clock = ManualClock(1_800_000_000_000)
     given = replace(dependencies(store, gateway), pc_terms=TERMS, real_clock=clock)
     async with client_of(given) as client:
-        yield Desk(client, store, clock)
+        yield Desk(client, store, clock, guesses=given.guesses)
 
 
 async def test_a_machine_is_told_everything_it_needs(desk: Desk) -> None:
@@ -128,14 +142,75 @@ async def test_staff_see_who_waits_and_place_or_reject_them(desk: Desk) -> None:
 async def test_wrong_codes_are_few(desk: Desk) -> None:
     for _ in range(WRONG_PER_ORIGIN):
         assert (await desk.ask(WRONG, "a")).json()["code"] == "enrolment-code-refused"
-    code = await desk.code()
-    refused = await desk.ask(code, "a", pc_id="pc-1")
+    refused = await desk.ask(WRONG, "a")
     assert (refused.status_code, refused.json()["code"]) == (429, "too-many-guesses")
     assert int(refused.headers["Retry-After"]) == WINDOW_MS // 1_000
     assert (await desk.refresh("a")).status_code == 429
 
     desk.clock.advance(WINDOW_MS)
-    assert (await desk.ask(code, "a", pc_id="pc-1")).status_code == 200
+    assert (await desk.ask(WRONG, "a")).json()["code"] == "enrolment-code-refused"
+    assert (await desk.refresh("a")).json()["code"] == "credentials-refused"
+
+
+async def test_nobody_locks_a_club_out_by_guessing(desk: Desk) -> None:
+    """Who has a good code or a PC's secret is let in, whoever else behind their address or for
+    their club was wrong, and however often."""
+    code = await desk.code()
+    assert (await desk.ask(code, "old", pc_id="pc-1")).status_code == 200
+    code = await desk.code(uses=2)
+    for _ in range(WRONG_PER_ORIGIN + 2):
+        last = await desk.ask(WRONG, "x")
+    for number in range(WRONG_PER_CLUB):
+        desk.guesses.wrong(origin=f"198.51.100.{number}", club_id=CLUB, now_ms=desk.clock.mono_ms())
+    assert last.status_code == 429
+    assert (await desk.ask(code, "b", pc_id="pc-2")).status_code == 200
+    assert (await desk.ask(code, "b", pc_id="pc-2")).status_code == 200
+    assert (await desk.refresh("old", "new")).status_code == 200
+    assert (await desk.refresh("new")).status_code == 200
+    assert (await desk.refresh("old")).status_code == 429
+
+
+async def test_a_wrong_code_costs_a_look_at_the_book_and_nothing_more(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many who guess for one club are looked at together."""
+    looks = 0
+    read = desk.store.enrolment
+
+    async def counted(chain_id: str, club_id: str) -> dict[str, bytes]:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0.1)
+        return await read(chain_id, club_id)
+
+    async def never(_chain_id: str) -> dict[str, bytes]:
+        raise AssertionError("nobody who guesses makes us read a catalogue")
+
+    monkeypatch.setattr(desk.store, "enrolment", counted)
+    monkeypatch.setattr(desk.store, "catalogue", never)
+    answers = await asyncio.gather(*(desk.ask(WRONG, f"m{number}") for number in range(24)))
+    assert {answer.json()["code"] for answer in answers} == {
+        "enrolment-code-refused",
+        "too-many-guesses",
+    }
+    assert looks <= 4
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::1", True),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("::ffff:192.0.2.7", "192.0.2.7", True),
+        ("192.0.2.7", "192.0.2.8", False),
+        ("", "testclient", False),
+    ],
+)
+def test_addresses_one_machine_may_have_count_as_one(one: str, other: str, *, same: bool) -> None:
+    limit = GuessLimit()
+    for _ in range(WRONG_PER_ORIGIN):
+        limit.wrong(origin=one, club_id="a", now_ms=0)
+    assert (limit.pause_ms(origin=other, club_id="b", now_ms=1) > 0) is same
 
 
 async def test_a_club_nobody_has_answers_like_a_wrong_code(desk: Desk) -> None:
