@@ -18,9 +18,9 @@ class CommandContext:
     now: Now
 
     @property
-    def idempotency_key(self) -> str:
+    def name(self) -> str:
         """Names the transactions the command causes."""
-        return self.cause.envelope.idempotency_key
+        return self.cause.named(self.now.wall_ms)
 
     @property
     def sessions(self) -> SessionActor:

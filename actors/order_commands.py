@@ -197,7 +197,7 @@ def _terms(context: CommandContext, holder_id: str, zone: ZoneTerms) -> Terms:
 
 def _order_context(context: CommandContext, holder_id: str) -> OrderContext:
     return OrderContext(
-        idempotency_key=context.idempotency_key,
+        idempotency_key=context.name,
         at_ms=context.now.wall_ms,
         holder_id=holder_id,
         channel=Channel(context.cause.envelope.channel.value),

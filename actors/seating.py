@@ -9,6 +9,10 @@ from billing_core.session import SessionState, SessionStatus
 
 BOOKING_HORIZON_MS: Final = 90 * 24 * 3_600_000
 """A booking further ahead than this is taken for a slip of the pen."""
+SELF_BOOKINGS_MAX: Final = 3
+"""So many bookings of a player may wait in a club when the player makes them without the desk."""
+SELF_BOOKING_NOTICE_MS: Final = 30 * 60_000
+"""Whoever plays by the minute is told so long before somebody else books the seat away."""
 _WAITING: Final = (SessionStatus.PENDING, SessionStatus.ACTIVE)
 
 
@@ -45,6 +49,30 @@ def booking_refusal(
                 message = f"PC {pc_id} is booked at that time"
                 return Refusal("pc-reserved", message, "planned_start_at_ms")
     return None
+
+
+def self_booking_refusal(
+    actor: SessionActor, pc_id: str, *, holder_id: str, from_ms: int
+) -> Refusal | None:
+    """Why a player may not book this without the desk: what others paid for is not touched."""
+    own = actor.drafting.workspace.sessions_of_holder(holder_id)
+    if sum(state.status in _WAITING for state in own) >= SELF_BOOKINGS_MAX:
+        message = f"{SELF_BOOKINGS_MAX} bookings wait already; more are made at the desk"
+        return Refusal("too-many-bookings", message, "player_id")
+    for state in actor.drafting.sessions_on(pc_id):
+        if state.status is SessionStatus.STARTED and from_ms < _theirs_until_ms(actor, state):
+            message = f"PC {pc_id} is being played on until then, or too soon before"
+            return Refusal("pc-busy", message, "planned_start_at_ms")
+    return None
+
+
+def _theirs_until_ms(actor: SessionActor, state: SessionState) -> int:
+    """Until when the seat is left to who plays there: all that is bought, else a fair notice."""
+    notice_ms = actor.now.wall_ms + SELF_BOOKING_NOTICE_MS
+    is_bought = state.open_segment is not None and state.open_segment.pack is not None
+    if not is_bought or state.coverage is None or state.coverage.until_ms is None:
+        return notice_ms
+    return max(notice_ms, state.coverage.until_ms)
 
 
 def _booked_until_ms(state: SessionState) -> int:

@@ -10,7 +10,7 @@ from typing import Final
 from actors.choice import chosen_tariff
 from actors.guest import claim_seat, hand_over
 from actors.refusal import Refusal, refused_by_billing
-from actors.seating import booking_refusal, seat_refusal
+from actors.seating import booking_refusal, seat_refusal, self_booking_refusal
 from actors.session import SessionActor
 from actors.turn import CommandInput
 from billing_core import commands as core
@@ -36,13 +36,13 @@ def create_session(
     actor: SessionActor, cause: CommandInput, command: wire.CreateSession
 ) -> Outcome:
     """Create, and start at once when asked to."""
-    refusal = _place_refusal(actor, command) or _person_refusal(actor, command, cause)
+    refusal = _place_refusal(actor, command, cause) or _person_refusal(actor, command, cause)
     if refusal is not None:
         return refusal
     if _self_service_on_credit(actor, cause, command):
         return Refusal("post-pay-not-allowed", "post-pay sessions are opened at the desk", "mode")
     holder_id = command.player_id or f"guest-{command.session_id}"
-    key = cause.envelope.idempotency_key
+    key = cause.named(actor.now.wall_ms)
     actor.pay_at_desk(holder_id, command.paid_minor, means=command.means, key=key)
     terms = actor.terms(
         session_id=command.session_id,
@@ -113,7 +113,7 @@ def extend_session(
         return state
     if command.paid_minor and state.player_id is not None:
         return PAYS_FROM_WALLET
-    key = cause.envelope.idempotency_key
+    key = cause.named(actor.now.wall_ms)
     actor.pay_at_desk(state.holder_id, command.paid_minor, means=command.means, key=key)
     terms = actor.terms_of(state)
     tariff = _chosen(actor, terms, command)
@@ -188,7 +188,7 @@ def convert_guest(actor: SessionActor, cause: CommandInput, command: wire.Conver
     refusal = _denied(cause)
     if refusal is not None:
         return refusal
-    state = hand_over(actor, state, command.player_id, key=cause.envelope.idempotency_key)
+    state = hand_over(actor, state, command.player_id, key=cause.named(actor.now.wall_ms))
     terms = actor.terms_of(state, player_id=command.player_id)
     converted = _decided(actor, state, core.ConvertGuest(command.player_id), terms=terms)
     if isinstance(converted, Refusal):
@@ -245,18 +245,24 @@ def _booked_ahead_ms(actor: SessionActor, command: wire.CreateSession) -> int | 
     return planned_ms
 
 
-def _place_refusal(actor: SessionActor, command: wire.CreateSession) -> Refusal | None:
+def _place_refusal(
+    actor: SessionActor, command: wire.CreateSession, cause: CommandInput
+) -> Refusal | None:
     """The PC exists and is in use, and nobody else sits there or has booked it then."""
     from_ms = _booked_ahead_ms(actor, command)
     if from_ms is None:
         return seat_refusal(actor, command.pc_id, session_id=command.session_id)
-    return booking_refusal(
+    refusal = booking_refusal(
         actor,
         command.pc_id,
         session_id=command.session_id,
         from_ms=from_ms,
         until_ms=command.planned_end_at_ms,
     )
+    if refusal is not None or cause.envelope.channel is wire.Channel.CRM:
+        return refusal
+    holder_id = command.player_id or f"guest-{command.session_id}"
+    return self_booking_refusal(actor, command.pc_id, holder_id=holder_id, from_ms=from_ms)
 
 
 def _person_refusal(

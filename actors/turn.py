@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from actors.evidence import ClockTie
 from actors.presence import Signal
@@ -41,6 +42,9 @@ class Now:
     mono_ms: int
 
 
+DAY_MS: Final = 24 * 3_600_000
+
+
 @dataclass(frozen=True, slots=True)
 class CommandInput:
     """A caller's command. ``ticket`` names the waiting caller; ``denied`` are claims refused."""
@@ -50,6 +54,16 @@ class CommandInput:
     received_mono_ms: int
     attempts: int = 0
     denied: tuple[Claim, ...] = ()
+
+    def named(self, at_ms: int) -> str:
+        """Names what the command causes when it is decided at ``at_ms``: its key and the day.
+
+        Keys are remembered for two days. One that is used again later asks for something new,
+        which must not bear the old names. A slash of the key is written ``~1``, so that what is
+        put behind this name stays apart from what another key ends with.
+        """
+        key = self.envelope.idempotency_key.replace("~", "~0").replace("/", "~1")
+        return f"{key}@{at_ms // DAY_MS}"
 
     @property
     def player_id(self) -> str | None:

@@ -16,7 +16,7 @@ def top_up_wallet(context: CommandContext, command: TopUpWallet) -> CommandReply
     key = WalletKey(club.setup.terms.currency, command.player_id)
     wallet = drafting.wallet(key)
     drafting.transactions += top_up(
-        idempotency_key=context.idempotency_key,
+        idempotency_key=context.name,
         at_ms=context.now.wall_ms,
         currency=key.currency,
         club_id=club.club_id,

@@ -164,6 +164,14 @@ class Workspace:
         found = (self.session(session_id) for session_id in sorted(ids))
         return [state for state in found if state is not None and state.pc_id == pc_id]
 
+    def sessions_of_holder(self, holder_id: str) -> list[SessionState]:
+        """A holder's open sessions, as this turn sees them."""
+        staged = (entity.state for entity in self.staged.values())
+        ids = {one.session_id for one in staged if isinstance(one, SessionState)}
+        ids |= set(self.memory.sessions_of_holder(holder_id))
+        found = (self.session(session_id) for session_id in sorted(ids))
+        return [one for one in found if one is not None and one.holder_id == holder_id]
+
     def tile(self, pc_id: str) -> HallTile | None:
         """The tile last written, as this turn sees it."""
         return self.staged_tiles.get(pc_id) or self.memory.tiles.get(pc_id)

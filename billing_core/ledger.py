@@ -98,7 +98,7 @@ class Transaction:
 
     ``step/<session>/<segment>/<step>`` for a step, ``credit/<session>/<segment>/<step>/<outage>``
     for what of it came back, ``<kind>/<session>/<segment>`` for what a
-    session does once per segment, ``command/<idempotency key>/<n>`` for the rest.
+    session does once per segment, ``command/<name of the command>/<n>`` for the rest.
     """
 
     id: str

@@ -27,7 +27,7 @@ from actors.turn import (
     Now,
     PcInput,
 )
-from schemas.commands import Command, CommandEnvelope, CommandReply
+from schemas.commands import Channel, Command, CommandEnvelope, CommandReply
 from schemas.device import DesiredDocument, PcMode, UsageAck
 
 START_AT_MS = 1_800_000_000_000
@@ -96,13 +96,17 @@ class ShardUnderTest:
                 return True
         raise AssertionError("the shard does not come to rest")
 
-    async def command(self, command: Command, *, key: str | None = None) -> CommandReply:
+    async def command(
+        self, command: Command, *, key: str | None = None, channel: Channel = Channel.CRM
+    ) -> CommandReply:
         """Send one command and return its answer."""
-        asked = self.asked(command, key=key)
+        asked = self.asked(command, key=key, channel=channel)
         await self.turn(asked)
         return self.replies[asked.ticket]
 
-    def asked(self, command: Command, *, key: str | None = None) -> CommandInput:
+    def asked(
+        self, command: Command, *, key: str | None = None, channel: Channel = Channel.CRM
+    ) -> CommandInput:
         """A command as it arrives, for a turn that is to decide several."""
         ticket = next(self._tickets)
         envelope = CommandEnvelope(
@@ -111,6 +115,7 @@ class ShardUnderTest:
             idempotency_key=key or f"{self.club_id}-{ticket}",
             fingerprint=command.model_dump_json()[:128],
             principal="test",
+            channel=channel,
             command=command,
         )
         return CommandInput(ticket, envelope, self.now.mono_ms)

@@ -191,6 +191,12 @@ _DOMAIN: Final = (
         "Another session waits for its Start on this PC.",
     ),
     ProblemKind(
+        "too-many-bookings",
+        409,
+        "Too many bookings",
+        "The player has as many bookings waiting in this club as may be made without the desk.",
+    ),
+    ProblemKind(
         "pc-on-hold",
         409,
         "The PC is out of use",
