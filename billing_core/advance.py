@@ -14,7 +14,8 @@ from billing_core.coverage import CoverageCause
 from billing_core.decision import Decision
 from billing_core.draft import Draft
 from billing_core.events import EventKind
-from billing_core.money import MS_PER_MINUTE, MS_PER_SECOND
+from billing_core.limits import grace_ms
+from billing_core.money import MS_PER_MINUTE
 from billing_core.plan import GOES_ON_AFTER, NextRun, next_run
 from billing_core.session import (
     TIME_TRANSITIONS,
@@ -157,7 +158,7 @@ def _run_ended(draft: Draft, at_ms: int) -> None:
     # What was planned to follow may be gone; then this run's own end is the reason.
     draft.coverage_is(at_ms, coverage.cause if coverage.until_ms == at_ms else own_cause)
     warn_of_coverage(draft, at_ms)
-    if draft.terms.club.grace_seconds == 0:
+    if grace_ms(draft.segments, draft.terms.club) == 0:
         _exhausted(draft, at_ms)
     else:
         draft.emit(EventKind.COVERAGE_EXPIRED, at_ms, until_ms=_grace_end_ms(draft))
@@ -188,7 +189,7 @@ def _grace_end_ms(draft: Draft) -> int:
     coverage = draft.coverage
     assert coverage is not None
     assert coverage.until_ms is not None
-    return coverage.until_ms + draft.terms.club.grace_seconds * MS_PER_SECOND
+    return coverage.until_ms + grace_ms(draft.segments, draft.terms.club)
 
 
 def _exhausted(draft: Draft, _at_ms: int) -> None:

@@ -261,7 +261,13 @@ def _charge(
 def _draw(draft: Draft, segment: Segment, pack: PlayerTariff, *, end_ms: int) -> None:
     drawn_ms = segment.accrued_units + end_ms - segment.paid_until_ms
     expiry_ms = expires_at_ms(pack, draft.tariff, draft.terms.club.timezone)
-    amount_minor = value_minor(pack, drawn_ms=drawn_ms, until_ms=end_ms, expiry_ms=expiry_ms)
+    amount_minor = value_minor(
+        pack,
+        drawn_ms=drawn_ms,
+        until_ms=end_ms,
+        expiry_ms=expiry_ms,
+        same_visit=_is_same_visit(draft, segment),
+    )
     charge_minor = amount_minor - segment.amount_minor
     state = draft.before
     _step_done(
@@ -277,6 +283,16 @@ def _draw(draft: Draft, segment: Segment, pack: PlayerTariff, *, end_ms: int) ->
             (revenue(state.currency, state.club_id), charge_minor),
         ),
     )
+
+
+def _is_same_visit(draft: Draft, segment: Segment) -> bool:
+    """Whether the segment goes on, in another zone or at another price, with what one before it
+    drew from in the same run."""
+    if segment.index == 0:
+        return False
+    before = draft.segments[segment.index - 1]
+    same_run = before.run_start_at_ms == segment.run_start_at_ms
+    return same_run and before.player_tariff_id == segment.player_tariff_id
 
 
 def _step_done(draft: Draft, segment: Segment, amounts: tuple[tuple[Account, int], ...]) -> None:
@@ -351,7 +367,13 @@ def cut(draft: Draft, at_ms: int) -> None:
 def _undraw(draft: Draft, segment: Segment, pack: PlayerTariff, *, at_ms: int) -> None:
     drawn_ms = segment.accrued_units - (segment.paid_until_ms - at_ms)
     expiry_ms = expires_at_ms(pack, draft.tariff, draft.terms.club.timezone)
-    amount_minor = value_minor(pack, drawn_ms=drawn_ms, until_ms=at_ms, expiry_ms=expiry_ms)
+    amount_minor = value_minor(
+        pack,
+        drawn_ms=drawn_ms,
+        until_ms=at_ms,
+        expiry_ms=expiry_ms,
+        same_visit=_is_same_visit(draft, segment),
+    )
     back_minor = segment.amount_minor - amount_minor
     state = draft.before
     draft.put_segment(

@@ -60,8 +60,25 @@ def release_pack(draft: Draft, pack: PlayerTariff, at_ms: int, *, index: int) ->
     if pack.status is PlayerTariffStatus.EXPIRED:
         pack = _give_back(draft, pack, RefundPolicy.FORFEIT, at_ms=at_ms, index=index)
     elif pack.status is PlayerTariffStatus.OPEN and tariff.type in ONE_SITTING:
-        pack = _give_back(draft, pack, policy_for(draft, tariff), at_ms=at_ms, index=index)
+        policy = _policy_of_rest(draft, pack, tariff, at_ms=at_ms)
+        pack = _give_back(draft, pack, policy, at_ms=at_ms, index=index)
     draft.packs[pack.player_tariff_id] = pack
+
+
+def _policy_of_rest(
+    draft: Draft, pack: PlayerTariff, tariff: Tariff, *, at_ms: int
+) -> RefundPolicy:
+    """The policy is for the rest of what was played; what was not touched is not a rest.
+
+    A purchase of its own stays its holder's, with an order to give it back. A block bought on
+    the way goes back as it was paid if the session had no length at all.
+    """
+    touched = pack.used_ms > 0 or pack.earned_minor > 0
+    if not touched and pack.order_id is not None:
+        return RefundPolicy.KEEP
+    if not touched and at_ms == draft.actual_start_at_ms:
+        return RefundPolicy.CASH
+    return policy_for(draft, tariff)
 
 
 def policy_for(draft: Draft, tariff: Tariff) -> RefundPolicy:
@@ -79,7 +96,7 @@ def _give_back(
     left_minor = pack.deferred_minor
     state = draft.before
     amounts, cash_minor, bonus_minor = returned_amounts(
-        pack, policy, currency=state.currency, holder_id=state.holder_id
+        pack, policy, left_minor, currency=state.currency, holder_id=state.holder_id
     )
     forfeited = policy is RefundPolicy.FORFEIT
     kind = TransactionKind.FORFEIT if forfeited else TransactionKind.REFUND
@@ -100,20 +117,20 @@ def _give_back(
 
 
 def returned_amounts(
-    pack: PlayerTariff, policy: RefundPolicy, *, currency: str, holder_id: str
+    pack: PlayerTariff, policy: RefundPolicy, amount_minor: int, *, currency: str, holder_id: str
 ) -> tuple[tuple[tuple[Account, int], ...], int, int]:
-    """(entries, to cash, to bonus) for all that is deferred of a pack under a policy but KEEP.
+    """(entries, to cash, to bonus) for an amount that is deferred of a pack; any policy but KEEP.
 
-    CASH gives each part back where it came from; BONUS gives all of it as bonus.
+    CASH gives each part back where it came from, evenly, in however many parts it goes back;
+    BONUS gives all of it as bonus.
     """
-    left_minor = pack.deferred_minor
-    source = (deferred(currency, pack.club_id), -left_minor)
+    source = (deferred(currency, pack.club_id), -amount_minor)
     if policy is RefundPolicy.FORFEIT:
-        return (source, (revenue(currency, pack.club_id), left_minor)), 0, 0
-    bonus_minor = left_minor
+        return (source, (revenue(currency, pack.club_id), amount_minor)), 0, 0
+    bonus_minor = amount_minor
     if policy is RefundPolicy.CASH:
-        bonus_minor = bonus_of_value(pack, left_minor)
-    cash_minor = left_minor - bonus_minor
+        bonus_minor = bonus_of_value(pack, amount_minor)
+    cash_minor = amount_minor - bonus_minor
     amounts = (
         source,
         (wallet_cash(currency, holder_id), cash_minor),

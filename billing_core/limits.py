@@ -1,14 +1,17 @@
 """What ends a session other than money: bookings, closing times, schedules, expiry, packs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from billing_core.coverage import CoverageCause
-from billing_core.money import MS_PER_DAY, MS_PER_MINUTE
+from billing_core.money import MS_PER_DAY, MS_PER_MINUTE, MS_PER_SECOND
 from billing_core.player_tariff import PlayerTariff, expires_at_ms
 from billing_core.pricing import schedule_end_ms
+from billing_core.session import Segment
 from billing_core.tariff import Tariff
-from billing_core.terms import Terms
+from billing_core.terms import ClubTerms, Terms
 from billing_core.window import Schedule, open_until_ms
 
 FORECAST_PERIOD_MS: Final = 7 * MS_PER_DAY
@@ -89,3 +92,15 @@ def horizon_ms(start_at_ms: int, at_ms: int) -> int:
     """How far a forecast made at ``at_ms`` looks: stable within a period, one to two of them."""
     periods = (at_ms - start_at_ms) // FORECAST_PERIOD_MS
     return start_at_ms + (periods + 2) * FORECAST_PERIOD_MS
+
+
+def grace_ms(segments: Sequence[Segment], club: ClubTerms) -> int:
+    """How long the PC stays open, unbilled, after coverage has run out: once in a session.
+
+    A session that went on after a pause has had its grace; a second one would let whoever
+    extends at the last moment play a part of every hour for nothing.
+    """
+    for before, after in pairwise(segments):
+        if before.end_at_ms is not None and before.end_at_ms < after.start_at_ms:
+            return 0
+    return club.grace_seconds * MS_PER_SECOND

@@ -106,6 +106,7 @@ def buy(
         at_ms=context.at_ms,
         price_minor=price_minor,
         bonus_minor=bonus_minor,
+        order_id=context.idempotency_key,
     )
     wallet = terms.wallet
     if means is None:
@@ -131,13 +132,13 @@ def refund(
         return rejected
     untouched = owned.earned_minor == 0 and owned.used_ms == 0 and owned.used_sessions == 0
     policy = RefundPolicy.CASH if untouched else tariff.refund
-    part = _part_of(owned, owned.deferred_minor if amount_minor is None else amount_minor)
+    back_minor = owned.deferred_minor if amount_minor is None else amount_minor
     amounts, cash_minor, bonus_minor = returned_amounts(
-        part, policy, currency=terms.club.currency, holder_id=context.holder_id
+        owned, policy, back_minor, currency=terms.club.currency, holder_id=context.holder_id
     )
     transaction = context.transaction(TransactionKind.REFUND, *amounts)
     wallet = terms.wallet.changed(cash_minor, bonus_minor)
-    return Settled((transaction,), wallet, _left_of(owned, part))
+    return Settled((transaction,), wallet, _left_of(owned, back_minor))
 
 
 def _check_refund(owned: PlayerTariff, tariff: Tariff, amount_minor: int | None) -> Rejected | None:
@@ -159,14 +160,7 @@ def _check_refund(owned: PlayerTariff, tariff: Tariff, amount_minor: int | None)
     return None
 
 
-def _part_of(owned: PlayerTariff, amount_minor: int) -> PlayerTariff:
-    """The purchase as if only ``amount_minor`` of it were still deferred."""
-    kept_minor = owned.deferred_minor - amount_minor
-    return replace(owned, earned_minor=owned.earned_minor + kept_minor)
-
-
-def _left_of(owned: PlayerTariff, part: PlayerTariff) -> PlayerTariff:
-    amount_minor = part.deferred_minor
+def _left_of(owned: PlayerTariff, amount_minor: int) -> PlayerTariff:
     if amount_minor == owned.deferred_minor:
         return given_back(owned, forfeited=False)
     total_ms = owned.total_ms

@@ -130,16 +130,26 @@ def used(owned: PlayerTariff, *, at_ms: int, session_id: str) -> PlayerTariff:
     )
 
 
-def value_minor(owned: PlayerTariff, *, drawn_ms: int, until_ms: int, expiry_ms: int | None) -> int:
+def value_minor(
+    owned: PlayerTariff,
+    *,
+    drawn_ms: int,
+    until_ms: int,
+    expiry_ms: int | None,
+    same_visit: bool = False,
+) -> int:
     """What the use of one segment is worth: that part of the deferred price.
 
     ``owned`` is as it was when the segment began, one session already counted. Time is valued by
-    time, else sessions by sessions, else by the calendar up to ``until_ms``.
+    time, else sessions by sessions (``same_visit``: an earlier segment was this session's
+    already), else by the calendar up to ``until_ms``.
     """
     deferred_minor = owned.deferred_minor
     if owned.total_ms is not None:
         return share_half_up(deferred_minor, drawn_ms, owned.total_ms - owned.used_ms)
     sessions_left = owned.remaining_sessions
+    if sessions_left is not None and same_visit:
+        return 0
     if sessions_left is not None:
         return share_half_up(deferred_minor, 1, sessions_left + 1)
     since_ms = owned.bought_at_ms if owned.earned_until_ms is None else owned.earned_until_ms
