@@ -4,7 +4,7 @@ import ast
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -39,40 +39,50 @@ def shown(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@dataclass(frozen=True)
+class Shape:
+    """A function or method: where it begins, its lines with signature and docstring, and how many
+    arguments a caller could give by position, self and cls aside."""
+
+    name: str
+    line: int
+    length: int
+    positional: int
+
+    @classmethod
+    def of(cls, function: Function) -> "Shape":
+        """Of one that was parsed."""
+        assert function.end_lineno is not None
+        names = [one.arg for one in function.args.posonlyargs + function.args.args]
+        return cls(
+            function.name,
+            function.lineno,
+            function.end_lineno - function.lineno + 1,
+            len(names) - (names[:1] in (["self"], ["cls"])),
+        )
+
+
+@dataclass(frozen=True)
+class Module:
+    """What the rules ask of a module; top-level packages count wherever they are imported."""
+
+    functions: tuple[Shape, ...]
+    packages: frozenset[str]
+
+
 @cache
-def tree_of(path: Path) -> ast.Module:
-    """The parsed module."""
-    return ast.parse(path.read_text())
-
-
-def functions(path: Path) -> Iterator[Function]:
-    """Every function and method of a module."""
-    for node in ast.walk(tree_of(path)):
+def module_of(path: Path) -> Module:
+    """Read once and walked once: many rules ask, and hundreds of trees are too much to keep."""
+    functions: list[Shape] = []
+    packages: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, Function):
-            yield node
-
-
-def length(function: Function) -> int:
-    """Lines of a function, its signature and docstring included."""
-    assert function.end_lineno is not None
-    return function.end_lineno - function.lineno + 1
-
-
-def positional(function: Function) -> int:
-    """How many arguments a caller could give by position, self and cls aside."""
-    names = [argument.arg for argument in function.args.posonlyargs + function.args.args]
-    return len(names) - (names[:1] in (["self"], ["cls"]))
-
-
-def imported_packages(path: Path) -> set[str]:
-    """Top-level packages a module imports anywhere in it."""
-    found = set()
-    for node in ast.walk(tree_of(path)):
-        if isinstance(node, ast.Import):
-            found.update(alias.name.partition(".")[0] for alias in node.names)
+            functions.append(Shape.of(node))
+        elif isinstance(node, ast.Import):
+            packages.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            found.add(node.module.partition(".")[0])
-    return found
+            packages.add(node.module.partition(".")[0])
+    return Module(tuple(functions), frozenset(packages))
 
 
 def test_no_file_is_too_long_to_read_in_one_sitting() -> None:
@@ -88,10 +98,10 @@ def test_no_file_is_too_long_to_read_in_one_sitting() -> None:
 def test_no_function_is_longer_than_a_screen() -> None:
     """Functions have a hard limit of lines."""
     too_long = {
-        f"{shown(path)}:{function.name}": length(function)
+        f"{shown(path)}:{function.name}": function.length
         for path in sources(*ROOMS, "tests")
-        for function in functions(path)
-        if length(function) > FUNCTION_LINES_MAX
+        for function in module_of(path).functions
+        if function.length > FUNCTION_LINES_MAX
     }
     assert not too_long
 
@@ -99,7 +109,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
 @pytest.mark.parametrize("room", ROOMS)
 def test_nine_functions_in_ten_are_short(room: str) -> None:
     """A room whose functions grow is told before any of them hits the hard limit."""
-    lengths = sorted(length(function) for path in sources(room) for function in functions(path))
+    lengths = sorted(one.length for path in sources(room) for one in module_of(path).functions)
     assert lengths, f"{room} has no functions"
     assert lengths[math.ceil(len(lengths) * 0.9) - 1] <= FUNCTION_LINES_P90
 
@@ -107,10 +117,10 @@ def test_nine_functions_in_ten_are_short(room: str) -> None:
 def test_more_than_three_arguments_are_named_by_the_caller() -> None:
     """A call with four bare values is a call nobody can read."""
     offenders = [
-        f"{shown(path)}:{function.lineno} {function.name}"
+        f"{shown(path)}:{function.line} {function.name}"
         for path in sources(*ROOMS)
-        for function in functions(path)
-        if positional(function) > POSITIONAL_MAX
+        for function in module_of(path).functions
+        if function.positional > POSITIONAL_MAX
     ]
     assert not offenders
 
@@ -138,13 +148,15 @@ def test_nothing_is_left_unfinished() -> None:
 def test_a_package_behind_a_port_stays_there(package: str) -> None:
     """Each of these could be replaced by rewriting the few modules that import it."""
     modules = [path for path in sources(*ROOMS) if "versions" not in path.parts]
-    importers = [shown(path) for path in modules if package in imported_packages(path)]
+    importers = [shown(path) for path in modules if package in module_of(path).packages]
     assert len(importers) <= PORT_IMPORTERS_MAX[package], importers
 
 
 def test_only_the_archive_knows_sql() -> None:
     """What others ask of the database has a name there."""
-    importers = [shown(path) for path in sources(*ROOMS) if "sqlalchemy" in imported_packages(path)]
+    importers = [
+        shown(path) for path in sources(*ROOMS) if "sqlalchemy" in module_of(path).packages
+    ]
     assert [one for one in importers if not one.startswith("controller/archive/")] == []
 
 
@@ -161,6 +173,6 @@ def test_a_package_with_a_folder_stays_in_it(package: str) -> None:
     outside = [
         shown(path)
         for path in sources(*ROOMS)
-        if package in imported_packages(path) and not shown(path).startswith(PORT_ROOMS[package])
+        if package in module_of(path).packages and not shown(path).startswith(PORT_ROOMS[package])
     ]
     assert not outside

@@ -66,6 +66,7 @@ class ServedClub:
         assert self._stop is not None
         self._loop.call_soon_threadsafe(self._stop.set)
         self._thread.join(60)
+        assert not self._thread.is_alive(), "the club goes on"
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
