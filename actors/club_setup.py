@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import orjson
@@ -15,6 +16,8 @@ from schemas.catalogue import ClubDocument, PcAdministrativeState, PcDocument, Z
 
 D = TypeVar("D", ZoneDocument, PcDocument, ClubDocument)
 
+MAX_TARIFFS_KNOWN: Final = 4_096
+"""A host reads the same versions for each of its shards: it holds each of them once."""
 NO_ZONE: Final = ZoneDocument(zone_id="none", club_id="none", name="?")
 
 
@@ -127,11 +130,16 @@ def _terms(club: ClubDocument) -> ClubTerms:
         raise ValueError(f"catalogue club:{club.club_id}: {error}") from error
 
 
+@lru_cache(MAX_TARIFFS_KNOWN)
+def _tariff(raw: bytes) -> Tariff:
+    return tariff_from_dict(orjson.loads(raw))
+
+
 def _tariffs(catalogue: Mapping[str, bytes]) -> dict[TariffRef, Tariff]:
     tariffs = {}
     for name, raw in _kind(catalogue, "tariff:"):
         try:
-            tariff = tariff_from_dict(orjson.loads(raw))
+            tariff = _tariff(raw)
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"catalogue {name}: {error}") from error
         tariffs[tariff.ref] = tariff

@@ -283,8 +283,7 @@ class Host:
             await asyncio.sleep(seconds)
 
     async def _beat(self) -> None:
-        started_at_ms = self._clock.mono_ms()
-        identity = self.identity
+        started_at_ms, identity = self._clock.mono_ms(), self.identity
         record = HostRecord(
             name=identity.name,
             incarnation=identity.incarnation,

@@ -95,9 +95,19 @@ def reported(state: AgentState, verdict: Verdict, now: Instant) -> Reported:
     )
 
 
-def says_the_same(one: Reported, other: Reported) -> bool:
-    """Equal but for the instant."""
-    return one == other.model_copy(update={"at_ms": one.at_ms})
+def is_reported(state: AgentState, verdict: Verdict) -> bool:
+    """Whether the last report said what one of now would say, but for the instant."""
+    last = state.reported
+    return (
+        last is not None
+        and last.mode is verdict.mode
+        and last.observed == state.observed
+        and last.applied == state.applied
+        and last.errors == verdict.faults
+        and last.session_id == _session_id(verdict)
+        and last.lease_seq == (None if verdict.grant is None else verdict.grant.seq)
+        and last.connection_epoch == state.connection_epoch
+    )
 
 
 def usage_batch(state: AgentState) -> UsageBatch:

@@ -162,8 +162,8 @@ def _told(state: AgentState, verdict: Verdict, now: Instant) -> Outcome:
     if not state.connected:
         return state, ()
     sends: list[Action] = []
-    report = answers.reported(state, verdict, now)
-    if state.reported is None or not answers.says_the_same(report, state.reported):
+    if not answers.is_reported(state, verdict):
+        report = answers.reported(state, verdict, now)
         state = replace(state, reported=report)
         sends.append(Send(report))
     sent_beat = state.usage_sent_beat

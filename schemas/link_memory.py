@@ -4,12 +4,14 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from schemas.link_port import LinkHost, LinkSettings, LinkStats, Outgoing, Will
 from schemas.outbox import Outbox, Queued
 
 MAX_SESSION_QUEUE: Final = 10_000
+MAX_MATCHES_KNOWN: Final = 4_096
 
 
 @dataclass(slots=True)
@@ -269,6 +271,7 @@ class MemoryLink:
             self._stats.last_error = f"{type(error).__name__}: {error}"
 
 
+@lru_cache(MAX_MATCHES_KNOWN)
 def _matches(topic_filter: str, topic: str) -> bool:
     wanted, levels = topic_filter.split("/"), topic.split("/")
     if wanted[-1] == "#":

@@ -11,6 +11,7 @@ from schemas.commands import Channel, Command, CommandEnvelope, CommandReply, Re
 
 CALLER_WAITS_S: Final = 2.0
 ASK_AGAIN_S: Final = 0.15
+ASK_AGAIN_MAX_S: Final = 0.6
 DECIDED: Final = frozenset({ReplyStatus.OK, ReplyStatus.REJECTED})
 OVER: Final = frozenset({"ENDED", "CANCELLED"})
 
@@ -79,12 +80,14 @@ class Desk:
 
     async def send(self, request: Request) -> CommandReply:
         """Send until decided."""
+        pause_s = ASK_AGAIN_S
         while True:
             reply = await self._once(request.envelope)
             if reply is not None and reply.status in DECIDED:
                 self._note(request, reply)
                 return reply
-            await asyncio.sleep(ASK_AGAIN_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, ASK_AGAIN_MAX_S)
 
     def _note(self, request: Request, reply: CommandReply) -> None:
         if not request.replies:

@@ -1,6 +1,7 @@
 """One seed: a chain lives through its mishaps, comes to rest and is checked."""
 
 import asyncio
+import gc
 import hashlib
 import itertools
 import traceback
@@ -68,7 +69,7 @@ class SeedRunner:
     def play(self, seed: int) -> Result:
         """Play one seed to its end."""
         defects: list[str] = []
-        with heard(defects):
+        with heard(defects), _uncollected():
             try:
                 result: Result = in_virtual_time(lambda: _played(seed, self._archive, defects))
             except (DeadlockError, LivelockError) as error:
@@ -183,6 +184,18 @@ def _result(seed: int, world: World, desk: Desk, *, found: list[str]) -> Result:
 
 def _kinds(requests: Iterable[Request]) -> Mapping[str, int]:
     return Counter(request.envelope.command.kind for request in requests)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Leave cyclic garbage until the end: a seed makes little, and looking for it is dear."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager

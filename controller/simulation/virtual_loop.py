@@ -9,6 +9,7 @@ ever, which is what SIGKILL does.
 import asyncio
 import contextvars
 import heapq
+import itertools
 from collections.abc import Callable, Coroutine
 from random import Random
 from typing import Any, Final, ParamSpec, TypeVar
@@ -55,13 +56,18 @@ class LivelockError(Exception):
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """The loop. ``time`` is seconds since the simulation began."""
+    """The loop. ``time`` is seconds since the simulation began.
+
+    A seed is thousands of callbacks that do little, so scheduling is written for speed: timers
+    are kept as plain tuples, in the order they were made where they are due at once.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._now_s = 0.0
         self._ready: Any
-        self._scheduled: list[Any]
+        self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
+        self._numbers = itertools.count()
         self.set_exception_handler(self._defect)
         self.defects: list[str] = []
         self._holding: dict[Process, None] = {}
@@ -85,6 +91,42 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._alive.add(task)
         task.add_done_callback(self._alive.discard, context=NOWHERE)
         return task
+
+    def call_soon(  # type: ignore[override]
+        self,
+        callback: Callable[..., object],
+        *args: Any,  # noqa: ANN401 - as the base class has it
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Handle:
+        """As usual."""
+        handle = asyncio.Handle(callback, args, self, context)
+        self._ready.append(handle)
+        return handle
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,  # noqa: ANN401 - as the base class has it
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As usual."""
+        return self.call_at(self._now_s + delay, callback, *args, context=context)
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,  # noqa: ANN401 - as the base class has it
+        context: contextvars.Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As usual."""
+        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        heapq.heappush(self._timers, (when, next(self._numbers), timer))
+        return timer
+
+    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
+        """A cancelled timer is passed over when its instant comes."""
 
     def thaw(self, process: Process) -> None:
         """Let a halted process go on with what was held back."""
@@ -121,30 +163,36 @@ class VirtualLoop(asyncio.BaseEventLoop):
             handle = ready.popleft()
             if handle._cancelled:  # noqa: SLF001 - a loop works with its own handles
                 continue
-            process = handle._context.get(_PROCESS)  # noqa: SLF001
+            context = handle._context  # noqa: SLF001
+            process = context.get(_PROCESS)
             if process is not None and process.halted and not self._ending:
                 process.held.append(handle)
                 self._holding[process] = None
-            else:
-                handle._run()  # noqa: SLF001
+                continue
+            try:
+                context.run(handle._callback, *handle._args)  # noqa: SLF001
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio's own handles do
+                self.call_exception_handler({"message": repr(handle), "exception": error})
 
     def _collect_due(self) -> None:
-        scheduled, ready = self._scheduled, self._ready
-        while scheduled and scheduled[0]._cancelled:  # noqa: SLF001
-            heapq.heappop(scheduled)._scheduled = False  # noqa: SLF001
-        self._rounds += 1
-        if not ready:
+        timers, ready = self._timers, self._ready
+        if ready:
+            self._rounds += 1
+            if self._rounds > ROUNDS_PER_INSTANT_MAX:
+                self._rounds = 0
+                raise LivelockError(f"{len(ready)} ready at {self._now_s} s")
+        else:
             self._rounds = 0
-            if not scheduled:
+            while timers and timers[0][2]._cancelled:  # noqa: SLF001
+                heapq.heappop(timers)
+            if not timers:
                 raise DeadlockError
-            self._now_s = max(self._now_s, scheduled[0]._when)  # noqa: SLF001
-        if self._rounds > ROUNDS_PER_INSTANT_MAX:
-            self._rounds = 0
-            raise LivelockError(f"{len(ready)} ready at {self._now_s} s")
-        while scheduled and scheduled[0]._when <= self._now_s:  # noqa: SLF001
-            handle = heapq.heappop(scheduled)
-            handle._scheduled = False  # noqa: SLF001
-            ready.append(handle)
+            self._now_s = max(self._now_s, timers[0][0])
+        now_s = self._now_s
+        while timers and timers[0][0] <= now_s:
+            ready.append(heapq.heappop(timers)[2])
 
     def _process_events(self, event_list: list[Any]) -> None:
         """No file descriptors here."""
