@@ -229,6 +229,6 @@ async def _archive_violations(world: World) -> list[str]:
         found.append(f"archive: {len(events)} events, {len(witness.events)} happened")
     for one in await world.archive.sessions(world.chain_id):
         state = orjson.loads(one.blob)["state"]
-        if state != orjson.loads(witness.sessions[one.key]):
+        if state != orjson.loads(witness.sessions.get(one.key, b"null")):
             found.append(f"archive: {one.key} is not as it was closed")
-    return found
+    return [*found, *world.forgotten.violations(world.archive, world.chain_id)]

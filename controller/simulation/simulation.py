@@ -101,7 +101,7 @@ async def _played(seed: int, archive: Archive, defects: list[str]) -> Result:
         chain_id=f"{CHAIN}-{next(_RUNS)}",
         hosts=swarm.hosts,
         speed=swarm.speed,
-        archive=archive if swarm.has_archive and not swarm.restores else None,
+        archive=archive if swarm.has_archive else None,
         start_at_ms=swarm.start_at_ms,
         customs=swarm.customs,
     )

@@ -8,9 +8,9 @@ from random import Random
 from typing import Final
 
 from actors.placement import shard_of_club
-from actors.store import ShardId
+from actors.store import ChainStream, ShardId
 from actors.store_memory import MemoryStore
-from actors.store_memory_chain import MemoryChain
+from actors.store_memory_chain import MemoryChain, MemoryStream
 from actors.store_memory_server import MemoryServer
 from controller import coordinator
 from controller.archive import Archive
@@ -18,6 +18,7 @@ from controller.simulation import town
 from controller.simulation.business import START_AT_MS, BusinessTime
 from controller.simulation.faulty_link import Weather
 from controller.simulation.faulty_store import StoreNetwork
+from controller.simulation.forgotten import Forgotten
 from controller.simulation.machines import ArchiveMachine, HostMachine, PcMachine, Surrounds
 from controller.simulation.seating import Seating
 from controller.simulation.swarm import CallFate
@@ -74,6 +75,7 @@ class World:
         self.customs = customs
         self.witness = Witness(seating=Seating(customs.parallel_sessions))
         self.restored = False
+        self.forgotten = Forgotten()
         self.surrounds = Surrounds(
             loop=loop,
             seed=seed,
@@ -125,10 +127,24 @@ class World:
         """The store is as it was; what was acknowledged since is lost."""
         self.restored = True
         chain, witness = image
-        _overwrite(self.server.chain(self.chain_id), chain)
+        now = self.server.chain(self.chain_id)
+        last = [stream.last for stream in _streams(now)]
+        _overwrite(now, chain)
+        for stream, number in zip(_streams(now), last, strict=True):
+            # A real server's ids begin with its clock: none is given twice.
+            stream.last = number
         violations = self.witness.violations
         _overwrite(self.witness, witness)
         self.witness.violations = violations
+        if self.archive is not None:
+            self.forgotten.went_back(
+                self.archive,
+                self.chain_id,
+                {
+                    ChainStream.LEDGER: witness.transactions,
+                    ChainStream.OUTBOX: witness.events,
+                },
+            )
 
     def assign(self, *, shuffled: bool = False) -> None:
         """Give every shard to a live host; ``shuffled`` to any of them."""
@@ -166,6 +182,10 @@ class World:
         # The machine is still inside its own call: it is cleared away from outside.
         self.loop.call_soon(machine.dies, context=NOWHERE)
         self.later(RESTART_S, lambda: None if machine.process else machine.starts())
+
+
+def _streams(chain: MemoryChain) -> list[MemoryStream]:
+    return [*(chain.streams[name] for name in ChainStream), chain.audit]
 
 
 def _overwrite(target: MemoryChain | Witness, source: MemoryChain | Witness) -> None:

@@ -17,7 +17,7 @@ from actors.store import ChainStream, CommitResult, Ownership, Unit
 from actors.store_memory import MemoryStore
 from actors.store_memory_chain import MemoryChain, MemoryLease
 from billing_core import order
-from controller.archive import ArchiveConsumer
+from controller.archive import ArchiveConsumer, rewinding
 from controller.simulation.simulation import SeedRunner
 
 SEEDS_MAX = 200
@@ -105,6 +105,14 @@ def keep_the_claim_of_whoever_has_left(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemoryChain, "_holds", lambda _chain, _claim: False)
 
 
+def throw_away_what_the_store_forgot(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rewinding, "_set_aside", lambda *_args, **_besides: 0)
+
+
+def believe_that_a_store_only_grows(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(rewinding.Reached, "is_at", lambda _reached, _entry: True)
+
+
 DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
     (drop_the_epoch_check, ("another host owns",)),
     (skip_the_sequence_check, ("follows",)),
@@ -117,6 +125,8 @@ DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
     (let_bookings_shorten_nobody, ("past a booking",)),
     (seat_two_at_one_pc, ("both play",)),
     (keep_the_claim_of_whoever_has_left, ("claim",)),
+    (throw_away_what_the_store_forgot, ("not set aside",)),
+    (believe_that_a_store_only_grows, ("archive",)),
 )
 
 
