@@ -1,6 +1,7 @@
 """Stored entities back to states: the reading side of every takeover."""
 
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 import orjson
@@ -40,11 +41,11 @@ def _state(entity: StoredEntity) -> Entity:
 
 def pc_from_dict(raw: dict[str, Any]) -> PcState:
     """A PC as stored."""
-    target = dict(raw["target"])
+    target = _with_shared_text(raw["target"])
     grant = target["grant"]
     target["warning"] = WarningLevel(target["warning"])
     target["reason"] = LockReason(target.get("reason", LockReason.FREE))
-    target["grant"] = None if grant is None else Grant(**grant)
+    target["grant"] = None if grant is None else Grant(**_with_shared_text(grant))
     hold = raw.get("hold")
     read = {
         "link": LinkState(raw["link"]),
@@ -56,7 +57,12 @@ def pc_from_dict(raw: dict[str, Any]) -> PcState:
         "evidence": from_plain(Evidence, raw.get("evidence") or {}),
         "degraded": tuple(raw.get("degraded", ())),
     }
-    return PcState(**{**raw, **read})
+    return PcState(**{**_with_shared_text(raw), **read})
+
+
+def _with_shared_text(raw: dict[str, Any]) -> dict[str, Any]:
+    """The same fields, each text kept once: a PC and its session name each other many times."""
+    return {name: intern(value) if type(value) is str else value for name, value in raw.items()}
 
 
 def _sent_command(raw: dict[str, Any] | None) -> SentCommand | None:

@@ -276,7 +276,7 @@ class TurnSteps:
             self.turn.immediate.append(again)
 
     def _release_waiting(self, club: ClubSupervisor, locked_pc_id: str) -> None:
-        for pc_id in sorted(self.memory.waiting_for(locked_pc_id)):
+        for pc_id in self.memory.waiting_for(locked_pc_id):
             if pc_id in club.pcs:
                 self._open_seat(club.club_id, pc_id)
 

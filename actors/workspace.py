@@ -24,6 +24,8 @@ EMPTY_WALLET: Final = Wallet()
 PC_KEY_PREFIX: Final = "pc:"
 
 Entity = PcState | SessionState | ClubState | EndedSession
+_Lists = dict[str, tuple[str, ...]]
+"""Ids by what they are found by, sorted. Mostly of one: a set would weigh four times as much."""
 
 
 def pc_key(pc_id: str) -> str:
@@ -77,26 +79,28 @@ class Memory:
         self.currencies: frozenset[str] = frozenset()
         self.orders: dict[str, KnownOrder] = {}
         self.orders_wanted: set[str] = set()
-        self._sessions_by_pc: dict[str, set[str]] = {}
-        self._sessions_by_holder: dict[str, set[str]] = {}
-        self._waiting_for: dict[str, set[str]] = {}
+        self._sessions_by_pc: _Lists = {}
+        self._sessions_by_holder: _Lists = {}
+        self._waiting_for: _Lists = {}
 
     def install(self, key: str, entity: Versioned) -> None:
         """Take what the store has now."""
-        before = self.entities.get(key)
-        if before is not None:
-            self._unlist(before.state)
-        if entity.state is None:
+        known = self.entities.get(key)
+        before, after = None if known is None else known.state, entity.state
+        if after is None:
             self.entities.pop(key, None)
-            return
-        self.entities[key] = entity
-        if isinstance(entity.state, SessionState):
-            session_id = entity.state.session_id
-            self._sessions_by_pc.setdefault(entity.state.pc_id, set()).add(session_id)
-            self._sessions_by_holder.setdefault(entity.state.holder_id, set()).add(session_id)
-        elif isinstance(entity.state, PcState) and entity.state.waits_for is not None:
-            waiting = self._waiting_for.setdefault(entity.state.waits_for, set())
-            waiting.add(entity.state.pc_id)
+        else:
+            self.entities[key] = entity
+        if not _is_listed_alike(before, after):
+            self._unlist(before)
+            self._list(after)
+
+    def _list(self, state: Entity | None) -> None:
+        if isinstance(state, SessionState):
+            _add(self._sessions_by_pc, state.pc_id, state.session_id)
+            _add(self._sessions_by_holder, state.holder_id, state.session_id)
+        elif isinstance(state, PcState) and state.waits_for is not None:
+            _add(self._waiting_for, state.waits_for, state.pc_id)
 
     def _unlist(self, state: Entity | None) -> None:
         if isinstance(state, SessionState):
@@ -114,24 +118,36 @@ class Memory:
         for currency in self.currencies:
             self.wallets.pop(WalletKey(currency, holder_id), None)
 
-    def waiting_for(self, pc_id: str) -> frozenset[str]:
-        """PCs whose player comes from this one and waits for it to lock."""
-        return frozenset(self._waiting_for.get(pc_id, ()))
+    def waiting_for(self, pc_id: str) -> tuple[str, ...]:
+        """PCs whose player comes from this one and waits for it to lock, sorted."""
+        return self._waiting_for.get(pc_id, ())
 
-    def sessions_on(self, pc_id: str) -> frozenset[str]:
-        """Open sessions that name this PC."""
-        return frozenset(self._sessions_by_pc.get(pc_id, ()))
+    def sessions_on(self, pc_id: str) -> tuple[str, ...]:
+        """Open sessions that name this PC, sorted."""
+        return self._sessions_by_pc.get(pc_id, ())
 
     def sessions_of_holder(self, holder_id: str) -> tuple[str, ...]:
-        """Open sessions paid from this holder's wallet, in the same order everywhere."""
-        return tuple(sorted(self._sessions_by_holder.get(holder_id, ())))
+        """Open sessions paid from this holder's wallet, sorted."""
+        return self._sessions_by_holder.get(holder_id, ())
 
 
-def _drop(index: dict[str, set[str]], key: str, member: str) -> None:
-    members = index.get(key, set())
-    members.discard(member)
-    if not members:
-        index.pop(key, None)
+def _is_listed_alike(before: Entity | None, after: Entity | None) -> bool:
+    """Nearly every write of a session leaves it at its PC and with its player."""
+    if isinstance(before, SessionState) and isinstance(after, SessionState):
+        return before.pc_id == after.pc_id and before.player_id == after.player_id
+    return False
+
+
+def _add(lists: _Lists, key: str, member: str) -> None:
+    lists[key] = tuple(sorted({*lists.get(key, ()), member}))
+
+
+def _drop(lists: _Lists, key: str, member: str) -> None:
+    left = tuple(one for one in lists.get(key, ()) if one != member)
+    if left:
+        lists[key] = left
+    else:
+        lists.pop(key, None)
 
 
 @dataclass(slots=True)
@@ -143,25 +159,31 @@ class Workspace:
     staged_wallets: dict[WalletKey, Wallet] = field(default_factory=dict)
     staged_tiles: dict[str, HallTile] = field(default_factory=dict)
     staged_holders: dict[str, KnownHolder] = field(default_factory=dict)
-    _staged_on_pc: dict[str, set[str]] = field(default_factory=dict)
+    _staged_on_pc: _Lists = field(default_factory=dict)
+    """Sessions that this turn has brought to a PC."""
 
     def stage(self, installs: Mapping[str, Versioned]) -> None:
         """Let later drafts of the turn build on these."""
         self.staged.update(installs)
         for entity in installs.values():
-            if isinstance(entity.state, SessionState):
-                on_pc = self._staged_on_pc.setdefault(entity.state.pc_id, set())
-                on_pc.add(entity.state.session_id)
+            state = entity.state
+            if isinstance(state, SessionState) and state.session_id not in self._ids_on(
+                state.pc_id
+            ):
+                _add(self._staged_on_pc, state.pc_id, state.session_id)
+
+    def _ids_on(self, pc_id: str) -> tuple[str, ...]:
+        """Sessions that name this PC, and those that did before this turn."""
+        known, staged = self.memory.sessions_on(pc_id), self._staged_on_pc.get(pc_id)
+        return known if staged is None else tuple(sorted({*known, *staged}))
 
     def is_alone_on(self, pc_id: str, session_id: str) -> bool:
         """Whether no other open session names this PC."""
-        others = self.memory.sessions_on(pc_id) | self._staged_on_pc.get(pc_id, set())
-        return others <= {session_id}
+        return self._ids_on(pc_id) in ((), (session_id,))
 
     def sessions_on(self, pc_id: str) -> list[SessionState]:
         """Open sessions that name this PC, as this turn sees them."""
-        ids = self.memory.sessions_on(pc_id) | self._staged_on_pc.get(pc_id, set())
-        found = (self.session(session_id) for session_id in sorted(ids))
+        found = map(self.session, self._ids_on(pc_id))
         return [state for state in found if state is not None and state.pc_id == pc_id]
 
     def sessions_of_holder(self, holder_id: str) -> list[SessionState]:

@@ -9,6 +9,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import cache
+from sys import intern
 from types import NoneType, UnionType
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -89,7 +90,14 @@ def _reader(kind: Any) -> _Reader:  # noqa: ANN401 - a type expression has no ty
     if kind is date:
         return _read_date
     assert kind in _PLAIN, f"no reader for {kind!r}"
-    return _plain_reader(kind)
+    return _read_text if kind is str else _plain_reader(kind)
+
+
+def _read_text(data: Any, path: str) -> str:  # noqa: ANN401
+    """Text, each kept once: sessions of a club share most of theirs, and name their own often."""
+    if type(data) is not str:
+        raise StoredValueError(path, f"expected {_NAMES[str]}, found {_found(data)}")
+    return intern(data)
 
 
 def _plain_reader(kind: type) -> _Reader:
