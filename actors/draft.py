@@ -7,6 +7,7 @@ from actors.store import Unit
 from actors.turn import Effect, Input
 from actors.wallets import WalletKey
 from actors.workspace import KnownHolder, Versioned
+from billing_core.hot_value import hot_value
 from billing_core.wallet import Wallet
 from schemas.views import HallTile
 
@@ -18,7 +19,7 @@ class TickResult(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class TickReport:
     """One advance: how late it ran (business ms) and how many steps it posted."""
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
 
+from billing_core.hot_value import hot_value
+
 SHARD_COUNT = 256
 IDEMPOTENCY_RETENTION_MS = 48 * 3_600_000
 LIVE_STREAM_MAX_ENTRIES = 5_000
@@ -89,7 +91,7 @@ class Scope(StrEnum):
     CHAIN = "chain"
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class EntityWrite:
     """Replace an entity. ``expected_version`` 0 means it must not exist; the write stores +1.
 
@@ -144,7 +146,7 @@ class ClosedSession:
     version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Unit:
     """What one decision writes. All of it or nothing.
 

@@ -14,6 +14,7 @@ from actors.orders import KnownOrder
 from actors.pc import PcState
 from actors.store import session_key
 from actors.wallets import WalletKey
+from billing_core.hot_value import hot_value
 from billing_core.player_tariff import PlayerTariff
 from billing_core.session import SessionState
 from billing_core.wallet import Wallet
@@ -43,7 +44,7 @@ def bought_key(holder_id: str) -> str:
     return f"bought:{holder_id}"
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Versioned:
     """An entity's state (None once deleted) and the version the store has, or will have."""
 

@@ -1,15 +1,14 @@
 """What a decision consists of."""
 
-from dataclasses import dataclass
-
 from billing_core.events import Event
+from billing_core.hot_value import hot_value
 from billing_core.ledger import Transaction
 from billing_core.player_tariff import PlayerTariff
 from billing_core.session import SessionState
 from billing_core.wallet import Wallet
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Decision:
     """Everything that changes together, or not at all.
 

@@ -6,10 +6,11 @@ promo budget, a guest's unpaid bill). The sum over all accounts of a currency is
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NewType
+
+from billing_core.hot_value import hot_value
 
 Account = NewType("Account", str)
 """``<CUR>:<kind>:<owner>[:<part>]``."""
@@ -84,7 +85,7 @@ def deferred(currency: str, club_id: str) -> Account:
     return Account(f"{currency}:deferred:{club_id}")
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Entry:
     """One account's side of a transaction, in minor units."""
 
@@ -92,7 +93,7 @@ class Entry:
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Transaction:
     """Entries that sum to zero. The id is a function of the cause, so a repeat is recognised.
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from billing_core.coverage import Coverage, CoverageStatus
+from billing_core.hot_value import hot_value
 from billing_core.outage import Outage
 from billing_core.player_tariff import PlayerTariff
 from billing_core.tariff import TariffRef
@@ -30,7 +31,7 @@ class SessionStatus(StrEnum):
     @property
     def is_final(self) -> bool:
         """Nothing more can happen to it."""
-        return self in {SessionStatus.ENDED, SessionStatus.CANCELLED}
+        return self is SessionStatus.ENDED or self is SessionStatus.CANCELLED
 
 
 class SessionMode(StrEnum):
@@ -136,7 +137,7 @@ class SessionDevice:
     end_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Segment:
     """One SessionPlayerTariff: a stretch of the session at one price.
 
@@ -223,7 +224,7 @@ class Extension:
     pack: PlayerTariff | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class SessionState:
     """Everything durable about a session. Instants are UTC ms.
 

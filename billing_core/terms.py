@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from billing_core.hot_value import hot_value
 from billing_core.money import MS_PER_MINUTE
 from billing_core.outage import OutagePolicy
 from billing_core.player_tariff import PlayerTariff
@@ -68,7 +69,7 @@ class ZoneTerms:
         return not self.tariff_ids or tariff_id in self.tariff_ids
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Terms:
     """The facts of one moment. ``zone`` is the zone of the session's PC, for a switch or a
     creation that of the PC it goes to, and ``next_booking_at_ms`` belongs to the same PC.

@@ -1,9 +1,9 @@
 """A player's balances in one currency, and how a charge is shared between them."""
 
-from dataclasses import dataclass
+from billing_core.hot_value import hot_value
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Wallet:
     """Cash and bonus in minor units. Cash may go down to ``-credit_limit_minor``."""
 
