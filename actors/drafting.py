@@ -40,6 +40,7 @@ from actors.workspace import (
 )
 from billing_core.events import Event
 from billing_core.ledger import Transaction
+from billing_core.plain import session_to_dict, transaction_to_dict
 from billing_core.player_tariff import PlayerTariff, without_long_finished
 from billing_core.receipt import Receipt
 from billing_core.sale import Order
@@ -84,8 +85,11 @@ class Drafting:
 
     def session(self, session_id: str) -> SessionState | None:
         """The session as this draft leaves it."""
+        self._see(session_key(session_id))
+        return self._session(session_id)
+
+    def _session(self, session_id: str) -> SessionState | None:
         key = session_key(session_id)
-        self._see(key)
         if key in self.entities:
             state = self.entities[key]
             return state if isinstance(state, SessionState) else None
@@ -199,7 +203,7 @@ class Drafting:
         self.hall.append(HallWrite(self.club_id, tile.pc_id, blob))
 
     def _touch_session_pcs(self, state: SessionState) -> None:
-        before = self.session(state.session_id)
+        before = self._session(state.session_id)
         self.touched_pcs.add(state.pc_id)
         if before is not None:
             self.touched_pcs.add(before.pc_id)
@@ -251,9 +255,12 @@ class Drafting:
     ) -> Draft:
         """One unit and what to install with it; later drafts of the turn build on it."""
         effects: list[Effect] = [*self._documents(), *self.acks, *self.orders]
-        installs = self._installs()
+        writes = self._writes()
+        installs = {
+            write.key: Versioned(state, write.expected_version + 1)
+            for write, state in zip(writes, self.entities.values(), strict=True)
+        }
         holders = self._holders()
-        versions_before = {key: self.workspace.version(key) for key in self.entities}
         self.workspace.stage(installs)
         self.workspace.staged_wallets.update(self.wallets_after)
         self.workspace.staged_tiles.update(self.tiles)
@@ -267,16 +274,12 @@ class Drafting:
             idempotency = stored_answer(cause.envelope, reply)
             audit = (audit_entry(cause.envelope, reply),)
         unit = Unit(
-            entities=(
-                *self._writes(versions_before),
-                *self._bought_writes(holders),
-                *self._order_writes(),
-            ),
+            entities=(*writes, *self._bought_writes(holders), *self._order_writes()),
             expects=expected_balances(self.wallets_read),
             reads=tuple(self.documents_read.items()),
             seen=self._seen() if isinstance(cause, CommandInput) else (),
             deltas=_deltas(self.transactions),
-            transactions=tuple(orjson.dumps(transaction) for transaction in self.transactions),
+            transactions=tuple([orjson.dumps(transaction_to_dict(t)) for t in self.transactions]),
             events=tuple(map(self._event_blob, self._told())),
             claims=tuple(self.claims),
             releases=tuple(self.releases),
@@ -307,14 +310,13 @@ class Drafting:
     def _seen(self) -> tuple[tuple[str, int], ...]:
         return tuple(pair for pair in self.entities_seen.items() if pair[0] not in self.entities)
 
-    def _installs(self) -> dict[str, Versioned]:
+    def _writes(self) -> list[EntityWrite]:
+        """One for each entity, in their order."""
         version = self.workspace.version
-        return {key: Versioned(state, version(key) + 1) for key, state in self.entities.items()}
-
-    def _writes(self, versions_before: dict[str, int]) -> Iterable[EntityWrite]:
-        for key, state in self.entities.items():
-            blob = None if state is None else orjson.dumps(state)
-            yield EntityWrite(key, versions_before[key], blob, Scope.SHARD)
+        return [
+            EntityWrite(key, version(key), None if state is None else _entity_blob(state))
+            for key, state in self.entities.items()
+        ]
 
     def _holders(self) -> dict[str, KnownHolder]:
         """Holders whose bought tariffs this draft writes, as they will be."""
@@ -361,9 +363,13 @@ class Drafting:
         )
 
 
+def _entity_blob(state: Entity) -> bytes:
+    return orjson.dumps(session_to_dict(state) if isinstance(state, SessionState) else state)
+
+
 def _deltas(transactions: Iterable[Transaction]) -> tuple[tuple[str, int], ...]:
     sums: dict[str, int] = {}
     for transaction in transactions:
         for entry in transaction.entries:
             sums[entry.account] = sums.get(entry.account, 0) + entry.amount_minor
-    return tuple((account, amount) for account, amount in sums.items() if amount)
+    return tuple([pair for pair in sums.items() if pair[1]])

@@ -78,18 +78,16 @@ def closed_version(unit: Unit, close: ClosedSession) -> int:
     return next((w.expected_version + 1 for w in unit.entities if w.key == key), 1)
 
 
-class _Index:
+class _Index(dict[str, int]):
     """Numbers names in the order they are first met, from 1 as the script counts."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-
-    def __getitem__(self, name: str) -> int:
-        return self._numbers.setdefault(name, len(self._numbers) + 1)
+    def __missing__(self, name: str) -> int:
+        number = self[name] = len(self) + 1
+        return number
 
     @property
     def names(self) -> list[str]:
-        return list(self._numbers)
+        return list(self)
 
 
 @dataclass(slots=True)

@@ -198,7 +198,7 @@ def _post_until(draft: Draft, segment: Segment, end_ms: int) -> None:
     else:
         units = price_units(draft.run, begin_ms, end_ms)
     accrued_units = segment.accrued_units + units
-    rule = rule_of(draft.run.tariff, segment.rule_index)
+    rule = rule_of(draft.tariff, segment.rule_index)
     amount_minor = price_minor(rule, accrued_units, segment.fee_minor)
     _charge(draft, segment, amount_minor, accrued_units=accrued_units, end_ms=end_ms)
 
