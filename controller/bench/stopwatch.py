@@ -1,9 +1,9 @@
-"""Durations for benchmarks, on the steady clock."""
+"""Durations for benchmarks, on the steady clock and in CPU time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
+from time import perf_counter, process_time
 
 
 @dataclass(slots=True)
@@ -20,3 +20,12 @@ def stopwatch() -> Iterator[Lap]:
     began_s = perf_counter()
     yield lap
     lap.seconds = perf_counter() - began_s
+
+
+@contextmanager
+def cpu_watch() -> Iterator[Lap]:
+    """What this process computes in a block, in user and kernel, whoever else has the cores."""
+    lap = Lap()
+    began_s = process_time()
+    yield lap
+    lap.seconds = process_time() - began_s

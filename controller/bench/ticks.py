@@ -3,6 +3,10 @@
 One run on one embedded store, every write fsynced. First the real way: the runtime decides each
 session's minute, the store encodes and commits it, the runtime settles. Then the very same
 batches, encoded beforehand, are sent down one socket, many in flight, into an emptied store.
+
+Where other work shares the cores, the two are not slowed down alike: the real way needs two
+processes at once, the bare one hardly more than the store. So the CPU time of both sides is
+measured too; of that a neighbour takes less away.
 """
 
 import asyncio
@@ -32,7 +36,7 @@ from controller.bench.population import (
     runtime_of,
 )
 from controller.bench.process_memory import footprint
-from controller.bench.stopwatch import stopwatch
+from controller.bench.stopwatch import cpu_watch, stopwatch
 from controller.embedded import EmbeddedValkey, StateFolder
 from controller.embedded.state import LOOPBACK
 
@@ -42,6 +46,7 @@ ROUNDS: Final = 3
 IN_FLIGHT: Final = 16
 READ_BYTES: Final = 1 << 16
 KIB: Final = 1_024
+US_PER_SECOND: Final = 1_000_000
 
 
 def run(*, sessions: int = SESSIONS, clubs: int = CLUBS, rounds: int = ROUNDS) -> dict[str, Any]:
@@ -68,7 +73,7 @@ async def _measure(
         names = club_names(clubs)
         at_work = [await club_at_work(store, name, sessions=per_club) for name in names]
         seated = [len(club.batches) for club in at_work]
-        with stopwatch() as durable:
+        with stopwatch() as durable, cpu_watch() as deciding:
             ticks = sum(await asyncio.gather(*(_tick(store, club, rounds) for club in at_work)))
         memory = await _reload(store, at_work, per_club=per_club)
         await link.call("FLUSHALL")
@@ -81,8 +86,10 @@ async def _measure(
         again = [_packed(owner, club.batches[count:]) for owner, club, count in sides]
         await asyncio.to_thread(_send, valkey.port, _interleaved(first))
         commands = _interleaved(again)
+        before_s = await _store_cpu_seconds(link)
         with stopwatch() as bare:
             await asyncio.to_thread(_send, valkey.port, commands)
+        store_s = await _store_cpu_seconds(link) - before_s
     finally:
         await link.close()
         await store.close()
@@ -93,8 +100,17 @@ async def _measure(
         "durable_ticks_per_second": ticks / durable.seconds,
         "ceiling_ticks_per_second": ticks / bare.seconds,
         "ratio_to_ceiling": bare.seconds / durable.seconds,
+        "host_cpu_us_per_tick": deciding.seconds / ticks * US_PER_SECOND,
+        "ceiling_cpu_us_per_tick": store_s / ticks * US_PER_SECOND,
+        "ratio_of_cpu": store_s / deciding.seconds,
         **memory,
     }
+
+
+async def _store_cpu_seconds(link: RedisLink) -> float:
+    """What the store has computed since it was started, in user and kernel."""
+    used = await link.call("INFO", "cpu")
+    return float(used["used_cpu_user"]) + float(used["used_cpu_sys"])
 
 
 async def _tick(store: RedisStore, club: ClubAtWork, rounds: int) -> int:
