@@ -18,6 +18,7 @@ from rich.console import Console
 
 from controller.demo.chaos import Chaos
 from controller.demo.outcome import Outcome, summed_up
+from controller.demo.processes import RAY_SHARED_FILE, SIGNING_KEYS_FILE
 from controller.demo.run import DemoOptions, addresses, running_demo
 from controller.demo.screen import Screen
 from controller.demo.seed import DemoSize
@@ -160,13 +161,14 @@ def _state_folder(call: Invocation, *, env: str) -> Iterator[StateFolder]:
         return
     with StateFolder(call.state, env=env) as state:
         if call.fresh:
-            _empty(state.path)
+            forget(state.path)
         yield state
 
 
-def _empty(folder: Path) -> None:
+def forget(folder: Path) -> None:
     """Remove what an earlier demo left. Raises CannotStartError at anything else in it."""
-    ours = {"lock", "ports.json", "roster.json", "api-key", "valkey", "broker", "logs", "ray-auth"}
+    ours = {"lock", "ports.json", "roster.json", "api-key", "valkey", "broker", "logs"}
+    ours |= {RAY_SHARED_FILE, SIGNING_KEYS_FILE}
     ours |= {"archive.db", "archive.db-wal", "archive.db-shm"}
     strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
     if strangers:

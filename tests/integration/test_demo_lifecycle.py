@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from controller.demo.command import forget
 from controller.embedded.state import free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.ray, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -112,6 +114,9 @@ def test_ctrl_c_leaves_nothing_and_the_next_start_goes_on(state: Path) -> None:
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(END_TIMEOUT_S) == 0
     until_gone(state)
+    left = shutil.copytree(state, state.parent / "left")
+    forget(left)
+    assert {entry.name for entry in left.iterdir()} == {"lock"}
 
     second = Demo(state)
     after = second.until_seated(1)
