@@ -107,6 +107,21 @@ async def test_when_our_own_line_is_out_no_pc_is_blamed(stage: Stage, open_hall:
         await expect(dialog).not_to_contain_text("This PC does not answer")
 
 
+async def test_what_is_wrong_with_a_pc_is_said_with_what_to_do(
+    stage: Stage, open_hall: OpenHall
+) -> None:
+    await stage.owner.show(running(degraded="behind,locker-failed"), tile("pc-2"))
+    async with serving(stage.app) as address, open_hall(address) as page:
+        await expect(tile_of(page, "pc-1")).to_contain_text("Not whole")
+        await tile_of(page, "pc-1").click()
+        reasons = page.get_by_role("dialog").get_by_role("listitem")
+        await expect(reasons).to_have_count(2)
+        await expect(reasons.nth(0)).to_contain_text("it does not apply what it is sent")
+        await expect(reasons.nth(0)).to_contain_text("Wait a moment.")
+        await expect(reasons.nth(1)).to_contain_text("its lock screen fails")
+        await expect(reasons.nth(1)).to_contain_text("Look at it: the screen may be open.")
+
+
 async def test_it_follows_without_a_reload(stage: Stage, open_hall: OpenHall) -> None:
     await stage.owner.show(tile("pc-1"))
     async with serving(stage.app) as address, open_hall(address) as page:

@@ -12,10 +12,12 @@ const used =
 const heard = (tile) => tile.link === "ONLINE" || tile.link === "SUSPECT";
 const heardAndNotPlayed = (tile) => heard(tile) && tile.sessionStatus !== "STARTED";
 const asleep = (tile) => tile.link === "OFF" || tile.link === "NOT_RESPONDING";
+const well = (tile) => heard(tile) && !tile.degraded;
 const ofPlayer = (tile) => tile.playerId !== null && used("WAIT", ...PLAYED)(tile);
 
+// One that `wants` a PC of some kind is not the first thing to do with another.
 const SESSION_ACTIONS = {
-  start: { operation: "createSession", fits: used("FREE"), kind: "primary" },
+  start: { operation: "createSession", fits: used("FREE"), kind: "primary", wants: well },
   book: { operation: "createSession", fits: used("FREE") },
   startWaiting: { operation: "startSession", fits: used("WAIT"), kind: "primary" },
   extend: { operation: "extendSession", fits: used(...PLAYED), kind: "primary" },
@@ -40,7 +42,12 @@ const PC_ACTIONS = {
 function open(actions, forms, tile) {
   return Object.entries(actions)
     .filter(([, { operation, fits }]) => may(operation) && fits(tile))
-    .map(([name, { kind = "", instant = false }]) => ({ name, kind, instant, form: forms[name] }));
+    .map(([name, { kind = "", instant = false, wants = () => true }]) => ({
+      name,
+      kind: wants(tile) ? kind : "",
+      instant,
+      form: forms[name],
+    }));
 }
 
 export function sessionActions(tile) {

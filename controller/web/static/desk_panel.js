@@ -51,6 +51,7 @@ export class DeskPanel {
     }
     if (club !== this.#club) return;
     if (answer !== null) this.#show(answer);
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(), ASK_EVERY_MS);
   }
 

@@ -133,7 +133,7 @@ export class TileView {
     const line = note(tile, now, timezone);
     this.node.dataset.note = line.tone;
     if (this.#parts.note.textContent !== line.text) {
-      this.#parts.note.replaceChildren(icon(line.icon), line.text);
+      this.#parts.note.replaceChildren(icon(line.icon), element("span", {}, line.text));
     }
   }
 
