@@ -97,6 +97,7 @@ _ENGLISH: Final[Labels] = {
         "unlocking": "Unlocking…",
         "unlockedFree": "Unlocked without a session",
         "degraded": "Not whole",
+        "heldUntil": "{reason} · till {time}",
         "guest": "Guest",
     },
     "fault": {

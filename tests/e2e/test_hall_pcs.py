@@ -1,6 +1,7 @@
 """What staff does with a PC from its tile: orders, holds, a look at the machine; and who may."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -170,8 +171,10 @@ async def test_a_technician_is_given_a_code_and_the_visit_is_ended(desk: Desk) -
     assert await desk.done("pc-3") == ["MAINTENANCE DONE"] * 2
 
 
-@pytest.mark.parametrize("until", ["Somebody puts it back", "(2 h)"])
-async def test_a_pc_is_taken_out_of_use_and_put_back(desk: Desk, until: str) -> None:
+@pytest.mark.parametrize(
+    ("until", "shown"), [("Somebody puts it back", ""), ("(2 h)", r" · till \d\d:\d\d")]
+)
+async def test_a_pc_is_taken_out_of_use_and_put_back(desk: Desk, until: str, shown: str) -> None:
     sheet = await desk.opened("pc-4")
     await sheet.get_by_role("button", name="Take out of use").click()
     submit = sheet.get_by_role("button", name="Take out of use")
@@ -182,7 +185,9 @@ async def test_a_pc_is_taken_out_of_use_and_put_back(desk: Desk, until: str) -> 
     await ends.select_option(await ends.get_by_text(until).get_attribute("value"))
     await submit.click()
     await expect(desk.tile("pc-4")).to_have_attribute("data-use", "HOLD")
-    await expect(desk.tile("pc-4")).to_contain_text("Headset broken")
+    await expect(desk.tile("pc-4").locator(".note")).to_have_text(
+        re.compile(f"^Headset broken{shown}$")
+    )
 
     sheet = await desk.opened("pc-4")
     await expect(sheet).to_contain_text("Headset broken")

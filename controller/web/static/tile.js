@@ -61,12 +61,18 @@ function note(tile, now, timezone) {
     return { tone: "exposed", icon: "SUSPECT", text: `${word("tile", "degraded")}: ${faults(tile)}` };
   }
   if (tile.use === "HOLD" && tile.holdReason) {
-    return { tone: "ONLINE", icon: "HOLD", text: tile.holdReason };
+    return { tone: "ONLINE", icon: "HOLD", text: held(tile, timezone) };
   }
   if (tile.locked === true && (tile.use === "RUNNING" || tile.use === "WARNING")) {
     return { tone: "unlocking", icon: "WAITING", text: word("tile", "unlocking") };
   }
   return { tone: "ONLINE", icon: "ONLINE", text: word("link", "ONLINE") };
+}
+
+function held(tile, timezone) {
+  if (!tile.holdUntilAt) return tile.holdReason;
+  const time = clockTime(tile.holdUntilAt, timezone);
+  return word("tile", "heldUntil", { reason: tile.holdReason, time });
 }
 
 export function faultCodes(tile) {
