@@ -64,8 +64,8 @@ class PcEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class ClubLinkEvent:
-    """One fact about a club's link. ``seq`` counts per club without gaps."""
+class OwnClubEvent:
+    """One fact about a club's link, or its desk. ``seq`` counts per club without gaps."""
 
     kind: ClubEventKind
     club_id: str
@@ -79,7 +79,7 @@ class ClubLinkEvent:
         return f"club:{self.club_id}"
 
 
-ClubEvent: TypeAlias = PcEvent | ClubLinkEvent
+ClubEvent: TypeAlias = PcEvent | OwnClubEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,19 +215,28 @@ def _usage(record: UsageRecord) -> dict[str, Value]:
 
 def link_down(
     state: ClubState, cause: LinkDownCause, *, pcs: int, now_ms: int
-) -> tuple[ClubState, ClubLinkEvent]:
+) -> tuple[ClubState, OwnClubEvent]:
     """The incident begins."""
     after = replace(
         state, event_seq=state.event_seq + 1, down_since_ms=now_ms, down_cause=cause.value
     )
     payload = {"cause": cause.value, "pcs": pcs}
     kind = ClubEventKind.CLUB_LINK_DOWN
-    return after, ClubLinkEvent(kind, state.club_id, after.event_seq, now_ms, payload)
+    return after, OwnClubEvent(kind, state.club_id, after.event_seq, now_ms, payload)
 
 
-def link_restored(state: ClubState, *, now_ms: int) -> tuple[ClubState, ClubLinkEvent]:
+def link_restored(state: ClubState, *, now_ms: int) -> tuple[ClubState, OwnClubEvent]:
     """The incident is over."""
     after = replace(state, event_seq=state.event_seq + 1, down_since_ms=None, down_cause=None)
     payload = {"cause": state.down_cause, "down_since_ms": state.down_since_ms}
     kind = ClubEventKind.CLUB_LINK_RESTORED
-    return after, ClubLinkEvent(kind, state.club_id, after.event_seq, now_ms, payload)
+    return after, OwnClubEvent(kind, state.club_id, after.event_seq, now_ms, payload)
+
+
+def topped_up(
+    state: ClubState, payload: Mapping[str, Value], *, now_ms: int
+) -> tuple[ClubState, OwnClubEvent]:
+    """Money was taken at the club's desk for a player's wallet."""
+    after = replace(state, event_seq=state.event_seq + 1)
+    kind = ClubEventKind.WALLET_TOPPED_UP
+    return after, OwnClubEvent(kind, state.club_id, after.event_seq, now_ms, payload)

@@ -1,5 +1,6 @@
 """Money over the desk into a player's wallet."""
 
+from actors.club_events import topped_up
 from actors.command_context import CommandContext
 from actors.refusal import Refusal
 from actors.wallets import WalletKey
@@ -27,6 +28,17 @@ def top_up_wallet(context: CommandContext, command: TopUpWallet) -> CommandReply
     )
     after = wallet.changed(command.amount_minor, command.bonus_minor)
     drafting.put_wallet(key, after)
+    payload = {
+        "player_id": command.player_id,
+        "currency": key.currency,
+        "means": command.means.value,
+        "amount_minor": command.amount_minor,
+        "bonus_minor": command.bonus_minor,
+        "balance_minor": after.cash_minor,
+        "balance_bonus_minor": after.bonus_minor,
+    }
+    state = drafting.workspace.club(club.club_id)
+    drafting.put_club(*topped_up(state, payload, now_ms=context.now.wall_ms))
     view = WalletView(
         player_id=command.player_id,
         currency=key.currency,

@@ -17,8 +17,8 @@ SCHEMAS: Final = Path("docs/events.json")
 _INTRODUCTION: Final = """\
 # Events
 
-Everything that happens to sessions, orders, PCs and the links of clubs, as webhooks deliver it.
-Each event is written by the same commit that makes it true.
+Everything that happens to sessions, orders, wallets, PCs and the links of clubs, as webhooks
+deliver it. Each event is written by the same commit that makes it true.
 
 * `id` is unique. A delivery may come twice; drop what you have seen.
 * `sequence` counts 1, 2, 3 ... without gaps per `source` (`session:<id>`, `order:<id>`, `pc:<id>`
@@ -38,6 +38,7 @@ distances; `410 Gone` ends the subscription. Redirects are not followed.
 
 _SAMPLES: Final[dict[str, Any]] = {
     "amountMinor": 40_000,
+    "balanceBonusMinor": 500,
     "balanceMinor": 9_000,
     "bonusMinor": 5_000,
     "bootId": "b7f3",

@@ -31,7 +31,8 @@ from schemas.pc_events import (
 
 
 class ClubEventKind(StrEnum):
-    """What happens to PCs and to a club's link; the kinds of sessions are the billing core's."""
+    """What happens to PCs, to a club's link and at its desk; the kinds of sessions are the
+    billing core's."""
 
     PC_NOT_RESPONDING = "pc_not_responding"
     PC_RECOVERED = "pc_recovered"
@@ -46,6 +47,7 @@ class ClubEventKind(StrEnum):
     PC_JOURNAL = "pc_journal"
     CLUB_LINK_DOWN = "club_link_down"
     CLUB_LINK_RESTORED = "club_link_restored"
+    WALLET_TOPPED_UP = "wallet_topped_up"
 
 
 class OrderEventKind(StrEnum):
@@ -257,6 +259,21 @@ class ClubLinkRestored(EventData):
     down_since: Instant
 
 
+class WalletToppedUp(EventData):
+    """Money was taken at the club's desk for a player's wallet, perhaps with bonus on top.
+
+    ``balanceMinor`` and ``balanceBonusMinor`` are what the wallet holds from then on.
+    """
+
+    player_id: str
+    currency: str
+    means: str
+    amount_minor: Minor
+    bonus_minor: Minor
+    balance_minor: Minor
+    balance_bonus_minor: Minor
+
+
 EVENT_DATA: Final[Mapping[str, type[EventData]]] = {
     "session_created": SessionCreated,
     "session_due": SessionDue,
@@ -292,6 +309,7 @@ EVENT_DATA: Final[Mapping[str, type[EventData]]] = {
     ClubEventKind.PC_JOURNAL.value: PcJournal,
     ClubEventKind.CLUB_LINK_DOWN.value: ClubLinkDown,
     ClubEventKind.CLUB_LINK_RESTORED.value: ClubLinkRestored,
+    ClubEventKind.WALLET_TOPPED_UP.value: WalletToppedUp,
 }
 """Every kind there is, and what its ``data`` holds."""
 

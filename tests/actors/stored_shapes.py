@@ -47,6 +47,7 @@ async def stored_documents() -> dict[str, Any]:
     }
     ledger = await store.stream(CHAIN, ChainStream.LEDGER)
     outbox = await store.stream(CHAIN, ChainStream.OUTBOX)
+    events = [json.loads(entry.payload) for entry in outbox]
     _, hall = await store.hall(CHAIN, "north")
     (audited, *_) = await store.audit(CHAIN)
     return {
@@ -58,7 +59,7 @@ async def stored_documents() -> dict[str, Any]:
         "order": documents["order:o1"],
         "bought": documents["bought:ann"],
         "transaction": json.loads(ledger[-1].payload),
-        "event": json.loads(outbox[0].payload),
+        "event": next(one for one in events if one["source"] == "session:s1"),
         "audit": json.loads(audited.payload),
         "tile": json.loads(hall["north-vip-0"]),
     }
