@@ -1,15 +1,25 @@
 """The locker an operator chose, ready to be told what to show."""
 
+import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import Final
 
+from pc_daemon.last_resort import (
+    Resort,
+    ends_session,
+    has_logind,
+    nothing_else,
+    runs_command,
+)
 from pc_daemon.lockers import LockerKind, LoginctlLocker, NullLocker, ScreenLocker
 from pc_daemon.session_launch import Launcher, UserSession
-from pc_daemon.session_screen import SessionScreen, nothing_else
-from pc_daemon.settings import AgentSettings
+from pc_daemon.session_screen import SessionScreen
+from pc_daemon.settings import AgentSettings, LastResortKind
 from pc_daemon.windows_lock import lock_console
+
+_logger = logging.getLogger("clubctl.pc")
 
 _NOTE: Final = "screen.json"
 
@@ -24,14 +34,14 @@ def choose_locker(settings: AgentSettings, real_s: Callable[[], float]) -> Scree
         case LockerKind.WIN32:
             return _screen(settings, real_s, last_resort=lock_console)
         case LockerKind.TK | LockerKind.EXEC:
-            return _screen(settings, real_s)
+            return _screen(settings, real_s, last_resort=_last_resort(settings, real_s))
 
 
 def _screen(
     settings: AgentSettings,
     real_s: Callable[[], float],
     *,
-    last_resort: Callable[[], None] = nothing_else,
+    last_resort: Resort,
 ) -> SessionScreen:
     return SessionScreen(
         _command(settings),
@@ -41,6 +51,23 @@ def _screen(
         speaks=settings.locker is not LockerKind.EXEC,
         last_resort=last_resort,
     )
+
+
+def _last_resort(settings: AgentSettings, real_s: Callable[[], float]) -> Resort:
+    match settings.resort:
+        case LastResortKind.NONE:
+            if settings.env == "production":
+                _logger.warning("no last resort: a PC whose screen is defeated stays open")
+            return nothing_else
+        case LastResortKind.COMMAND:
+            return runs_command(settings.last_resort_command, real_s)
+        case LastResortKind.END_SESSION:
+            if not has_logind():
+                _logger.warning(
+                    "no logind here: a PC whose screen is defeated stays open;"
+                    " set CLUBCTL_PC_LAST_RESORT=command"
+                )
+            return ends_session(real_s)
 
 
 def _command(settings: AgentSettings) -> tuple[str, ...]:

@@ -40,7 +40,11 @@ class ScreenNews(StrEnum):
 
     DIED = "died"
     TAMPERED = "tampered"
-    """It died again and again."""
+    """It was ended or hidden again and again."""
+    HIDDEN = "hidden"
+    """It does not cover a locked PC: something stays above it."""
+    INPUT_HELD = "input_held"
+    """It covers a locked PC, and another program has the keyboard or the mouse."""
 
 
 @dataclass(frozen=True, slots=True)

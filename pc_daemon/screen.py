@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Final
 
 from pc_daemon.clock import PcClock, SystemClock, time_of_day
+from pc_daemon.cover_sight import Sight
+from pc_daemon.cover_watch import CoverWatch
 from pc_daemon.foreground import foreground_program
 from pc_daemon.keyboard_hook import KeyboardHook
 from pc_daemon.monitors import Monitor, layout_of, monitors
@@ -23,6 +25,7 @@ from pc_daemon.screen_orders import (
     MAX_CODE_LENGTH,
     Alive,
     CodeTyped,
+    Hindrance,
     IdentifyOrder,
     NoticeOrder,
     ShowOrder,
@@ -33,10 +36,17 @@ from pc_daemon.screen_orders import (
 from pc_daemon.screen_texts import Language
 from pc_daemon.screen_windows import CoverWindow, OverlayWindow, Typography
 
+if sys.platform == "win32":
+    from pc_daemon.cover_sight import WindowsSight as SystemSight
+else:
+    from pc_daemon.x_sight import XSight as SystemSight
+
 MAX_PENDING_ORDERS: Final = 64
 _REFRESH_MS: Final = 200
 _ALIVE_EVERY_REFRESHES: Final = 3
 _LAYOUT_EVERY_REFRESHES: Final = 10
+_GRAB_AGAIN_AFTER_S: Final = 2.0
+"""Asking for an input that another program holds stops the screen for up to two seconds."""
 
 
 def _untold() -> str | None:
@@ -54,12 +64,14 @@ class ScreenProcess:
         layout: tuple[Monitor, ...] = (),
         hook: KeyboardHook | None = None,
         foreground: Callable[[], str | None] = _untold,
+        sight: Sight | None = None,
     ) -> None:
         self._clock = clock
         self._language = language
         self._fixed_layout = layout
         self._hook = hook
         self._foreground = foreground
+        self._watch = CoverWatch(sight, sys.stderr.write)
         self._orders: queue.Queue[str | None] = queue.Queue(maxsize=MAX_PENDING_ORDERS)
         self._model = ScreenModel()
         self._root = tk.Tk()
@@ -69,6 +81,8 @@ class ScreenProcess:
         self._overlay: OverlayWindow | None = None
         self._code = ""
         self._refreshes = 0
+        self._said: Alive | None = None
+        self._refused_s: float | None = None
 
     def run(self) -> None:
         """Show for as long as the session lasts, or the agent that comes back ends it."""
@@ -99,10 +113,35 @@ class ScreenProcess:
         if self._refreshes % _LAYOUT_EVERY_REFRESHES == 0:
             self._lay_out()
         view = self._model.at(now_s)
+        hidden = self._look_at_covers(view)
         self._draw(view)
-        if self._refreshes % _ALIVE_EVERY_REFRESHES == 0:
+        holds_input = self._hold_input(now_s, covers=view.covers)
+        self._say_alive(view, hidden or (None if holds_input else Hindrance.INPUT))
+
+    def _look_at_covers(self, view: ScreenView) -> Hindrance | None:
+        if not view.covers:
+            self._watch.rest()
+            return None
+        placed = [cover.placed for cover in self._covers]
+        hindrance = self._watch.look([one for one in placed if one is not None])
+        if self._watch.are_gone:
+            self._layout = ()
+            self._lay_out()
+            self._watch.made_anew()
+        return hindrance
+
+    def _say_alive(self, view: ScreenView, hindrance: Hindrance | None) -> None:
+        """Now and then, and at once when what is seen has changed."""
+        covers = view.covers and hindrance is None
+        hindrance = hindrance if view.covers else None
+        is_news = self._said is None or (self._said.covers, self._said.hindrance) != (
+            covers,
+            hindrance,
+        )
+        if is_news or self._refreshes % _ALIVE_EVERY_REFRESHES == 0:
             foreground = None if view.covers else self._foreground()
-            self._say(Alive(view.covers, len(self._layout), foreground))
+            self._said = Alive(covers, len(self._layout), foreground, hindrance)
+            self._say(self._said)
 
     def _take(self, line: str | None, now_s: float) -> None:
         if line is None:
@@ -150,17 +189,23 @@ class ScreenProcess:
             cover.update(view, time_of_day(), len(self._code))
         if self._overlay is not None:
             self._overlay.update(view)
-        self._hold_input(covers=view.covers)
 
-    def _hold_input(self, *, covers: bool) -> None:
-        if not self._covers:
-            return
+    def _hold_input(self, now_s: float, *, covers: bool) -> bool:
+        """Whether the input is ours, or need not be."""
         if not covers:
+            self._refused_s = None
             self._covers[0].release_input()
-            return
-        # A game that holds the pointer refuses us for a moment; the next look tries again.
-        with contextlib.suppress(tk.TclError):
+            return True
+        if self._refused_s is not None and now_s - self._refused_s < _GRAB_AGAIN_AFTER_S:
+            return False
+        # A game that holds the pointer refuses us for a moment; we try again.
+        try:
             self._covers[0].take_input()
+        except tk.TclError:
+            self._refused_s = self._clock.real_s()
+            return False
+        self._refused_s = None
+        return True
 
     def _on_key(self, event: "tk.Event[tk.Misc]") -> None:
         if not self._model.at(self._clock.real_s()).covers:
@@ -197,6 +242,7 @@ def main() -> None:
         layout=arguments.monitors,
         hook=hook,
         foreground=foreground_program if arguments.foreground else _untold,
+        sight=SystemSight.opened(),
     ).run()
 
 

@@ -6,6 +6,7 @@ milliseconds: a screen knows nothing of business time.
 
 import json
 from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
 from typing import Final
 
 from pc_daemon.agent_state import Screen
@@ -48,16 +49,28 @@ class IdentifyOrder:
     for_ms: int
 
 
+class Hindrance(StrEnum):
+    """Why a screen that wants to cover does not."""
+
+    HIDDEN = "hidden"
+    """Something stays above it, or takes it off the display."""
+    INPUT = "input"
+    """Another program holds the keyboard or the mouse."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """The screen's own loop turns; ``covers`` is what it shows now.
+    """The screen's own loop turns.
 
-    ``foreground`` is the player's program, only where the club has turned that on.
+    ``covers``: every monitor is seen to be covered and the input is held, as far as the system
+    tells; ``hindrance`` is what prevents it. ``foreground`` is the player's program, only where
+    the club has turned that on.
     """
 
     covers: bool
     monitors: int
     foreground: str | None = None
+    hindrance: Hindrance | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,8 @@ def _checked(said: Order | Word) -> Order | Word:
         case Alive():
             _whole(said.monitors)
             _text(said.foreground or "")
+            hindrance = None if said.hindrance is None else Hindrance(said.hindrance)
+            return replace(said, hindrance=hindrance)
     return said
 
 

@@ -9,6 +9,7 @@ import tkinter.font as tk_font
 from collections.abc import Callable
 from typing import Final, Literal
 
+from pc_daemon.cover_sight import Placed
 from pc_daemon.monitors import Monitor
 from pc_daemon.screen_model import Remaining, ScreenKind, ScreenView, Urgency
 from pc_daemon.screen_texts import Language, Phrase, say
@@ -103,18 +104,25 @@ class CoverWindow:
         self._area = area
         self._type = type_
         self._language = language
+        self._is_placed = False
 
     def update(self, view: ScreenView, time_of_day: str, code_length: int) -> None:
         """Show what the view says, or get out of the way."""
-        if not view.covers and not view.identify:
+        self._is_placed = view.covers or view.identify
+        if not self._is_placed:
             self._window.hide()
             return
         self._window.place(self._area)
         content = (view, time_of_day, code_length)
         self._window.redraw(content, lambda: self._draw(view, time_of_day, code_length))
 
+    @property
+    def placed(self) -> Placed | None:
+        """Where it should be seen; None before it was shown and while it is hidden."""
+        return Placed(self._area, self._window.top.winfo_id()) if self._is_placed else None
+
     def take_input(self) -> None:
-        """Have the keyboard and the mouse, as far as the system allows."""
+        """Have the keyboard and the mouse. Raises ``TclError`` when another program holds them."""
         # Taking again what one has loses the keys that are pressed in that moment.
         if self._window.top.grab_status() != "global":
             self._window.top.focus_force()

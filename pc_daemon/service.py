@@ -85,6 +85,13 @@ FAREWELL_S: Final = 2.0
 HARDWARE_EVERY_S: Final = 30.0
 MAX_PENDING_HAPPENINGS: Final = 64
 _SHORTEST_TICK_S: Final = 0.01
+_SCREEN_AGAIN_MS: Final = 250
+"""Real time until a screen that is not as it must be is tried again."""
+_TAMPERING: Final = {
+    ScreenNews.TAMPERED: "screen ended or hidden again and again",
+    ScreenNews.HIDDEN: "something stays over the locked screen",
+    ScreenNews.INPUT_HELD: "another program holds the input",
+}
 
 
 LinkMaker = Callable[[LinkHost, Callable[[], Will | None]], MqttLink]
@@ -293,12 +300,12 @@ class AgentService:
         """A screen that died is looked at now, not with the next tick."""
         if heard.code is not None:
             self._take(CodeTyped(heard.code))
-        elif heard.news is ScreenNews.TAMPERED:
-            self._take(Noticed(JournalEventKind.TAMPER, "screen ended again and again"))
         elif heard.news is ScreenNews.DIED:
             self._screen.check(self._state)
             self._take(Noticed(JournalEventKind.SCREEN_RESTARTED))
             self._take(Tick())
+        elif heard.news is not None:
+            self._take(Noticed(JournalEventKind.TAMPER, _TAMPERING[heard.news]))
 
     def _send(self, message: UpMessage) -> None:
         leaf = LEAF_OF_MESSAGE[type(message)]
@@ -344,7 +351,9 @@ class AgentService:
 
     def _schedule_tick(self) -> None:
         around = self._around
-        due_ms = min(until_next_ms(self._state, around.clock.now()) / around.clock.speed, TICK_MS)
+        longest_ms = TICK_MS if self._state.ui_ok else _SCREEN_AGAIN_MS
+        due_ms = until_next_ms(self._state, around.clock.now()) / around.clock.speed
+        due_ms = min(due_ms, longest_ms)
         delay_s = max(_SHORTEST_TICK_S, due_ms / 1000)
         self._timers.tick = asyncio.get_running_loop().call_later(delay_s, self._on_tick)
 

@@ -8,16 +8,19 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pc_daemon.agent_state import Screen
+from pc_daemon.last_resort import Plight, Resort, nothing_else
 from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenNews
 from pc_daemon.process_note import NotedProcess, keep_note, noted
 from pc_daemon.screen_orders import (
     MAX_LINE_BYTES,
     Alive,
     CodeTyped,
+    Hindrance,
     IdentifyOrder,
     NoticeOrder,
     Order,
@@ -38,10 +41,39 @@ TAMPER_DEATHS: Final = 3
 TAMPER_WINDOW_S: Final = 300.0
 LEAST_LIFE_S: Final = 0.25
 """A screen that ends sooner is not started again at once: that would be a busy loop."""
+COVERS_WITHIN_S: Final = 2.0
+"""A screen that says for so long that it does not cover, though it was told to, is hindered."""
+
+_PLIGHTS: Final = {
+    None: Plight.HIDDEN,
+    Hindrance.HIDDEN: Plight.HIDDEN,
+    Hindrance.INPUT: Plight.INPUT,
+}
+_NEWS: Final = {
+    Plight.HIDDEN: ScreenNews.HIDDEN,
+    Plight.INPUT: ScreenNews.INPUT_HELD,
+}
 
 
-def nothing_else() -> None:
-    """Most systems have no other lock."""
+@dataclass(slots=True)
+class _CoverSaid:
+    """What the screen that runs says of its cover; written by the thread that reads it."""
+
+    is_said: bool = False
+    covered_s: float = 0.0
+    """When it covered last, or was told to begin."""
+    hindrance: Hindrance | None = None
+    was_hidden: bool = False
+    """Since somebody asked; the screen may have helped itself since."""
+    has_covered: bool = False
+
+    def take(self, word: Alive, now_s: float) -> None:
+        self.hindrance = word.hindrance
+        self.is_said = True
+        self.was_hidden |= word.hindrance is Hindrance.HIDDEN
+        if word.covers:
+            self.covered_s = now_s
+            self.has_covered = True
 
 
 class SessionScreen:
@@ -49,8 +81,9 @@ class SessionScreen:
 
     When the service ends, the screen goes on alone: locked stays locked, unlocked locks at the
     deadline it was told. ``speaks`` is False for a club's own shell, which need not answer.
-    ``last_resort`` is called when a PC must be locked and no screen can be had; it may be called
-    again and again.
+    ``last_resort`` is called when a PC must be locked and is not: no screen can be had, something
+    keeps it from covering, or it was ended or hidden again and again. It is called again and again
+    while that lasts.
     """
 
     def __init__(
@@ -61,7 +94,7 @@ class SessionScreen:
         real_s: Callable[[], float],
         note: Path,
         speaks: bool = True,
-        last_resort: Callable[[], None] = nothing_else,
+        last_resort: Resort = nothing_else,
     ) -> None:
         self._argv = tuple(argv)
         self._launch = launch
@@ -73,9 +106,12 @@ class SessionScreen:
         self._process: SessionProcess | None = None
         self._started_s = 0.0
         self._heard_s = 0.0
-        self._deaths_s: deque[float] = deque(maxlen=TAMPER_DEATHS)
+        self._troubles_s: deque[float] = deque(maxlen=TAMPER_DEATHS)
         self._older: NotedProcess | None = None
         self._foreground: str | None = None
+        self._must_cover = False
+        self._cover = _CoverSaid()
+        self._hindered_by: set[Plight] = set()
 
     def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
         """See ``ScreenLocker``."""
@@ -83,13 +119,17 @@ class SessionScreen:
 
     def show(self, screen: Screen, deadlines: Deadlines) -> None:
         """See ``ScreenLocker``; starts the screen if there is none."""
+        locks = screen.mode is PcMode.LOCKED
+        if locks and not self._must_cover:
+            self._cover.covered_s = self._real_s()
+        self._must_cover = locks
         try:
             if self._process is None or self._process.poll() is not None or self._is_silent():
                 self._start()
             self._tell(show_order(screen, deadlines.lock_after_ms, deadlines.ends_in_ms))
         except LockerError:
-            if screen.mode is PcMode.LOCKED:
-                self._last_resort()
+            if locks:
+                self._last_resort(Plight.NO_SCREEN)
             raise
 
     def notify(self, text: str) -> None:
@@ -110,8 +150,25 @@ class SessionScreen:
             raise LockerError(f"the screen ended with {status}")
         if self._is_silent():
             raise LockerError("the screen does not answer")
-        if self._deaths_s and self._real_s() - self._started_s < STEADY_AFTER_S:
+        self._check_cover()
+        if self._troubles_s and self._real_s() - self._started_s < STEADY_AFTER_S:
             raise LockerError("the screen was just started again")
+
+    def _check_cover(self) -> None:
+        said = self._cover
+        was_hidden, said.was_hidden = said.was_hidden, False
+        is_late = said.is_said and self._real_s() - said.covered_s > COVERS_WITHIN_S
+        if not self._must_cover or not (was_hidden or is_late):
+            self._hindered_by.clear()
+            return
+        plight = Plight.HIDDEN if was_hidden else _PLIGHTS[said.hindrance]
+        if not self._hindered_by:
+            self._note_trouble(self._real_s())
+        if plight not in self._hindered_by:
+            self._hindered_by.add(plight)
+            self._hear(ScreenHeard(_NEWS[plight]))
+        self._last_resort(plight)
+        raise LockerError(f"the screen does not cover: {plight}")
 
     def foreground(self) -> str | None:
         """See ``ScreenLocker``."""
@@ -131,26 +188,30 @@ class SessionScreen:
             if now_s - self._started_s < LEAST_LIFE_S:
                 raise LockerError("the screen ends as soon as it starts")
             self._discard()
-            self._deaths_s.append(now_s)
+            self._note_trouble(now_s)
         try:
             self._process = self._launch(self._argv)
         except (OSError, ValueError) as error:
             raise LockerError(f"the screen does not start: {error}") from error
         self._started_s = now_s
+        self._cover.is_said = False
         self._heard_s = now_s + STARTUP_S - SILENT_AFTER_S
         self._older = noted(self._note, besides=self._process.pid)
         keep_note(self._note, self._process.pid)
         threading.Thread(target=self._read, args=(self._process,), daemon=True).start()
-        if self._is_tampered(now_s):
-            self._hear(ScreenHeard(ScreenNews.TAMPERED))
 
-    def _is_tampered(self, now_s: float) -> bool:
-        full = len(self._deaths_s) == TAMPER_DEATHS
-        if not full or now_s - self._deaths_s[0] > TAMPER_WINDOW_S:
-            return False
-        self._deaths_s.clear()
-        self._deaths_s.append(now_s)
-        return True
+    def _note_trouble(self, now_s: float) -> None:
+        self._troubles_s.append(now_s)
+        full = len(self._troubles_s) == TAMPER_DEATHS
+        if not full or now_s - self._troubles_s[0] > TAMPER_WINDOW_S:
+            return
+        self._troubles_s.clear()
+        self._troubles_s.append(now_s)
+        self._hear(ScreenHeard(ScreenNews.TAMPERED))
+        if self._must_cover:
+            # Screens that never came up were not ended by anybody.
+            self._last_resort(Plight.TAMPERED if self._cover.has_covered else Plight.NO_SCREEN)
+        self._cover.has_covered = False
 
     def _discard(self) -> None:
         process, self._process = self._process, None
@@ -190,6 +251,7 @@ class SessionScreen:
         if isinstance(word, Alive):
             self._heard_s = self._real_s()
             self._foreground = word.foreground
+            self._cover.take(word, self._heard_s)
             self._end_older()
         elif isinstance(word, CodeTyped):
             self._hear(ScreenHeard(code=word.code))

@@ -1,6 +1,8 @@
 """How one PC is told who it is and where its broker is: environment or one TOML file."""
 
 import os
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -19,6 +21,14 @@ from schemas.link_port import parse_mqtt_url
 
 CONFIG_VARIABLE = "CLUBCTL_PC_CONFIG"
 EntityName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+
+
+class LastResortKind(StrEnum):
+    """What an operator can have done when a PC that must be locked is not."""
+
+    NONE = "none"
+    END_SESSION = "end-session"
+    COMMAND = "command"
 
 
 class AgentSettings(BaseSettings):
@@ -46,6 +56,11 @@ class AgentSettings(BaseSettings):
     language: Language = Language.ENGLISH
     session_user: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     """Who the screen runs as, where the agent runs as root: somebody the player is not."""
+    allow_killable_screen: bool = False
+    """Production takes a ``tk`` screen that the player may end only when it is told so."""
+    last_resort: LastResortKind | None = None
+    """See ``resort``."""
+    last_resort_command: tuple[str, ...] = ()
     display: Annotated[str, Field(pattern=r"^:\d{1,3}(\.\d)?$")] | None = None
     """The X display of the player's session, where the agent has none of its own."""
     xauthority: Path | None = None
@@ -73,6 +88,8 @@ class AgentSettings(BaseSettings):
     def _has_its_command(self) -> Self:
         if self.locker is LockerKind.EXEC and not self.locker_command:
             raise ValueError("locker_command: the exec locker needs a command")
+        if self.last_resort is LastResortKind.COMMAND and not self.last_resort_command:
+            raise ValueError("last_resort_command: the last resort needs its command")
         return self
 
     @model_validator(mode="after")
@@ -85,7 +102,24 @@ class AgentSettings(BaseSettings):
             raise ValueError("keys_file must name the keys this PC trusts in production")
         if self.locker is LockerKind.NULL:
             raise ValueError("locker must lock something in production")
+        if self.locker is LockerKind.TK and not (self.session_user or self.allow_killable_screen):
+            raise ValueError(
+                "session_user (CLUBCTL_PC_SESSION_USER) must name the user the screen runs as in"
+                " production: a screen of the player's own user can be killed by the player;"
+                " allow_killable_screen takes that"
+            )
         return self
+
+    @property
+    def resort(self) -> LastResortKind:
+        """What was chosen; else in production on Linux the player's session is ended.
+
+        Windows has a last resort of its own and none of these.
+        """
+        if self.last_resort is not None:
+            return self.last_resort
+        ends = self.env == "production" and sys.platform == "linux"
+        return LastResortKind.END_SESSION if ends else LastResortKind.NONE
 
     @classmethod
     def settings_customise_sources(  # type: ignore[override]  # called with keywords only

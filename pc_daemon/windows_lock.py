@@ -9,13 +9,15 @@ import logging
 import sys
 from typing import Final
 
+from pc_daemon.last_resort import Plight
+
 _logger = logging.getLogger("clubctl.pc")
 
 _NO_SESSION: Final = 0xFFFFFFFF
 _NOW: Final = False
 
 
-def lock_console() -> None:
+def lock_console(plight: Plight) -> None:
     """Lock the console. A refusal is logged: the caller tries again with its next look.
 
     From a desktop it is ``LockWorkStation``. A service has no desktop to lock; it disconnects
@@ -24,6 +26,7 @@ def lock_console() -> None:
     if sys.platform == "win32":
         from pc_daemon.windows_session import runs_as_service
 
+        _logger.error("%s: locking Windows", plight)
         if not (_disconnect() if runs_as_service() else ctypes.windll.user32.LockWorkStation()):
             _logger.error("Windows did not lock: %s", ctypes.WinError())
 

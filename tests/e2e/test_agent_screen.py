@@ -151,7 +151,8 @@ async def test_a_player_who_kills_the_screen_gets_it_back_and_staff_is_told(desk
     await desk.shows(lambda: desk.screen_pid != first and desk.covered())
     back_after_s = time.monotonic() - killed_at_s
 
-    # A second is the promise; the rest is this machine's business with other tests.
+    # How soon it is back is measured by `clubctl bench screen`; this finds one that comes back
+    # only with something else, such as the next document.
     assert back_after_s < 5
     assert (await desk.tells("pc_degraded"))["payload"] == {"reasons": "locker-failed"}
     assert (await desk.tile()).degraded == "locker-failed"

@@ -16,7 +16,7 @@ from pc_daemon.clock import ClockAnchor, ScaledClock, SystemClock, clock_for
 from pc_daemon.lockers import LockerKind
 from pc_daemon.machine import boot_id
 from pc_daemon.main import link_settings
-from pc_daemon.settings import CONFIG_VARIABLE, AgentSettings
+from pc_daemon.settings import CONFIG_VARIABLE, AgentSettings, LastResortKind
 from schemas.codec import decode, encode
 from schemas.device import Birth, CoverageLease, DesiredDocument, PcMode, PresenceReason
 from schemas.link_port import MqttLink, Outgoing
@@ -58,11 +58,45 @@ def test_settings_come_from_the_environment_over_the_file(
         ({"env": "production", "locker": "tk"}, "mqtts://"),
         ({"env": "production", "mqtt_url": "mqtts://b"}, "keys_file must name"),
         ({"env": "production", "mqtt_url": "mqtts://b", "keys_file": "k"}, "locker must lock"),
+        (
+            {"env": "production", "mqtt_url": "mqtts://b", "keys_file": "k", "locker": "tk"},
+            "CLUBCTL_PC_SESSION_USER",
+        ),
+        ({"last_resort": "command"}, "last_resort_command"),
     ],
 )
 def test_a_bad_setting_is_named(changes: dict[str, object], field: str) -> None:
     with pytest.raises(ValidationError, match=field):
         AgentSettings.model_validate({"club_id": "berlin", "pc_id": "pc1"} | changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "resort"),
+    [
+        ({}, LastResortKind.NONE),
+        ({"last_resort": "end-session"}, LastResortKind.END_SESSION),
+        ({"env": "production", "session_user": "screen"}, LastResortKind.END_SESSION),
+        ({"env": "production", "allow_killable_screen": True}, LastResortKind.END_SESSION),
+        (
+            {"env": "production", "session_user": "screen", "last_resort": "none"},
+            LastResortKind.NONE,
+        ),
+    ],
+)
+def test_nobodys_session_is_ended_unless_production_or_somebody_says_so(
+    changes: dict[str, object], resort: LastResortKind
+) -> None:
+    settings = AgentSettings.model_validate(
+        {
+            "club_id": "berlin",
+            "pc_id": "pc1",
+            "locker": "tk",
+            "mqtt_url": "mqtts://b",
+            "keys_file": "k",
+        }
+        | changes
+    )
+    assert settings.resort is resort
 
 
 def test_secrets_do_not_show_and_reach_the_link() -> None:

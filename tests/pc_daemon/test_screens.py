@@ -6,15 +6,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from screens_under_test import LOCKED, SOON, SPEAKER, UNLOCKED, Rig, a_rig, is_sound, soon
 
 from pc_daemon import session_screen
 from pc_daemon.agent_state import Screen
 from pc_daemon.choose_locker import choose_locker
 from pc_daemon.keyboard_hook import KeyboardHook, leaves_the_window
+from pc_daemon.last_resort import Plight
 from pc_daemon.lockers import (
     Deadlines,
     LockerError,
@@ -28,74 +30,12 @@ from pc_daemon.process_note import NotedProcess, keep_note, noted
 from pc_daemon.session_launch import UserSession
 from pc_daemon.session_screen import SessionScreen
 from pc_daemon.settings import AgentSettings
-from schemas.device import LockReason, PcMode
-
-SPEAKER = """
-import sys, threading, time, json
-def speak():
-    while True:
-        print(json.dumps({"alive": {"covers": True, "monitors": 1}}), flush=True)
-        time.sleep(0.1)
-threading.Thread(target=speak, daemon=True).start()
-with open(sys.argv[1], "a", buffering=1) as out:
-    for line in sys.stdin:
-        out.write(line)
-    time.sleep(60)
-"""
-LOCKED = Screen(PcMode.LOCKED, LockReason.FREE, club="North", title="PC 07")
-UNLOCKED = Screen(PcMode.UNLOCKED, title="PC 07", player_label="Ann", lease_seq=1)
-SOON = Deadlines(lock_after_ms=90_000, ends_in_ms=80_000)
-
-
-def soon(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-class Rig:
-    """A locker with a screen that writes down what it is told."""
-
-    def __init__(self, folder: Path) -> None:
-        self.told_file = folder / "told"
-        self.note = folder / "screen.json"
-        self.heard: list[ScreenHeard] = []
-        self.skipped_s = 0.0
-        self.locker = self.make(SPEAKER)
-
-    def make(self, program: str, *, speaks: bool = True) -> SessionScreen:
-        locker = SessionScreen(
-            [sys.executable, "-c", program, str(self.told_file)],
-            UserSession(),
-            real_s=lambda: time.monotonic() + self.skipped_s,
-            note=self.note,
-            speaks=speaks,
-        )
-        locker.attach(self.heard.append)
-        return locker
-
-    def told(self) -> list[dict[str, dict[str, object]]]:
-        if not self.told_file.exists():
-            return []
-        return [json.loads(line) for line in self.told_file.read_text().splitlines()]
-
-    @property
-    def pid(self) -> int:
-        return int(json.loads(self.note.read_text())["pid"])
-
-    def died(self) -> int:
-        return sum(1 for one in self.heard if one.news is ScreenNews.DIED)
 
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    yield rig
-    rig.locker.close()
-    found = noted(rig.note, besides=0)
-    if found is not None:
-        found.end()
+    with a_rig(tmp_path) as rig:
+        yield rig
 
 
 def test_a_screen_is_told_everything_in_order(rig: Rig) -> None:
@@ -134,14 +74,6 @@ def test_a_killed_screen_is_noticed_and_comes_back_as_it_was_told(rig: Rig) -> N
     soon(lambda: is_sound(rig.locker))
 
 
-def is_sound(locker: SessionScreen) -> bool:
-    try:
-        locker.check()
-    except LockerError:
-        return False
-    return True
-
-
 def test_a_frozen_screen_is_replaced(rig: Rig) -> None:
     rig.locker.show(UNLOCKED, SOON)
     soon(rig.told)
@@ -156,16 +88,6 @@ def test_a_frozen_screen_is_replaced(rig: Rig) -> None:
     assert rig.pid != frozen
     soon(lambda: len(rig.told()) == 2)
     assert rig.told()[1]["show"]["mode"] == "LOCKED"
-
-
-def test_three_deaths_within_five_minutes_are_tampering(rig: Rig) -> None:
-    rig.locker.show(LOCKED, Deadlines())
-    for death in range(1, session_screen.TAMPER_DEATHS + 1):
-        time.sleep(session_screen.LEAST_LIFE_S)
-        os.kill(rig.pid, signal.SIGKILL)
-        soon(lambda death=death: rig.died() == death)
-        rig.locker.show(LOCKED, Deadlines())
-    assert [one.news for one in rig.heard].count(ScreenNews.TAMPERED) == 1
 
 
 def test_deaths_far_apart_are_not_tampering(rig: Rig) -> None:
@@ -195,18 +117,18 @@ def test_a_screen_that_ends_at_once_is_not_started_in_a_loop(rig: Rig) -> None:
 def test_a_pc_that_must_be_locked_and_has_no_screen_is_locked_by_the_last_resort(
     screen: Screen, locked: int, tmp_path: Path
 ) -> None:
-    resorts: list[str] = []
+    resorts: list[Plight] = []
     locker = SessionScreen(
         ["/nonexistent/screen"],
         UserSession(),
         real_s=time.monotonic,
         note=tmp_path / "note",
-        last_resort=lambda: resorts.append("locked"),
+        last_resort=resorts.append,
     )
     for _ in range(2):
         with pytest.raises(LockerError, match="does not start"):
             locker.show(screen, Deadlines())
-    assert len(resorts) == locked
+    assert resorts == [Plight.NO_SCREEN] * locked
 
 
 def test_a_screen_that_does_not_read_is_given_up(rig: Rig) -> None:
