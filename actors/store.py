@@ -44,7 +44,7 @@ Guarantees of :meth:`Store.commit`:
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from actors.store_editing import CatalogueEdit, CatalogueEditing, CatalogueImage
+from actors.store_editing import BookChange, CatalogueEdit, CatalogueEditing, CatalogueImage
 from actors.store_enrolment import EnrolmentBooks, FieldChange
 from actors.store_past import Past
 from actors.store_values import (
@@ -96,6 +96,7 @@ __all__ = [
     "SESSION_KEY_PREFIX",
     "SHARD_COUNT",
     "BalancesImage",
+    "BookChange",
     "ChainImage",
     "ChainStream",
     "Claim",

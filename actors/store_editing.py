@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from actors.store_enrolment import FieldChange
 from actors.store_values import (
     EntityWrite,
     Idempotency,
@@ -32,17 +33,27 @@ class CatalogueImage:
 
 
 @dataclass(frozen=True, slots=True)
+class BookChange:
+    """A change of a club's enrolment book, field by field, on what its author has read."""
+
+    club_id: str
+    fields: Mapping[str, FieldChange]
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueEdit:
     """What one change writes. All of it or nothing.
 
     ``revision`` None: the change does not depend on the catalogue. ``fields`` are catalogue
     documents to store (None removes one); ``documents`` are chain documents (``Scope.CHAIN``)
-    with the versions they must have now. ``audit`` are entries of the chain's audit.
+    with the versions they must have now. ``book`` is what changes in a club's enrolment book.
+    ``audit`` are entries of the chain's audit.
     """
 
     revision: int | None = None
     fields: Mapping[str, bytes | None] = field(default_factory=dict)
     documents: tuple[EntityWrite, ...] = ()
+    book: BookChange | None = None
     audit: tuple[bytes, ...] = ()
     idempotency: Idempotency | None = None
 
@@ -75,8 +86,9 @@ class CatalogueEditing(Protocol):
     async def edit(self, chain_id: str, edit: CatalogueEdit) -> UnitOutcome:
         """Write an edit and tell every host: APPLIED, DUPLICATE, KEY_REUSED or STALE.
 
-        STALE names ``catalogue`` when the revision is another one, else the document whose
-        version is. Raises ClubTakenError if another chain has one of its clubs.
+        STALE names ``catalogue`` when the revision is another one, ``enrolment`` when the book
+        is not as read, else the document whose version is another. Raises ClubTakenError if
+        another chain has one of its clubs.
         """
 
     def player_changes(

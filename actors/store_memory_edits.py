@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
-from actors.store_editing import CatalogueEdit, CatalogueImage
+from actors.store_editing import BookChange, CatalogueEdit, CatalogueImage
+from actors.store_enrolment import ENROLMENT_CHANNEL
 from actors.store_keys import clubs_among
 from actors.store_memory_chain import MemoryChain
 from actors.store_memory_reads import MemoryReads
@@ -20,6 +21,7 @@ from actors.store_values import (
 
 CATALOGUE = "catalogue"
 PLAYERS = "players"
+ENROLMENT = "enrolment"
 
 
 class MemoryEdits(MemoryReads):
@@ -46,6 +48,8 @@ class MemoryEdits(MemoryReads):
             self._server.publish(CATALOGUE, chain_id)
         if edit.players:
             self._server.publish(PLAYERS, " ".join((chain_id, *edit.players)))
+        if edit.book is not None and edit.book.fields:
+            self._server.publish(ENROLMENT_CHANNEL, f"{chain_id} {edit.book.club_id}")
         return UnitOutcome(UnitStatus.APPLIED)
 
     def _claim_clubs(self, chain_id: str, club_ids: list[str]) -> None:
@@ -79,6 +83,10 @@ def _refusal(chain: MemoryChain, edit: CatalogueEdit) -> UnitOutcome | None:
         found = chain.documents.get(write.key)
         if (0 if found is None else found.version) != write.expected_version:
             return UnitOutcome(UnitStatus.STALE, name=write.key)
+    if edit.book is not None:
+        held = chain.enrolment.get(edit.book.club_id, {})
+        if any(held.get(name) != one.before for name, one in edit.book.fields.items()):
+            return UnitOutcome(UnitStatus.STALE, name=ENROLMENT)
     return None
 
 
@@ -95,8 +103,19 @@ def _apply(chain: MemoryChain, edit: CatalogueEdit) -> None:
         else:
             stored = StoredEntity(write.key, write.expected_version + 1, write.blob)
             chain.documents[write.key] = stored
+    if edit.book is not None:
+        _change_book(chain, edit.book)
     for entry in edit.audit:
         chain.audit.append(entry)
     chain.audit.trim_to(AUDIT_MAX_ENTRIES)
     if edit.idempotency is not None:
         chain.answers[edit.idempotency.key] = edit.idempotency
+
+
+def _change_book(chain: MemoryChain, change: BookChange) -> None:
+    book = chain.enrolment.setdefault(change.club_id, {})
+    for name, one in change.fields.items():
+        if one.after is None:
+            book.pop(name, None)
+        else:
+            book[name] = one.after

@@ -47,9 +47,13 @@ class RedisEdits(RedisReads):
         await self.claim_clubs(chain_id, clubs_among(edit.fields))
         chain = ChainKeys(chain_id)
         named = "" if edit.idempotency is None else edit.idempotency.key
-        keys = [*map(chain.of, ("catalogue", CATALOGUE_REVISION, "documents", "audit"))]
-        arguments = _arguments(chain_id, edit)
-        reply: bytes = await self._link.run(_EDIT, [*keys, chain.idempotency(named)], arguments)
+        club_id = "" if edit.book is None else edit.book.club_id
+        keys = [
+            *map(chain.of, ("catalogue", CATALOGUE_REVISION, "documents", "audit")),
+            chain.idempotency(named),
+            chain.of("enrolment", club_id),
+        ]
+        reply: bytes = await self._link.run(_EDIT, keys, _arguments(chain_id, edit))
         return _outcome(reply)
 
     async def claim_clubs(self, chain_id: str, club_ids: list[str]) -> None:
@@ -81,7 +85,8 @@ def _arguments(chain_id: str, edit: CatalogueEdit) -> list[Argument]:
         return _FIRST_BLOB + len(blobs) - 1
 
     asked = edit.idempotency
-    players = edit.players
+    players, book = edit.players, edit.book
+    changes = {} if book is None else book.fields
     plan = (
         False if edit.revision is None else edit.revision,
         [(name, place(blob)) for name, blob in edit.fields.items()],
@@ -90,6 +95,8 @@ def _arguments(chain_id: str, edit: CatalogueEdit) -> list[Argument]:
         place(None if asked is None else idempotency_form(asked)),
         chain_id if edit.fields else False,
         " ".join((chain_id, *players)) if players else False,
+        [(name, place(one.before), place(one.after)) for name, one in changes.items()],
+        f"{chain_id} {book.club_id}" if book is not None and changes else False,
     )
     fingerprint = "" if asked is None else asked.fingerprint
     limits = (IDEMPOTENCY_RETENTION_MS, AUDIT_MAX_ENTRIES)

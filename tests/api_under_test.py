@@ -82,6 +82,7 @@ def dependencies(
         real_clock=SystemClock(),
         draw_id=lambda: f"ses-{next(numbers)}",
         draw_secret=lambda: next(numbers).to_bytes(32),
+        code_secret=COOKIE_SECRET,
         tokens=tokens,
         heartbeat_ms=heartbeat_ms,
         coalesce_ms=coalesce_ms,

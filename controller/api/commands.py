@@ -137,7 +137,7 @@ class CommandDesk:
 def _refusal(reply: CommandReply) -> ProblemError:
     if reply.status is ReplyStatus.REJECTED and reply.code is not None:
         field = None if reply.field is None else _request_field(reply.field)
-        return ProblemError(reply.code, reply.message, field=field, by_host=True)
+        return ProblemError(reply.code, reply.message, field=field, is_audited=True)
     if reply.status is ReplyStatus.OVERLOADED:
         return ProblemError("overloaded")
     return ProblemError("busy")

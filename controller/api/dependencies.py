@@ -44,7 +44,8 @@ class ApiDependencies:
 
     ``clock`` tells business time (and its speed), ``real_clock`` the machine's; cookies expire by
     the latter. ``draw_id`` gives a fresh session id, ``draw_secret`` the bytes of a webhook's
-    secret; with ``webhooks_private`` webhooks may lead to this machine and its network.
+    secret; ``code_secret`` is what codes shown once are made with, the same in every process of the
+    API. With ``webhooks_private`` webhooks may lead to this machine and its network.
     ``pc_terms`` is what enrolled PCs are told; None: PCs cannot enrol here.
     """
 
@@ -55,6 +56,7 @@ class ApiDependencies:
     real_clock: Clock
     draw_id: Callable[[], str]
     draw_secret: Callable[[], bytes]
+    code_secret: bytes
     archived: Archived | None = None
     webhooks_private: bool = False
     tokens: TokenReader | None = None

@@ -1,36 +1,43 @@
 """The way of an edit: decided on the whole catalogue as it is, written only if it still is so.
 
-One key, one effect, one answer, as with commands. Whoever loses a race against another edit is
-decided again on what there is then; ``If-Match`` says whether that is still what was asked for.
+One key, one effect, one answer, as with commands: a refusal that was decided is an answer too, and
+is kept with its key by the same write. Whoever loses a race against another edit is decided again
+on what there is then; ``If-Match`` says whether that is still what was asked for.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from actors.clock import Clock
 from actors.club_setup import club_setups
 from actors.store import (
+    BookChange,
     CatalogueEdit,
     CatalogueEditing,
+    CatalogueImage,
     ClubTakenError,
     EntityWrite,
     Idempotency,
-    UnitOutcome,
     UnitStatus,
 )
 from controller.api.commands import fingerprint_of
 from controller.api.directory import ChainDirectory, Directory, parse_directory
 from controller.api.models import Wire
 from controller.api.principal import Principal
-from controller.api.problems import ProblemError
+from controller.api.problems import FieldError, ProblemError
+from schemas.commands import ReplyStatus
 from schemas.views import AuditEntryView
 
 EDIT_ATTEMPTS_MAX: Final = 16
 ETAG_DIGITS: Final = 20
+_UNDECIDED: Final = frozenset({"if-match-missing", "idempotency-key-reused"})
+"""What says nothing about the chain: the key stays free, or is another request's."""
+_REFUSAL: Final = "~refusal"
+"""Where a kept answer says that it is one; no answer has a field of this name."""
 
 A = TypeVar("A", bound=Wire)
 
@@ -53,6 +60,7 @@ class Edited:
     answer: Wire
     fields: Mapping[str, bytes | None] = field(default_factory=dict)
     documents: tuple[EntityWrite, ...] = ()
+    book: BookChange | None = None
 
 
 Decide = Callable[[ChainDirectory], Awaitable[Edited]]
@@ -96,41 +104,49 @@ class EditDesk:
         """The durable answer. Raises ProblemError, ``catalogue-busy`` among them."""
         chain_id = principal.chain_id
         key = f"api:{principal.label}:{asked.idempotency_key}"
-        fingerprint = fingerprint_of(asked.operation, asked.asked)
+        asking = _Asking(principal, asked, key, fingerprint_of(asked.operation, asked.asked))
         known = await self._store.answer(chain_id, key)
         if known is not None:
-            return _first_answer(known, fingerprint, kind)
+            return _read(_first_answer(known, asking), kind)
         for _ in range(EDIT_ATTEMPTS_MAX):
             image = await self._store.catalogue_image(chain_id)
-            edited = await decide(parse_directory(image.fields))
-            reply = orjson.dumps(edited.answer.model_dump(mode="json"))
-            answer = Idempotency(key, fingerprint, reply)
-            _check_readable(image.fields, edited.fields)
-            edit = CatalogueEdit(
-                revision=image.revision,
-                fields=edited.fields,
-                documents=edited.documents,
-                audit=(self._audit_entry(principal, asked, key),),
-                idempotency=answer,
-            )
-            outcome = await self._written(chain_id, edit)
-            if outcome.status is UnitStatus.APPLIED:
-                return _read(answer.reply, kind)
-            if outcome.status is UnitStatus.DUPLICATE and outcome.reply is not None:
-                return _read(outcome.reply, kind)
-            if outcome.status is UnitStatus.KEY_REUSED:
-                raise ProblemError("idempotency-key-reused", field="Idempotency-Key")
+            decided = await _decided(image, decide)
+            try:
+                reply = await self._kept(asking, image, decided)
+            except ClubTakenError:
+                reply = await self._kept(
+                    asking, image, _refused(ProblemError("id-taken", field="clubId"))
+                )
+            if reply is not None:
+                return _read(reply, kind)
         raise ProblemError("catalogue-busy")
 
-    async def _written(self, chain_id: str, edit: CatalogueEdit) -> UnitOutcome:
-        try:
-            outcome = await self._store.edit(chain_id, edit)
-        except ClubTakenError as error:
-            raise ProblemError("id-taken", field="clubId") from error
-        self._directory.forget(chain_id)
-        return outcome
+    async def _kept(
+        self, asking: "_Asking", image: CatalogueImage, decided: "_Decided"
+    ) -> bytes | None:
+        """The answer that the key has from now on, which is the first one if there is one already;
+        None when the catalogue has changed. Raises ClubTakenError, ProblemError for a used key."""
+        chain_id, edited = asking.principal.chain_id, decided.edited
+        answer = Idempotency(asking.key, asking.fingerprint, decided.reply)
+        edit = CatalogueEdit(
+            revision=image.revision,
+            fields={} if edited is None else edited.fields,
+            documents=() if edited is None else edited.documents,
+            book=None if edited is None else edited.book,
+            audit=(self._audit_entry(asking, decided.refusal_code),),
+            idempotency=answer,
+        )
+        outcome = await self._store.edit(chain_id, edit)
+        if edited is not None:
+            self._directory.forget(chain_id)
+        if outcome.status is UnitStatus.KEY_REUSED:
+            raise ProblemError("idempotency-key-reused", field="Idempotency-Key")
+        if outcome.status is UnitStatus.DUPLICATE:
+            return outcome.reply
+        return answer.reply if outcome.status is UnitStatus.APPLIED else None
 
-    def _audit_entry(self, principal: Principal, asked: EditRequest, key: str) -> bytes:
+    def _audit_entry(self, asking: "_Asking", code: str | None) -> bytes:
+        principal, asked = asking.principal, asking.asked
         entry = AuditEntryView(
             at_ms=self._clock.wall_ms(),
             club_id=asked.club_id,
@@ -138,12 +154,48 @@ class EditDesk:
             channel=principal.channel.value,
             origin=principal.origin,
             operation=asked.operation,
-            idempotency_key=key,
+            idempotency_key=asking.key,
             asked=orjson.dumps(asked.told).decode(),
-            result="ok",
-            code=None,
+            result=(ReplyStatus.OK if code is None else ReplyStatus.REJECTED).value,
+            code=code,
         )
         return entry.model_dump_json().encode()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    principal: Principal
+    asked: EditRequest
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """What to write, and the answer as it is kept."""
+
+    reply: bytes
+    edited: Edited | None = None
+    refusal_code: str | None = None
+
+
+async def _decided(image: CatalogueImage, decide: Decide) -> _Decided:
+    """The decision. Raises ProblemError where nothing could be decided: the key stays free."""
+    try:
+        edited = await decide(parse_directory(image.fields))
+        _check_readable(image.fields, edited.fields)
+    except ProblemError as refusal:
+        if refusal.kind.code in _UNDECIDED:
+            raise
+        return _refused(refusal)
+    return _Decided(orjson.dumps(edited.answer.model_dump(mode="json")), edited)
+
+
+def _refused(refusal: ProblemError) -> _Decided:
+    errors = [[one.field, one.message] for one in refusal.errors]
+    told = {"code": refusal.kind.code, "detail": refusal.detail, "field": refusal.field}
+    kept = orjson.dumps({_REFUSAL: {**told, "errors": errors}})
+    return _Decided(kept, refusal_code=refusal.kind.code)
 
 
 def _check_readable(before: Mapping[str, bytes], fields: Mapping[str, bytes | None]) -> None:
@@ -157,11 +209,23 @@ def _check_readable(before: Mapping[str, bytes], fields: Mapping[str, bytes | No
         raise ProblemError("invalid-request", str(error)[:300]) from error
 
 
-def _first_answer(known: Idempotency, fingerprint: str, kind: type[A]) -> A:
-    if known.fingerprint != fingerprint:
+def _first_answer(known: Idempotency, asking: _Asking) -> bytes:
+    if known.fingerprint != asking.fingerprint:
         raise ProblemError("idempotency-key-reused", field="Idempotency-Key")
-    return _read(known.reply, kind)
+    return known.reply
 
 
 def _read(reply: bytes, kind: type[A]) -> A:
-    return kind.model_validate(orjson.loads(reply), by_alias=False, by_name=True)
+    """The answer as it was given first. Raises the ProblemError that it was."""
+    answer: dict[str, Any] = orjson.loads(reply)
+    refusal = answer.get(_REFUSAL)
+    if refusal is None:
+        return kind.model_validate(answer, by_alias=False, by_name=True)
+    errors = tuple(FieldError(*one) for one in refusal["errors"])
+    raise ProblemError(
+        refusal["code"],
+        refusal["detail"],
+        field=refusal["field"],
+        errors=errors,
+        is_audited=True,
+    )

@@ -20,9 +20,20 @@ class CreateEnrolmentCodeRequest(Request):
 
 
 class NewEnrolmentCode(Wire):
-    """A code, shown once. It is not kept: the same request again replaces it by a new one."""
+    """A code. It is kept nowhere; the same request again, under the same key, is told the same."""
 
     code: str
+    uses: int
+    expires_at: Instant
+    needs_approval: bool
+    pc_id: str | None
+
+
+class KeptEnrolmentCode(Wire):
+    """What is kept of that answer: ``drawn`` makes the code again, together with the secret of
+    this installation's API."""
+
+    drawn: str
     uses: int
     expires_at: Instant
     needs_approval: bool

@@ -1,26 +1,51 @@
 """Enrolment for staff: one-time codes, machines that wait, credentials revoked and rotated."""
 
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import APIRouter, Path
 
+from actors.store import BookChange
 from actors.strangers import STRANGERS_SNAPSHOT, Stranger, strangers_in
 from controller.api import enrolment_models as wire
-from controller.api.command_calls import ClubId, IdempotencyKey, PcId
+from controller.api.command_calls import ClubId, PcId
 from controller.api.commands import checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
+from controller.api.directory import ChainDirectory
+from controller.api.edit_calls import Edit, InEdit
+from controller.api.editing import Edited
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
+from controller.api.models import Wire
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
-from controller.api.principal import Principal
 from controller.api.problems import ProblemError
-from controller.enrolment.office import CodeWish, EnrolmentOffice, Place
-from controller.enrolment.staffing import StaffRefusal
+from controller.enrolment.book import Book, Decision, changes_of, parsed
+from controller.enrolment.codes import CODE_BYTES, make_code
+from controller.enrolment.halls import halls_of
+from controller.enrolment.office import CodeWish, EnrolmentOffice, drawn_code
+from controller.enrolment.staffing import (
+    By,
+    StaffRefusal,
+    approve,
+    issue_code,
+    reject,
+    set_state,
+    want_renewal,
+)
 from schemas.commands import EntityId
-from schemas.enrolment import EnrolmentFacts, PcCredential, WaitingRequest
+from schemas.enrolment import (
+    CredentialState,
+    EnrolmentCode,
+    EnrolmentFacts,
+    PcCredential,
+    WaitingRequest,
+)
 
-CODE_ID_CHARACTERS = 24
+CODE_ID_CHARACTERS: Final = 24
+_CODE: Final = b"enrolment code\n"
 
 router = APIRouter(
     prefix=f"{API_PREFIX}/clubs/{{clubId}}", route_class=GuardedRoute, responses=COMMAND_PROBLEMS
@@ -28,32 +53,51 @@ router = APIRouter(
 
 RequestId = Annotated[EntityId, Path(alias="requestId")]
 T = TypeVar("T")
+A = TypeVar("A", bound=Wire)
+Change = Callable[[Book, Mapping[str, str]], Decision[T | StaffRefusal]]
+"""A decision on a club's book and the PCs in service there, id -> name."""
 
 
 @router.post(
     "/enrolment-codes", operation_id="createEnrolmentCode", tags=["enrolment"], status_code=201
 )
 async def create_enrolment_code(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    club_id: ClubId,
-    asked: wire.CreateEnrolmentCodeRequest,
-    idempotency_key: IdempotencyKey = None,
+    edit: InEdit, club_id: ClubId, asked: wire.CreateEnrolmentCodeRequest
 ) -> wire.NewEnrolmentCode:
-    """Make a one-time code that lets PCs of the club in. It is shown once."""
-    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
-    fingerprint = f"{place.principal}\n{place.idempotency_key}"
-    code_id = sha256(fingerprint.encode()).hexdigest()[:CODE_ID_CHARACTERS]
+    """Make a one-time code that lets PCs of the club in."""
+    key, secret = checked_key(edit.idempotency_key), edit.rooms.given.code_secret
+    code_id = sha256(f"{edit.principal.label}\n{key}".encode()).hexdigest()[:CODE_ID_CHARACTERS]
     wish = CodeWish(code_id, asked.uses, asked.minutes, asked.needs_approval, asked.pc_id)
-    issued = _accepted(await office_of(rooms).issue(place, wish))
-    return wire.NewEnrolmentCode(
-        code=issued.text,
-        uses=issued.document.uses_left,
-        expires_at=render_instant(issued.document.expires_at_ms),
-        needs_approval=issued.document.needs_approval,
-        pc_id=issued.document.pc_id,
+    drawn = edit.rooms.given.draw_secret().hex()
+    issued = drawn_code(club_id, wish, _code_bytes(secret, drawn), by=_by(edit))
+
+    def issue(book: Book, hall: Mapping[str, str]) -> Decision[EnrolmentCode | StaffRefusal]:
+        if wish.pc_id is not None and wish.pc_id not in hall:
+            return Decision(StaffRefusal.NO_SUCH_PC)
+        return issue_code(book, issued.document)
+
+    def kept(code: EnrolmentCode) -> wire.KeptEnrolmentCode:
+        return wire.KeptEnrolmentCode(
+            drawn=drawn,
+            uses=code.uses_left,
+            expires_at=render_instant(code.expires_at_ms),
+            needs_approval=code.needs_approval,
+            pc_id=code.pc_id,
+        )
+
+    made = await _changed(
+        _Asked(edit, club_id, "create_enrolment_code", asked.model_dump(mode="json")),
+        wire.KeptEnrolmentCode,
+        change=issue,
+        shown=kept,
     )
+    told = made.model_dump(exclude={"drawn"})
+    return wire.NewEnrolmentCode(code=make_code(club_id, _code_bytes(secret, made.drawn)), **told)
+
+
+def _code_bytes(secret: bytes, drawn: str) -> bytes:
+    """What a code is made of: neither the store nor the secret alone tells it."""
+    return hmac.digest(secret, _CODE + drawn.encode(), "sha256")[:CODE_BYTES]
 
 
 @router.get("/quarantine", operation_id="getQuarantine", tags=["enrolment"])
@@ -62,7 +106,7 @@ async def get_quarantine(
 ) -> wire.QuarantineView:
     """Machines that wait, names nobody knows on the broker, and PCs that were shut out."""
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
-    book = await office_of(rooms).book(Place(principal.chain_id, club_id, principal.label))
+    book = await office_of(rooms).book_of(principal.chain_id, club_id)
     snapshots = await rooms.given.store.snapshots(STRANGERS_SNAPSHOT)
     waiting = sorted(book.requests.values(), key=lambda one: (one.asked_at_ms, one.request_id))
     return wire.QuarantineView(
@@ -78,66 +122,65 @@ async def list_credentials(
 ) -> wire.CredentialsView:
     """Every PC of the club that was ever enrolled."""
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
-    book = await office_of(rooms).book(Place(principal.chain_id, club_id, principal.label))
+    book = await office_of(rooms).book_of(principal.chain_id, club_id)
     return wire.CredentialsView(credentials=[_shown(one) for one in book.credentials.values()])
 
 
 @router.post("/enrolments/{requestId}/approve", operation_id="approveEnrolment", tags=["enrolment"])
 async def approve_enrolment(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    club_id: ClubId,
-    request_id: RequestId,
-    asked: wire.ApproveEnrolmentRequest,
-    idempotency_key: IdempotencyKey = None,
+    *, edit: InEdit, club_id: ClubId, request_id: RequestId, asked: wire.ApproveEnrolmentRequest
 ) -> wire.PcCredentials:
     """Let a waiting machine in, as the PC it is. What that PC was known by before is void."""
-    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
-    done = await office_of(rooms).approve(place, request_id, asked.pc_id)
-    return _shown(_accepted(done))
+    by = _by(edit)
+    return await _changed(
+        _Asked(
+            edit,
+            club_id,
+            "approve_enrolment",
+            {"request_id": request_id, "pc_id": asked.pc_id},
+        ),
+        wire.PcCredentials,
+        change=lambda book, hall: approve(book, request_id, asked.pc_id, hall=hall, by=by),
+        shown=_shown,
+    )
 
 
 @router.post("/enrolments/{requestId}/reject", operation_id="rejectEnrolment", tags=["enrolment"])
 async def reject_enrolment(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    club_id: ClubId,
-    request_id: RequestId,
-    idempotency_key: IdempotencyKey = None,
+    edit: InEdit, club_id: ClubId, request_id: RequestId
 ) -> wire.WaitingMachine:
     """Turn a waiting machine away."""
-    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
-    return _waiting(_accepted(await office_of(rooms).reject(place, request_id)))
+    by = _by(edit)
+    return await _changed(
+        _Asked(edit, club_id, "reject_enrolment", {"request_id": request_id}),
+        wire.WaitingMachine,
+        change=lambda book, _hall: reject(book, request_id, by),
+        shown=_waiting,
+    )
 
 
 @router.post("/pcs/{pcId}/revoke", operation_id="revokePc", tags=["enrolment"])
-async def revoke_pc(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    club_id: ClubId,
-    pc_id: PcId,
-    idempotency_key: IdempotencyKey = None,
-) -> wire.PcCredentials:
+async def revoke_pc(edit: InEdit, club_id: ClubId, pc_id: PcId) -> wire.PcCredentials:
     """Shut a PC out at once, until it is enrolled anew. What it holds it plays to the end."""
-    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
-    return _shown(_accepted(await office_of(rooms).revoke(place, pc_id)))
+    by = _by(edit)
+    return await _changed(
+        _Asked(edit, club_id, "revoked_pc", {"pc_id": pc_id}),
+        wire.PcCredentials,
+        change=lambda book, _hall: set_state(book, pc_id, CredentialState.REVOKED, by=by),
+        shown=_shown,
+    )
 
 
 @router.post("/pcs/{pcId}/rotate", operation_id="rotatePcSecret", tags=["enrolment"])
-async def rotate_pc_secret(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    club_id: ClubId,
-    pc_id: PcId,
-    idempotency_key: IdempotencyKey = None,
-) -> wire.PcCredentials:
+async def rotate_pc_secret(edit: InEdit, club_id: ClubId, pc_id: PcId) -> wire.PcCredentials:
     """Have a PC draw a new secret by itself; the old one is void from that moment."""
-    place = await _place(rooms, principal, club_id=club_id, key=idempotency_key)
-    return _shown(_accepted(await office_of(rooms).rotate(place, pc_id)))
+    by = _by(edit)
+    return await _changed(
+        _Asked(edit, club_id, "rotate_pc_secret", {"pc_id": pc_id}),
+        wire.PcCredentials,
+        change=lambda book, _hall: want_renewal(book, pc_id, by),
+        shown=_shown,
+    )
 
 
 def office_of(rooms: Rooms) -> EnrolmentOffice:
@@ -145,23 +188,38 @@ def office_of(rooms: Rooms) -> EnrolmentOffice:
     return rooms.office
 
 
-async def _place(rooms: Rooms, principal: Principal, *, club_id: str, key: str | None) -> Place:
-    checked = checked_key(key)
-    (await rooms.directory.chain(principal.chain_id)).club(club_id)
-    return Place(
-        principal.chain_id,
-        club_id,
-        principal.label,
-        origin=principal.origin,
-        channel=principal.channel.value,
-        idempotency_key=checked,
-    )
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What staff ask for in a club's book; ``asked`` holds no secret."""
+
+    edit: Edit
+    club_id: str
+    operation: str
+    asked: Mapping[str, object]
 
 
-def _accepted(done: T | StaffRefusal) -> T:
-    if isinstance(done, StaffRefusal):
-        raise ProblemError(done.value)
-    return done
+async def _changed(what: _Asked, kind: type[A], *, change: Change[T], shown: Callable[[T], A]) -> A:
+    """Change a club's book by the way of an edit: once for its key, and only as it was read."""
+    edit, club_id = what.edit, what.club_id
+    store, chain_id = edit.rooms.given.store, edit.principal.chain_id
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        directory.club(club_id)
+        hall = halls_of(directory.raw).get(club_id, {})
+        raw = await store.enrolment(chain_id, club_id)
+        decision = change(parsed(raw), hall)
+        if isinstance(decision.answer, StaffRefusal):
+            raise ProblemError(decision.answer.value)
+        changes = changes_of(raw, decision)
+        return Edited(shown(decision.answer), book=BookChange(club_id, changes))
+
+    asked = {"club_id": club_id, **what.asked}
+    told = {name: value for name, value in what.asked.items() if value is not None}
+    return await edit.apply(what.operation, kind, asked, decide=decide, told=told, club_id=club_id)
+
+
+def _by(edit: Edit) -> By:
+    return By(edit.principal.label, edit.rooms.given.real_clock.wall_ms())
 
 
 def _machine(facts: EnrolmentFacts) -> wire.Machine:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from controller.api.access import check_access, needed_for
 from controller.api.auth import COOKIE_NAME, refuse_cross_site, unauthorized
@@ -20,6 +21,7 @@ from schemas.access import PrincipalKind
 
 JWT_DOTS: Final = 2
 MAX_ORIGIN: Final = 64
+UNREADABLE: Final = 400
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -40,7 +42,7 @@ class GuardedRoute(APIRoute):
             try:
                 check_access(principal, permission, request.path_params)
                 return await handle(request)
-            except (ProblemError, RequestValidationError) as error:
+            except (HTTPException, RequestValidationError) as error:
                 code = _audited_code(request, error)
                 if code is not None:
                     operation, refusals = self.operation_id or "", rooms_of(request).refusals
@@ -50,13 +52,15 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _audited_code(request: Request, error: ProblemError | RequestValidationError) -> str | None:
+def _audited_code(request: Request, error: HTTPException | RequestValidationError) -> str | None:
     """What the audit says of a refused change; None for reads, and for what it has already."""
     if request.method in _SAFE_METHODS:
         return None
     if isinstance(error, RequestValidationError):
         return "invalid-request"
-    noted = error.status_code in AUDITED_STATUSES and not error.by_host
+    if not isinstance(error, ProblemError):
+        return "malformed-body" if error.status_code == UNREADABLE else None
+    noted = error.status_code in AUDITED_STATUSES and not error.is_audited
     return error.kind.code if noted else None
 
 

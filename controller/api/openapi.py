@@ -16,8 +16,12 @@ _DESCRIPTION: Final = """\
 Sessions, halls, players and wallets of one chain of computer clubs.
 
 * **Keys.** `Authorization: Bearer <key>`. A key belongs to one chain and sees nothing else.
-* **Retries.** Every POST needs an `Idempotency-Key`. The same key with the same content gives the \
-first answer again for two days; with other content it is refused.
+* **Retries.** Every change needs an `Idempotency-Key`. The same key with the same content gives \
+the first answer again for two days, a refusal that was decided included; with other content it is \
+refused (422). An equal request that arrives while the first is being decided waits for the same \
+answer; only when too many wait is it told 409. What could not be decided (400, 401, 403 at the \
+door, 404 of the path, 422 `invalid-request`, 428, 429, 503) leaves the key free. `If-Match` is no \
+part of the content.
 * **Money** is an integer in minor units beside its ISO 4217 currency.
 * **Instants** are RFC 3339 in UTC with milliseconds.
 * **Problems** are RFC 9457; `code` is stable, and `/problems` lists every one.
@@ -73,17 +77,20 @@ def describe(app: FastAPI) -> dict[str, Any]:
         document["security"] = [{"key": []}]
         for operations in document["paths"].values():
             for operation in operations.values():
-                _require_idempotency_key(operation)
+                _require_headers(operation)
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _require_idempotency_key(operation: dict[str, Any]) -> None:
-    """The key is optional to the framework, so that its absence is our problem and not a 422."""
+def _require_headers(operation: dict[str, Any]) -> None:
+    """They are optional to the framework, so that their absence is our problem and not a 422."""
     for parameter in operation.get("parameters", ()):
         if parameter["name"] == "Idempotency-Key":
             parameter["required"] = True
             parameter["schema"] = {"type": "string", "minLength": 1, "maxLength": 128}
+        elif parameter["name"] == "If-Match" and "428" in operation["responses"]:
+            parameter["required"] = True
+            parameter["schema"] = {"type": "string", "minLength": 1}
 
 
 def committed_form(app: FastAPI) -> bytes:

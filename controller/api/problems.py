@@ -30,7 +30,7 @@ class FieldError:
 class ProblemError(HTTPException):
     """A request that ends in a problem. ``code`` is a key of the registry.
 
-    ``by_host``: a host has decided so, and the audit has it.
+    ``is_audited``: it was decided and kept with its key, and the audit has it.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class ProblemError(HTTPException):
         field: str | None = None,
         errors: tuple[FieldError, ...] = (),
         headers: Mapping[str, str] | None = None,
-        by_host: bool = False,
+        is_audited: bool = False,
     ) -> None:
-        self.by_host = by_host
+        self.is_audited = is_audited
         self.kind = problem_kind(code)
         self.field = field
         self.errors = errors

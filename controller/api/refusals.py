@@ -16,7 +16,7 @@ from actors.store import CatalogueEdit, CatalogueEditing, StoreError
 from controller.api.principal import Principal
 from schemas.views import AuditEntryView
 
-AUDITED_STATUSES: Final = frozenset({403, 404, 409, 412, 422})
+AUDITED_STATUSES: Final = frozenset({400, 403, 404, 409, 412, 422, 428})
 ENTRIES_PER_MINUTE: Final = 120
 """Of one chain in one process; what a person does wrong is far below it."""
 MINUTE_MS: Final = 60_000

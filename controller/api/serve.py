@@ -95,6 +95,7 @@ async def dependencies_of(settings: Settings, store: Store, real: Clock) -> ApiD
         tokens=_tokens(settings, real_clock),
         draw_id=draw_session_id,
         draw_secret=draw_webhook_secret,
+        code_secret=secret,
         webhooks_private=settings.webhooks_private,
         secure_cookies=settings.env is Environment.PRODUCTION,
         serves_metrics=settings.metrics,

@@ -1,13 +1,17 @@
 """Subscriptions to a chain's events: made, listed, switched off and on, given new secrets."""
 
+from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Annotated, Final, Literal, cast
+from typing import Annotated, Final, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Path
 
-from controller.api.command_calls import IdempotencyKey
 from controller.api.commands import checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
+from controller.api.directory import ChainDirectory
+from controller.api.edit_calls import Edit, InEdit
+from controller.api.editing import Edited
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
@@ -21,9 +25,9 @@ from controller.api.webhook_models import (
 )
 from controller.webhooks.destination import ForbiddenDestinationError, check_url
 from controller.webhooks.signing import secret_of
-from controller.webhooks.subscriptions import put_subscription, subscriptions_of
+from controller.webhooks.subscriptions import parsed, subscriptions_of
 from schemas.commands import EntityId
-from schemas.webhooks import WebhookDocument, WebhookSecret
+from schemas.webhooks import WebhookDocument, WebhookSecret, field_of
 
 OLD_SECRET_KEPT_MS: Final = 24 * 3_600_000
 WEBHOOKS_PER_CHAIN_MAX: Final = 32
@@ -34,41 +38,37 @@ router = APIRouter(
 )
 
 WebhookId = Annotated[EntityId, Path(alias="webhookId")]
+W = TypeVar("W", bound=Webhook)
 
 
 @router.post("", operation_id="createWebhook", tags=["webhooks"], status_code=201)
-async def create_webhook(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    asked: CreateWebhookRequest,
-    idempotency_key: IdempotencyKey = None,
-) -> WebhookWithSecret:
-    """Subscribe to events of the chain. The answer holds the secret, once."""
-    key = checked_key(idempotency_key)
-    _whole_chain_only(principal)
-    _checked_url(rooms, asked.url)
-    known = await subscriptions_of(rooms.given.store, principal.chain_id)
-    fingerprint = _digest(principal, key)
-    # The id follows from the key, so that a retry finds what the first request made.
-    webhook_id = f"wh-{fingerprint[:24]}"
-    found = known.get(webhook_id)
-    if found is not None:
-        if (found.url, list(found.events)) != (asked.url, asked.events):
-            raise ProblemError("idempotency-key-reused")
-        return _with_secret(found)
-    if len(known) >= WEBHOOKS_PER_CHAIN_MAX:
-        raise ProblemError("too-many-webhooks")
+async def create_webhook(edit: InEdit, asked: CreateWebhookRequest) -> WebhookWithSecret:
+    """Subscribe to events of the chain. The answer holds the secret; no other does."""
+    fingerprint = _digest(edit.principal, checked_key(edit.idempotency_key))
+    _whole_chain_only(edit.principal)
+    _checked_url(edit.rooms, asked.url)
+    # The id follows from the key, so that a retry after any time finds what the first one made.
     made = WebhookDocument(
-        webhook_id=webhook_id,
+        webhook_id=f"wh-{fingerprint[:24]}",
         url=asked.url,
         events=tuple(asked.events),
-        secrets=(WebhookSecret(text=secret_of(rooms.given.draw_secret())),),
-        created_at_ms=rooms.given.real_clock.wall_ms(),
+        secrets=(WebhookSecret(text=secret_of(edit.rooms.given.draw_secret())),),
+        created_at_ms=edit.rooms.given.real_clock.wall_ms(),
         asked_with=fingerprint,
     )
-    await put_subscription(rooms.given.store, principal.chain_id, made)
-    return _with_secret(made)
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        known = parsed(directory.raw)
+        found = known.get(made.webhook_id)
+        if found is not None and (found.url, found.events) != (made.url, made.events):
+            raise ProblemError("idempotency-key-reused", field="Idempotency-Key")
+        if found is None and len(known) >= WEBHOOKS_PER_CHAIN_MAX:
+            raise ProblemError("too-many-webhooks")
+        return _kept(directory, found or made, _with_secret)
+
+    told = {"host": urlsplit(asked.url).hostname, "events": asked.events}
+    in_full = asked.model_dump(mode="json")
+    return await edit.apply("createWebhook", WebhookWithSecret, in_full, decide=decide, told=told)
 
 
 @router.get("", operation_id="listWebhooks", tags=["webhooks"])
@@ -81,67 +81,75 @@ async def list_webhooks(rooms: InRooms, principal: AsPrincipal) -> WebhookList:
 
 
 @router.post("/{webhookId}/disable", operation_id="disableWebhook", tags=["webhooks"])
-async def disable_webhook(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    webhook_id: WebhookId,
-    idempotency_key: IdempotencyKey = None,
-) -> Webhook:
+async def disable_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
     """Send nothing more. What is owed already waits until it is enabled again."""
-    checked_key(idempotency_key)
-    found = await _found(rooms, principal, webhook_id)
-    if found.enabled:
-        found = found.with_reason(BY_HAND)
-        await put_subscription(rooms.given.store, principal.chain_id, found)
-    return _shown(found)
+
+    def disabled(found: WebhookDocument) -> WebhookDocument:
+        return found.with_reason(BY_HAND) if found.enabled else found
+
+    return await _changed(edit, webhook_id, operation="disableWebhook", change=disabled)
 
 
 @router.post("/{webhookId}/enable", operation_id="enableWebhook", tags=["webhooks"])
-async def enable_webhook(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    webhook_id: WebhookId,
-    idempotency_key: IdempotencyKey = None,
-) -> Webhook:
+async def enable_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
     """Send again, from what happens now on."""
-    checked_key(idempotency_key)
-    found = await _found(rooms, principal, webhook_id)
-    if not found.enabled:
-        found = found.with_reason(None)
-        await put_subscription(rooms.given.store, principal.chain_id, found)
-    return _shown(found)
+
+    def enabled(found: WebhookDocument) -> WebhookDocument:
+        return found.with_reason(None)
+
+    return await _changed(edit, webhook_id, operation="enableWebhook", change=enabled)
 
 
 @router.post("/{webhookId}/rotate-secret", operation_id="rotateWebhookSecret", tags=["webhooks"])
-async def rotate_webhook_secret(
-    *,
-    rooms: InRooms,
-    principal: AsPrincipal,
-    webhook_id: WebhookId,
-    idempotency_key: IdempotencyKey = None,
-) -> WebhookWithSecret:
+async def rotate_webhook_secret(edit: InEdit, webhook_id: WebhookId) -> WebhookWithSecret:
     """Draw a new secret. For a day deliveries are signed with the old one too."""
-    fingerprint = _digest(principal, checked_key(idempotency_key))
-    found = await _found(rooms, principal, webhook_id)
-    if found.rotated_with == fingerprint:
-        return _with_secret(found)
-    now_ms = rooms.given.real_clock.wall_ms()
-    fresh = WebhookSecret(text=secret_of(rooms.given.draw_secret()))
-    old = found.secrets[0].model_copy(update={"until_ms": now_ms + OLD_SECRET_KEPT_MS})
-    rotated = found.model_copy(update={"secrets": (fresh, old), "rotated_with": fingerprint})
-    await put_subscription(rooms.given.store, principal.chain_id, rotated)
-    return _with_secret(rotated)
+    fingerprint = _digest(edit.principal, checked_key(edit.idempotency_key))
+    _whole_chain_only(edit.principal)
+    now_ms = edit.rooms.given.real_clock.wall_ms()
+    fresh = WebhookSecret(text=secret_of(edit.rooms.given.draw_secret()))
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        found = _found(directory, webhook_id)
+        if found.rotated_with == fingerprint:
+            return _kept(directory, found, _with_secret)
+        old = found.secrets[0].model_copy(update={"until_ms": now_ms + OLD_SECRET_KEPT_MS})
+        changes = {"secrets": (fresh, old), "rotated_with": fingerprint}
+        return _kept(directory, found.model_copy(update=changes), _with_secret)
+
+    asked = {"webhook_id": webhook_id}
+    return await edit.apply("rotateWebhookSecret", WebhookWithSecret, asked, decide=decide)
 
 
-async def _found(rooms: Rooms, principal: Principal, webhook_id: str) -> WebhookDocument:
-    _whole_chain_only(principal)
-    known = await subscriptions_of(rooms.given.store, principal.chain_id)
-    found = known.get(webhook_id)
+async def _changed(
+    edit: Edit,
+    webhook_id: str,
+    *,
+    operation: str,
+    change: Callable[[WebhookDocument], WebhookDocument],
+) -> Webhook:
+    checked_key(edit.idempotency_key)
+    _whole_chain_only(edit.principal)
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        return _kept(directory, change(_found(directory, webhook_id)), _shown)
+
+    return await edit.apply(operation, Webhook, {"webhook_id": webhook_id}, decide=decide)
+
+
+def _found(directory: ChainDirectory, webhook_id: str) -> WebhookDocument:
+    found = parsed(directory.raw).get(webhook_id)
     if found is None:
         raise ProblemError("webhook-not-found")
     return found
+
+
+def _kept(
+    directory: ChainDirectory, after: WebhookDocument, shown: Callable[[WebhookDocument], W]
+) -> Edited:
+    """The subscription as it is to be, written only where that differs from what it is."""
+    name, raw = field_of(after.webhook_id), after.model_dump_json().encode()
+    fields: Mapping[str, bytes] = {} if directory.raw.get(name) == raw else {name: raw}
+    return Edited(shown(after), fields)
 
 
 def _whole_chain_only(principal: Principal) -> None:

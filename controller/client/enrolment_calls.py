@@ -23,7 +23,7 @@ class EnrolmentCalls(Transport):
         pc_id: str | None = None,
         uses: int | None = None,
     ) -> enrolment_models.NewEnrolmentCode:
-        """Make a one-time code that lets PCs of the club in. It is shown once."""
+        """Make a one-time code that lets PCs of the club in."""
         return await self.send(
             enrolment_models.NewEnrolmentCode,
             "POST",

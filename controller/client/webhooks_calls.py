@@ -16,7 +16,7 @@ class WebhooksCalls(Transport):
     async def create_webhook(
         self, *, key: str, url: str, events: Sequence[str] | None = None
     ) -> webhook_models.WebhookWithSecret:
-        """Subscribe to events of the chain. The answer holds the secret, once."""
+        """Subscribe to events of the chain. The answer holds the secret; no other does."""
         return await self.send(
             webhook_models.WebhookWithSecret,
             "POST",

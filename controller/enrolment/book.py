@@ -65,13 +65,14 @@ async def changed(
     for _ in range(ATTEMPTS_MAX):
         raw = await store.enrolment(chain_id, club_id)
         decision = decide(parsed(raw))
-        changes = _changes(raw, decision)
+        changes = changes_of(raw, decision)
         if not changes or await store.change_enrolment(chain_id, club_id, changes):
             return decision.answer
     raise StoreUnavailableError(f"the enrolment book of {club_id} keeps changing")
 
 
-def _changes(raw: Mapping[str, bytes], decision: Decision[T]) -> dict[str, FieldChange]:
+def changes_of(raw: Mapping[str, bytes], decision: Decision[T]) -> dict[str, FieldChange]:
+    """What a decision on the book ``raw`` changes in it."""
     wanted = {one.field: None for one in decision.strike} | {
         one.field: _stored(one) for one in decision.keep
     }

@@ -85,6 +85,24 @@ class IssuedCode:
     document: EnrolmentCode
 
 
+def drawn_code(club_id: str, wish: CodeWish, drawn: bytes, *, by: By) -> IssuedCode:
+    """The code that ``CODE_BYTES`` random bytes make, and what is kept of it."""
+    text = make_code(club_id, drawn)
+    typed = read_code(text)
+    assert typed is not None
+    document = EnrolmentCode(
+        code_id=wish.code_id,
+        digest=digest_of_code(typed),
+        uses_left=wish.uses,
+        expires_at_ms=by.now_ms + wish.minutes * 60_000,
+        needs_approval=wish.needs_approval,
+        pc_id=wish.pc_id,
+        created_at_ms=by.now_ms,
+        created_by=by.principal,
+    )
+    return IssuedCode(text, document)
+
+
 class EnrolmentOffice:
     """``draw`` gives that many random bytes; ``clock`` is the machine's own."""
 
@@ -107,24 +125,11 @@ class EnrolmentOffice:
         hall = await self._hall(place.chain_id, place.club_id)
         if wish.pc_id is not None and wish.pc_id not in hall:
             return StaffRefusal.NO_SUCH_PC
-        text = make_code(place.club_id, self._draw(CODE_BYTES))
-        typed = read_code(text)
-        assert typed is not None
-        now_ms = self._clock.wall_ms()
-        document = EnrolmentCode(
-            code_id=wish.code_id,
-            digest=digest_of_code(typed),
-            uses_left=wish.uses,
-            expires_at_ms=now_ms + wish.minutes * 60_000,
-            needs_approval=wish.needs_approval,
-            pc_id=wish.pc_id,
-            created_at_ms=now_ms,
-            created_by=place.principal,
-        )
-        kept = await self._decide(place, lambda book: issue_code(book, document))
+        issued = drawn_code(place.club_id, wish, self._draw(CODE_BYTES), by=self._by(place))
+        kept = await self._decide(place, lambda book: issue_code(book, issued.document))
         asked = {"uses": wish.uses, "minutes": wish.minutes, "pc_id": wish.pc_id}
         await self._audit(place, "create_enrolment_code", asked, done=kept)
-        return kept if isinstance(kept, StaffRefusal) else IssuedCode(text, document)
+        return kept if isinstance(kept, StaffRefusal) else issued
 
     async def admit(self, request: EnrolmentRequest, origin: str) -> tuple[str, str, Admission]:
         """Answer a machine: (chain, club, what became of it); a club nobody has is a bad code."""

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from stores_under_test import APPLIED, CHAIN, StoreUnderTest, owned, player_write, tell
 
 from actors.store import (
+    BookChange,
     CatalogueEdit,
     ClubTakenError,
     EntityWrite,
+    FieldChange,
     Idempotency,
     Scope,
     Store,
@@ -106,6 +108,28 @@ async def test_a_document_changed_meanwhile_refuses_the_whole_edit(sut: StoreUnd
     gone = EntityWrite("player:p1", 1, None, Scope.CHAIN)
     assert await store.edit(CHAIN, CatalogueEdit(documents=(gone,))) == APPLIED
     assert await store.documents(CHAIN, ["player:p1"]) == {}
+
+
+async def test_an_edit_changes_a_book_only_as_it_was_read(sut: StoreUnderTest) -> None:
+    store = sut.store
+    made = BookChange("arena", {"code:a": FieldChange(None, b"1"), "pc:b": FieldChange(None, b"2")})
+    edit = CatalogueEdit(book=made, audit=(b"who",), idempotency=ASKED)
+    assert await store.edit(CHAIN, edit) == APPLIED
+    assert await store.enrolment(CHAIN, "arena") == {"code:a": b"1", "pc:b": b"2"}
+    assert (await store.edit(CHAIN, edit)).status is UnitStatus.DUPLICATE
+    before = await contents(store)
+    stale = BookChange(
+        "arena", {"code:a": FieldChange(b"0", b"3"), "pc:b": FieldChange(b"2", None)}
+    )
+    outcome = await store.edit(CHAIN, CatalogueEdit(fields={"zone:z": b"1"}, book=stale))
+    assert outcome == UnitOutcome(UnitStatus.STALE, name="enrolment")
+    assert await contents(store) == before
+    taken = BookChange(
+        "arena", {"code:a": FieldChange(b"1", b"3"), "pc:b": FieldChange(b"2", None)}
+    )
+    assert await store.edit(CHAIN, CatalogueEdit(book=taken)) == APPLIED
+    assert await store.enrolment(CHAIN, "arena") == {"code:a": b"3"}
+    assert await store.enrolment(CHAIN, "elsewhere") == {}
 
 
 async def test_of_many_edits_on_one_reading_one_wins(sut: StoreUnderTest) -> None:

@@ -102,13 +102,22 @@ async def test_a_machine_is_told_everything_it_needs(desk: Desk) -> None:
     assert [(one["pcId"], one["state"]) for one in listed] == [("pc-1", "ACTIVE")]
 
 
-async def test_a_code_is_shown_once_and_the_same_key_replaces_it(desk: Desk) -> None:
+async def test_the_same_request_is_told_the_same_code_and_the_store_knows_none(
+    desk: Desk,
+) -> None:
     key = {"Idempotency-Key": "same"}
-    one = (await desk.post("/enrolment-codes", {"uses": 1}, **key)).json()["code"]
-    two = (await desk.post("/enrolment-codes", {"uses": 1}, **key)).json()["code"]
-    assert one != two
-    assert (await desk.ask(one, "a", pc_id="pc-1")).json()["code"] == "enrolment-code-refused"
-    assert (await desk.ask(two, "a", pc_id="pc-1")).status_code == 200
+    one = (await desk.post("/enrolment-codes", {"uses": 1}, **key)).json()
+    assert (await desk.post("/enrolment-codes", {"uses": 1}, **key)).json() == one
+    other = await desk.post("/enrolment-codes", {"uses": 2}, **key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    assert (await desk.ask(one["code"], "a", pc_id="pc-1")).status_code == 200
+    again = (await desk.post("/enrolment-codes", {"uses": 1}, **key)).json()
+    assert again == one, "used up, it stays so"
+    assert (await desk.ask(one["code"], "b")).json()["code"] == "enrolment-code-refused"
+    characters = one["code"].rpartition(".")[2].replace("-", "")
+    kept = await desk.store.answer(CHAIN, "api:key:front-desk:same")
+    assert kept is not None
+    assert characters not in kept.reply.decode().replace("-", "").upper()
 
 
 async def test_staff_see_who_waits_and_place_or_reject_them(desk: Desk) -> None:

@@ -71,11 +71,20 @@ async def test_every_kind_of_refusal_by_the_edge_is_noted(edge: Edge) -> None:
     assert await edge.post(TOP_UPS, BODY, key="owner", name="a") == 403
     assert await edge.post("/api/v1/sessions/ses-x/end", {}, name="b") == 404
     assert await edge.post(TOP_UPS, {"amountMinor": -1}, name="c") == 422
+    assert await edge.post(TOP_UPS, BODY, name="x" * 200) == 400
+    unread = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": "e"}
+    unread["Content-Type"] = "application/json"
+    assert (await edge.client.post(TOP_UPS, content=b"\xff", headers=unread)).status_code == 400
+    chain = await edge.client.patch("/api/v1/chain", content=b'{"name": "B"}', headers=unread)
+    assert chain.status_code == 428
     noted = [(one["operation"], one["result"], one["code"]) for one in await edge.audit()]
     assert noted == [
         ("topUpWallet", "refused", "forbidden"),
         ("endSession", "refused", "session-not-found"),
         ("topUpWallet", "refused", "invalid-request"),
+        ("topUpWallet", "refused", "idempotency-key-missing"),
+        ("topUpWallet", "refused", "malformed-body"),
+        ("updateChain", "refused", "if-match-missing"),
     ]
     first = (await edge.audit())[0]
     assert (first["principal"], first["club_id"], first["idempotency_key"]) == (

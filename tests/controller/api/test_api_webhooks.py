@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from api_under_test import CHAIN, CLUB, OTHER_KEY, client_of, dependencies
 
@@ -46,10 +47,35 @@ async def test_secrets_are_shown_once(client: httpx.AsyncClient) -> None:
 
 async def test_off_and_on_again(client: httpx.AsyncClient) -> None:
     webhook_id = (await created(client))["webhookId"]
-    off = (await posted(client, f"/{webhook_id}/disable")).json()
+    off = (await posted(client, f"/{webhook_id}/disable", key="off")).json()
     assert (off["enabled"], off["disabledReason"]) == (False, "by-hand")
-    on = (await posted(client, f"/{webhook_id}/enable")).json()
+    on = (await posted(client, f"/{webhook_id}/enable", key="on")).json()
     assert (on["enabled"], on["disabledReason"]) == (True, None)
+    again = (await posted(client, f"/{webhook_id}/disable", key="off")).json()
+    assert again == off, "the first answer, whatever has become of it"
+    other = await posted(client, f"/{webhook_id}/enable", key="off")
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+    assert (await client.get(WEBHOOKS)).json()["webhooks"] == [on]
+
+
+async def test_each_change_is_in_the_audit_without_its_secret(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    made = await created(client)
+    webhook_id = made["webhookId"]
+    for action in ("disable", "enable", "rotate-secret"):
+        await posted(client, f"/{webhook_id}/{action}", key=action)
+    await posted(client, "/wh-none/enable", key="none")
+    entries = [orjson.loads(entry.payload) for entry in await store.audit(CHAIN)]
+    told = [(one["operation"], one["result"], one["code"]) for one in reversed(entries)]
+    assert told == [
+        ("createWebhook", "ok", None),
+        ("disableWebhook", "ok", None),
+        ("enableWebhook", "ok", None),
+        ("rotateWebhookSecret", "ok", None),
+        ("enableWebhook", "rejected", "webhook-not-found"),
+    ]
+    assert not any("whsec_" in one["asked"] or "/hook" in one["asked"] for one in entries)
 
 
 async def test_a_subscription_its_receiver_ended_stays_so_when_disabled(
@@ -58,7 +84,9 @@ async def test_a_subscription_its_receiver_ended_stays_so_when_disabled(
     webhook_id = (await created(client))["webhookId"]
     one = (await subscriptions_of(store, CHAIN))[webhook_id]
     await put_subscription(store, CHAIN, one.with_reason("gone"))
-    assert (await posted(client, f"/{webhook_id}/disable")).json()["disabledReason"] == "gone"
+    assert (await posted(client, f"/{webhook_id}/disable", key="off")).json()[
+        "disabledReason"
+    ] == "gone"
 
 
 async def test_a_rotated_secret_leaves_the_old_one_a_day(
@@ -112,7 +140,7 @@ async def test_another_chain_sees_and_changes_nothing(
     async with client_of(dependencies(store, gateway), OTHER_KEY) as other:
         assert (await other.get(WEBHOOKS)).json() == {"webhooks": []}
         for action in ("disable", "enable", "rotate-secret"):
-            refused = await posted(other, f"/{webhook_id}/{action}")
+            refused = await posted(other, f"/{webhook_id}/{action}", key=action)
             assert refused.json()["code"] == "webhook-not-found"
         assert (await created(other))["webhookId"] != webhook_id
 
