@@ -77,6 +77,7 @@ async def test_an_outage_is_decided_with_its_evidence_in_sight(
 ) -> None:
     before = await wallet_of(frozen.store, "ann")
     async with a_page(browser, frozen.address, key=Role.ADMINISTRATOR.value) as page:
+        await expect(page.get_by_role("status").filter(has_text="Outages 1")).to_be_visible()
         await page.get_by_role("button", name="Outages 1").click()
         card = cards(page)
         for words in (

@@ -59,7 +59,10 @@ export class DeskPanel {
     const count = this.#about.count(answer);
     const text = word("desk", this.#about.name);
     this.#button.hidden = count === 0;
-    this.#button.replaceChildren(text, " ", element("span", { class: "number" }, String(count)));
+    // The head is a live region: it speaks when the number changes, not each time it is asked for.
+    if (this.#button.textContent !== `${text} ${count}`) {
+      this.#button.replaceChildren(text, " ", element("span", { class: "number" }, String(count)));
+    }
     if (!this.#dialog.open || this.#isBusy()) return;
     this.#cards.replaceChildren(...this.#made(answer));
   }
