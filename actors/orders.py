@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from actors.store import StoredEntity
-from billing_core.sale import Order, session_order
+from billing_core.sale import Order, has_own_bill, session_order
 from billing_core.session import SessionState
 from billing_core.stored import order_from_dict, session_from_dict
 
@@ -54,7 +54,7 @@ async def read_orders(
         if document is not None:
             order = order_from_dict(orjson.loads(document.blob))
             found[order_id] = KnownOrder(order, document.version, session)
-        elif session is not None and session.order_id is None:
+        elif session is not None and has_own_bill(session):
             found[order_id] = KnownOrder(session_order(session), 0, session)
     return found
 

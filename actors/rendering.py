@@ -135,7 +135,10 @@ def session_view(
         amount_minor=amount_minor,
         bonus_minor=bonus_minor,
         cash_minor=amount_minor - bonus_minor,
-        segments=tuple(_segment(segment, tariff_names) for segment in session.segments),
+        segments=tuple(
+            _segment(segment, tariff_names, session_id=session.session_id)
+            for segment in session.segments
+        ),
         devices=tuple(
             DeviceLinkView(
                 pc_id=link.pc_id,
@@ -148,7 +151,7 @@ def session_view(
     )
 
 
-def _segment(segment: Segment, tariff_names: Mapping[str, str]) -> SegmentView:
+def _segment(segment: Segment, tariff_names: Mapping[str, str], *, session_id: str) -> SegmentView:
     name = f"{segment.tariff.id}:{segment.tariff.version}"
     return SegmentView(
         index=segment.index,
@@ -161,6 +164,7 @@ def _segment(segment: Segment, tariff_names: Mapping[str, str]) -> SegmentView:
         amount_minor=segment.amount_minor,
         bonus_minor=segment.bonus_minor,
         cash_minor=segment.cash_minor,
+        order_id=segment.purchase_id or session_id,
     )
 
 

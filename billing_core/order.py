@@ -232,7 +232,7 @@ def correct(
     corrected_minor: int,
     wallet: Wallet,
 ) -> Settled | Rejected:
-    """Give ``amount_minor`` of a session's price back by a new entry; nothing is ever edited.
+    """Give ``amount_minor`` of a session's own bill back by a new entry; nothing is ever edited.
 
     ``corrected_minor`` is what earlier corrections of the session gave back. Each part goes back
     in the proportion it was paid; a post-pay session owes less instead.
@@ -240,14 +240,15 @@ def correct(
     if amount_minor <= 0:
         message = "a correction gives back more than zero"
         return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
-    total_minor = state.amount_minor
+    total_minor = sum(segment.amount_minor for segment in state.own_segments)
+    paid_bonus_minor = sum(segment.bonus_minor for segment in state.own_segments)
     if corrected_minor + amount_minor > total_minor:
         cost = amount_text(total_minor, state.currency)
         before = amount_text(corrected_minor, state.currency)
         message = f"the session cost {cost}, {before} went back before"
         return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
-    before_minor = share_half_up(corrected_minor, state.bonus_minor, total_minor)
-    after_minor = share_half_up(corrected_minor + amount_minor, state.bonus_minor, total_minor)
+    before_minor = share_half_up(corrected_minor, paid_bonus_minor, total_minor)
+    after_minor = share_half_up(corrected_minor + amount_minor, paid_bonus_minor, total_minor)
     bonus_minor = after_minor - before_minor
     cash_minor = amount_minor - bonus_minor
     earned = (revenue(state.currency, state.club_id), -amount_minor)

@@ -1,7 +1,8 @@
 """Orders: lines of tariffs, what is due, what was paid with what, and what went back.
 
-A purchase has a price per line and gives player tariffs once it is paid in full. A session that
-draws from no purchase is an order of its own: its price is what it cost, known when it is over.
+A purchase has a price per line and gives player tariffs once it is paid in full. What a session
+costs beside what it drew from purchases is its own bill, an order under the session's id: its
+price is known when the session is over.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from billing_core.order import OrderContext
 from billing_core.player_tariff import PlayerTariff, bought
 from billing_core.purchase import block_price_minor
 from billing_core.rejection import Rejected, RejectionCode
-from billing_core.session import Segment, SessionMode, SessionState
+from billing_core.session import SessionMode, SessionState
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.terms import Terms
 from billing_core.wallet import Wallet
@@ -194,13 +195,19 @@ def _check_line(tariff: Tariff, terms: Terms, context: OrderContext) -> Rejected
     return check_sale(tariff, terms, context.channel, at_ms=context.at_ms)
 
 
+def has_own_bill(state: SessionState) -> bool:
+    """Whether a session that is over is an order too: it was made on no purchase, or cost something
+    beside what it drew from purchases."""
+    return state.order_id is None or any(one.amount_minor for one in state.own_segments)
+
+
 def session_order(state: SessionState) -> Order:
-    """The bill of a session that is over and drew from no purchase.
+    """The own bill of a session that is over: what it did not draw from purchases.
 
     What was paid while it ran is paid already; a post-pay one is due in full.
     """
     at_ms = state.actual_end_at_ms or state.created_at_ms
-    own = [segment for segment in state.segments if not _of_a_purchase(segment)]
+    own = state.own_segments
     amount_minor = sum(segment.amount_minor for segment in own)
     bonus_minor = sum(segment.bonus_minor for segment in own)
     payments: tuple[Payment, ...] = ()
@@ -217,15 +224,10 @@ def session_order(state: SessionState) -> Order:
         holder_id=state.holder_id,
         player_id=state.player_id,
         created_at_ms=state.created_at_ms,
-        lines=(OrderLine(0, state.tariff, amount_minor),),
+        lines=(OrderLine(0, own[0].tariff if own else state.tariff, amount_minor),),
         session_id=state.session_id,
         payments=payments,
     )
-
-
-def _of_a_purchase(segment: Segment) -> bool:
-    """A segment that drew from a purchase was paid for by that purchase's order."""
-    return segment.pack is not None and segment.pack.order_id is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def with_outages(order: Order, before: SessionState, after: SessionState, *, at_
 def refund_session(
     order: Order, state: SessionState, wallet: Wallet, *, context: OrderContext, wish: RefundWish
 ) -> Refunded | Rejected:
-    """Give back an amount of a finished session's price; an unpaid bill is lowered by it."""
+    """Give back an amount of a finished session's own bill; an unpaid one is lowered by it."""
     if wish.amount_minor is None:
         message = "say how much of the session's price goes back"
         return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")

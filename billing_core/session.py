@@ -207,6 +207,11 @@ class Segment:
         )
 
     @property
+    def purchase_id(self) -> str | None:
+        """The order that paid for what this segment draws from; None: the session's own money."""
+        return None if self.pack is None else self.pack.order_id
+
+    @property
     def player_tariff_id(self) -> str | None:
         """The bought tariff this segment draws from."""
         return None if self.pack is None else self.pack.player_tariff_id
@@ -261,7 +266,7 @@ class SessionState:
     due_at_ms: int | None = None
     event_seq: int = 0
     order_id: str | None = None
-    """The purchase it began to draw from; None for a session that is an order of its own."""
+    """The purchase it was made on, for good; None for a session that is an order of its own."""
     outages: tuple[Outage, ...] = ()
     v: int = STATE_VERSION
 
@@ -286,6 +291,11 @@ class SessionState:
     def bonus_minor(self) -> int:
         """The bonus part of it."""
         return sum(segment.bonus_minor for segment in self.segments)
+
+    @property
+    def own_segments(self) -> tuple[Segment, ...]:
+        """What no purchase has paid for: the session's own bill."""
+        return tuple(segment for segment in self.segments if segment.purchase_id is None)
 
     @property
     def effective_start_at_ms(self) -> int:

@@ -102,6 +102,8 @@ class SegmentView(_View):
     amount_minor: int
     bonus_minor: int
     cash_minor: int
+    order_id: str | None = None
+    """The order its money is in: the purchase it drew from, or the session's own bill."""
 
 
 class DeviceLinkView(_View):

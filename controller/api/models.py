@@ -221,6 +221,9 @@ class Segment(Wire):
     amount: Money
     bonus: Money
     cash: Money
+    order_id: str | None = None
+    """The order its money is in and goes back through: the purchase it draws from, or the
+    session's own bill, which has the session's id."""
 
 
 class DeviceLink(Wire):
@@ -243,7 +246,7 @@ class Session(Wire):
     player_id: str | None
     guest_label: str | None
     order_id: str | None = None
-    """The order it is part of; its own bill has the session's id."""
+    """The order it was made on, for good; its own bill has the session's id."""
     pc_id: str
     zone_id: str
     planned_start_at: Instant

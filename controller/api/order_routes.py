@@ -68,7 +68,8 @@ async def create_order(
 
 @router.get("/orders/{orderId}", operation_id="getOrder", responses=QUERY_PROBLEMS)
 async def get_order(rooms: InRooms, principal: AsPrincipal, order_id: OrderId) -> models.Order:
-    """An order. A session that draws from no purchase has one of its own, under its own id."""
+    """An order. What a session costs beside what it draws from purchases is one too, its own bill,
+    under the session's id, once it is over."""
     known = await _known(rooms, principal, order_id)
     directory = await rooms.directory.chain(principal.chain_id)
     return _rendered(order_view(known.order, directory.tariff_names))

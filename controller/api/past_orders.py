@@ -7,7 +7,7 @@ import orjson
 
 from actors.orders import KnownOrder, order_key, read_orders
 from actors.store import CatalogueEdit, EntityWrite, Scope, StoredEntity
-from billing_core.sale import session_order
+from billing_core.sale import has_own_bill, session_order
 from billing_core.session import SessionState
 from billing_core.stored import order_from_dict, session_from_dict
 from controller.api.dependencies import ApiDependencies
@@ -28,7 +28,7 @@ async def known_order(given: ApiDependencies, chain_id: str, order_id: str) -> K
     document = await given.archived.look(order_rows.order, chain_id, order_id)
     if document is not None:
         return KnownOrder(order_from_dict(orjson.loads(document)), _NEW, session)
-    if session is not None and session.order_id is None:
+    if session is not None and has_own_bill(session):
         return KnownOrder(session_order(session), _NEW, session)
     return None
 

@@ -61,7 +61,9 @@ class OrdersCalls(Transport):
         )
 
     async def get_order(self, order_id: str) -> order_models.Order:
-        """An order. A session that draws from no purchase has one of its own, under its own id."""
+        """An order. What a session costs beside what it draws from purchases is one too, its own
+        bill, under the session's id, once it is over.
+        """
         return await self.send(order_models.Order, "GET", f"/orders/{part(order_id)}")
 
     async def pay_order(

@@ -161,21 +161,6 @@ class World:
         self._post(context.transaction(paid.kind, *paid.amounts, session_id=SESSION))
         return None
 
-    def lower_bill(self, now_ms: int, amount_minor: int) -> Rejected | None:
-        """Staff takes something off the bill of a session that is over."""
-        assert self.bill is not None
-        assert self.state is not None
-        self.commands += 1
-        context = OrderContext(f"lower-{self.commands}", now_ms, PLAYER)
-        wish = RefundWish(amount_minor=amount_minor)
-        done = refund_session(self.bill, self.state, self.wallet, context=context, wish=wish)
-        if isinstance(done, Rejected):
-            return done
-        self.bill = done.order
-        for transaction in done.transactions:
-            self._post(transaction)
-        return None
-
     def buy(self, now_ms: int, tariff_id: str, name: str, channel: Channel) -> Rejected | None:
         """Buy a tariff from the wallet; ``name`` is what the test calls it."""
         self.tick(now_ms)
@@ -185,6 +170,22 @@ class World:
             return settled
         self._settle(settled)
         self._look(now_ms)
+        return None
+
+    def correct(self, now_ms: int, amount_minor: int) -> Rejected | None:
+        """Refund a part of the finished session's own bill; ``bill`` is what it is then."""
+        assert self.state is not None
+        self.commands += 1
+        order = self.bill or session_order(self.state)
+        context = OrderContext(f"correct-{self.commands}", now_ms, self.state.holder_id)
+        wish = RefundWish(amount_minor=amount_minor)
+        done = refund_session(order, self.state, self.wallet, context=context, wish=wish)
+        if isinstance(done, Rejected):
+            return done
+        self.bill = done.order
+        for transaction in done.transactions:
+            self._post(transaction)
+        self.wallet = done.wallet
         return None
 
     def give_back(self, now_ms: int, name: str, amount_minor: int | None) -> Rejected | None:

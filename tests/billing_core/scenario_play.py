@@ -21,6 +21,7 @@ from billing_core.events import EventKind
 from billing_core.outage import VERDICTS, Finding, JournalFact, LinkFact
 from billing_core.receipt import receipt_of
 from billing_core.rejection import Rejected
+from billing_core.sale import has_own_bill, session_order
 from billing_core.session import EndedReason, SessionMode
 from billing_core.tariff import Channel, Tier
 from billing_core.wallet import Wallet
@@ -150,16 +151,24 @@ class Play:
         return None
 
     def buy(self, words: list[str], now_ms: int) -> Rejected | None:
-        """``buy TARIFF name NAME [by CHANNEL] [in ZONE]``"""
+        """``buy TARIFF name NAME [by CHANNEL] [in ZONE] [order ORDER]``"""
         said = _said(words[1:])
         self.world.zone_id = said.get("in", self.world.zone_id)
         channel = Channel(said.get("by", "crm"))
-        return self.world.buy(now_ms, words[0], said["name"], channel)
+        refused = self.world.buy(now_ms, words[0], said["name"], channel)
+        if "order" in said:
+            owned = self.world.owned[f"pt-{said['name']}"]
+            self.world.owned[owned.player_tariff_id] = replace(owned, order_id=said["order"])
+        return refused
 
     def refund(self, words: list[str], now_ms: int) -> Rejected | None:
         """``refund NAME [AMOUNT]``"""
         amount_minor = minor(words[1]) if words[1:] else None
         return self.world.give_back(now_ms, words[0], amount_minor)
+
+    def correct(self, words: list[str], now_ms: int) -> Rejected | None:
+        """``correct AMOUNT``: give a part of the session's own bill back."""
+        return self.world.correct(now_ms, minor(words[0]))
 
     def edit(self, words: list[str], _now_ms: int) -> Rejected | None:
         """``edit TARIFF``: a new version, twice as dear."""
@@ -198,7 +207,7 @@ class Play:
 
     def lower(self, words: list[str], now_ms: int) -> Rejected | None:
         """``lower 20``: staff takes it off that bill."""
-        return self.world.lower_bill(now_ms, minor(words[0]))
+        return self.world.correct(now_ms, minor(words[0]))
 
     def tick(self, _words: list[str], now_ms: int) -> Rejected | None:
         """``tick``: time passes to here."""
@@ -214,7 +223,9 @@ def _owned_id(name: str | None) -> str | None:
 def _said(words: list[str]) -> dict[str, str]:
     pairs = pairwise(words)
     return {
-        word: value for word, value in pairs if word in {"in", "as", "using", "by", "name", "on"}
+        word: value
+        for word, value in pairs
+        if word in {"in", "as", "using", "by", "name", "on", "order"}
     }
 
 
@@ -222,8 +233,8 @@ _VERBS: dict[str, Callable[[Play, list[str], int], Rejected | None]] = {
     name: getattr(Play, name)
     for name in (
         "start", "reserve", "press", "extend", "move", "stay", "end", "cancel", "convert",
-        "topup", "wallet", "book", "buy", "refund", "edit", "outage", "approve", "reject",
-        "pay", "lower", "tick",
+        "topup", "wallet", "book", "buy", "refund", "correct", "edit", "outage", "approve",
+        "reject", "pay", "lower", "tick",
     )
 }  # fmt: skip
 
@@ -328,6 +339,12 @@ class Reading:
         bill = self.world.bill
         assert bill is not None
         return f"{self._money(bill.due_minor)} {bill.status.value}"
+
+    def bill(self, _words: list[str]) -> str:
+        """``bill 60.00``: the session's own bill, an order under its id; ``bill none``"""
+        if not has_own_bill(self.state):
+            return "none"
+        return self._money(session_order(self.state).amount_minor)
 
     def steps(self, _words: list[str]) -> str:
         """``steps 60``: step postings in all segments."""

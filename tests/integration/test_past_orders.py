@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from api_under_test import dependencies, serving
-from clubs_under_test import CHAIN, seed, wallet_of
+from clubs_under_test import CHAIN, TWO_HOURS, seed, wallet_of
 from databases_under_test import Urls
 from shard_under_test import ShardUnderTest
 
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.integration
 
 DAY_MINUTES = 24 * 60
 BLOCK_MINOR = 200_00
+HOUR = replace(TWO_HOURS, id="hour", block_minutes=60, price_minor=100_00)
 
 
 @dataclass
@@ -76,6 +78,7 @@ class Desk:
 async def desk(sql_urls: Urls) -> AsyncIterator[Desk]:
     store = MemoryStore()
     await seed(store)
+    await store.put(CHAIN, {"tariff:hour:1": orjson.dumps(HOUR)})
     shard = await ShardUnderTest(store).take()
     archive = open_archive(sql_urls("past"))
     key = ApiKey(CHAIN, "desk", digest_of("desk"))
@@ -108,6 +111,43 @@ async def test_the_bill_of_an_archived_session_is_refunded_twice(desk: Desk) -> 
     await desk.a_day_later()
     assert await desk.get(path) == order
     assert await wallet_of(desk.shard.store, "ann") == (16_00, 0)
+    report = await verify(desk.shard.store, desk.archive)
+    assert report.ok, report.rows
+
+
+async def test_what_a_session_cost_beside_its_pack_is_refunded_now_and_from_the_archive(
+    desk: Desk,
+) -> None:
+    """An hour bought, half an hour more by the minute from the wallet."""
+    await desk.post("/clubs/north/players/ann/wallet/top-ups", {"amountMinor": 1_000_00})
+    payment = {"means": "balance", "amountMinor": 100_00}
+    order = await desk.post(
+        "/clubs/north/orders", {"playerId": "ann", "tariffIds": ["hour"], "payments": [payment]}
+    )
+    session = await desk.post(
+        "/clubs/north/sessions",
+        {
+            "pcId": "north-main-0",
+            "playerTariffId": order["lines"][0]["playerTariffId"],
+            "playerId": "ann",
+            "start": True,
+        },
+    )
+    session_id = session["sessionId"]
+    await desk.post(f"/sessions/{session_id}/extend", {"tariffId": "standard"})
+    await desk.shard.wait(minutes=90)
+    ended = await desk.post(f"/sessions/{session_id}/end", {})
+    assert ended["orderId"] == order["orderId"]
+    assert [(one["orderId"], one["amount"]["amountMinor"]) for one in ended["segments"]] == [
+        (order["orderId"], 100_00),
+        (session_id, 60_00),
+    ]
+    bill = await desk.post(f"/orders/{session_id}/refund", {"amountMinor": 10_00})
+    assert (bill["amount"]["amountMinor"], bill["sessionId"]) == (60_00, session_id)
+    await desk.a_day_later()
+    assert await desk.get(f"/orders/{session_id}") == bill
+    await desk.post(f"/orders/{session_id}/refund", {"amountMinor": 50_00, "payout": "cash"})
+    assert await wallet_of(desk.shard.store, "ann") == (850_00, 0)
     report = await verify(desk.shard.store, desk.archive)
     assert report.ok, report.rows
 
