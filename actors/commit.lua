@@ -151,12 +151,12 @@ check[DELTA] = function(first, last)
     local currency = sub(plan[3][account], 1, 3)
     sums[currency] = (sums[currency] or 0) + amount
     if math.abs(balances[account] + amount) >= AMOUNT_LIMIT then
-      error('CLUBCTL balance out of range: ' .. plan[3][account])
+      return 'R', {plan[3][account]}
     end
   end
   for currency, sum in pairs(sums) do
     if sum ~= 0 then
-      error('CLUBCTL deltas in ' .. currency .. ' do not sum to zero')
+      return 'U', {currency}
     end
   end
 end

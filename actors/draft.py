@@ -42,6 +42,8 @@ class Draft:
     holders: dict[str, KnownHolder] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
     tick: TickReport | None = None
+    subject: str = ""
+    """The entity that is to blame if the store cannot take it."""
 
 
 @dataclass(slots=True)

@@ -24,9 +24,9 @@ from actors.flood_gate import FloodGate
 from actors.machine_board import MachineBoard
 from actors.news import News
 from actors.placement import shard_of_club
+from actors.population import PcLabels, SessionLabels, count_population
 from actors.publisher import DevicePublisher
 from actors.reception import Reception
-from actors.runtime import PcLabels, SessionLabels
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
 from actors.strangers import STRANGERS_SNAPSHOT, STRANGERS_TTL_MS, Strangers
@@ -371,7 +371,7 @@ class Host:
         pcs: Counter[PcLabels] = Counter()
         sessions: Counter[SessionLabels] = Counter()
         for runtime in runtimes:
-            runtime.count_population(pcs, sessions)
+            count_population(runtime.memory, runtime.clubs, pcs=pcs, sessions=sessions)
         self.telemetry.set_population(pcs, sessions)
         self.telemetry.shards.set(len(runtimes))
         self.telemetry.inbox.set(sum(len(loop.inbox) for loop in self._loops.values()))

@@ -1,44 +1,58 @@
 """Entities that fail: tried again with growing pauses, parked when they keep failing.
 
-A parked entity is left alone until its shard is loaded anew or a command is sent to it; its PC
-keeps the coverage it was last granted, and every other entity goes on.
+A parked entity is left alone but for a try every five minutes; it also is tried when a command is
+sent to it, when the catalogue changes and when its shard is loaded anew. Its PC keeps the coverage
+it was last granted, and every other entity goes on.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from actors.store import SESSION_KEY_PREFIX
+from actors.club_events import CLUB_KEY_PREFIX
+from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX
+from actors.turn import Now
 from actors.workspace import PC_KEY_PREFIX
 
 FAILURES_MAX: Final = 5
 FAILURES_WINDOW_MS: Final = 60_000
 RETRY_FIRST_MS: Final = 200
-RETRY_MAX_MS: Final = 10_000
+PARKED_RETRY_MS: Final = 300_000
+"""A cause outside (a full account, a document being repaired) may be gone by then."""
+_HELD: Final = (SESSION_KEY_PREFIX, PC_KEY_PREFIX, ENDED_KEY_PREFIX, CLUB_KEY_PREFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An entity left alone since an instant (business time), and why."""
+
+    since_ms: int
+    reason: str
 
 
 @dataclass(slots=True)
 class Quarantine:
-    """Failures per session and PC on the monotonic clock; what comes from outside is not held."""
+    """Failures per entity on the monotonic clock; what comes from outside is not held."""
 
     _failures: dict[str, deque[int]] = field(default_factory=dict)
-    parked: set[str] = field(default_factory=set)
+    parked: dict[str, Parked] = field(default_factory=dict)
 
-    def failed(self, key: str, now_mono_ms: int) -> int | None:
-        """Note a failure; ms to wait before the next try, None when the entity is parked."""
-        if not key.startswith((SESSION_KEY_PREFIX, PC_KEY_PREFIX)):
+    def failed(self, key: str, now: Now, reason: str) -> int | None:
+        """Note a failure; ms to wait before the next try, None if there is nothing to try."""
+        if not key.startswith(_HELD):
             return None
         recent = self._failures.setdefault(key, deque(maxlen=FAILURES_MAX))
-        recent.append(now_mono_ms)
-        within = now_mono_ms - recent[0] <= FAILURES_WINDOW_MS
-        if len(recent) == FAILURES_MAX and within:
-            self.parked.add(key)
-            return None
+        recent.append(now.mono_ms)
+        within = now.mono_ms - recent[0] <= FAILURES_WINDOW_MS
+        if len(recent) == FAILURES_MAX and within and key not in self.parked:
+            self.parked[key] = Parked(now.wall_ms, reason)
+        if key in self.parked:
+            return PARKED_RETRY_MS
         pause_ms: int = RETRY_FIRST_MS * 2 ** (len(recent) - 1)
-        return min(pause_ms, RETRY_MAX_MS)
+        return pause_ms
 
-    def succeeded(self, key: str) -> None:
-        """Forget what went wrong before."""
+    def succeeded(self, key: str) -> bool:
+        """Forget what went wrong before; whether the entity was parked."""
         if key in self._failures:
             del self._failures[key]
-        self.parked.discard(key)
+        return self.parked.pop(key, None) is not None

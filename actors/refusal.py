@@ -1,11 +1,18 @@
 """A rejection as a value: a stable code, words, and the request field it is about."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from billing_core.rejection import Rejected
 from schemas.commands import CommandReply, ReplyStatus
 
 _WIRE_FIELDS = {"tariff": "tariff_id", "wallet": "player_id"}
+
+INTERNAL_ERROR: Final = CommandReply(
+    status=ReplyStatus.REJECTED,
+    code="internal-error",
+    message="the command failed; nothing changed",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,18 +15,16 @@ from typing import Final
 
 import structlog
 
+from actors.agenda import Agenda
 from actors.club import ClubSupervisor
 from actors.club_events import CLUB_KEY_PREFIX, club_key
 from actors.club_setup import club_setups
-from actors.deadlines import Deadlines
 from actors.draft import Draft, Turn
-from actors.ended import EndedSession
-from actors.follow_through import shown_session
 from actors.pc import PcState, desired_document
 from actors.pc_actor import PcActor
 from actors.presence import Presence
 from actors.quarantine import Quarantine
-from actors.rendering import use_of
+from actors.refusal import INTERNAL_ERROR
 from actors.settling import Settled, settle
 from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX, Ownership, UnitOutcome, session_key
 from actors.turn import (
@@ -45,22 +43,11 @@ from actors.wallets import WalletKey
 from actors.workspace import PC_KEY_PREFIX, KnownHolder, Memory, Versioned, Workspace, pc_key
 from billing_core.session import SessionState
 from billing_core.wallet import Wallet
-from schemas.commands import CommandReply, ReplyStatus
 from schemas.device import DocumentVersion
 
-NOTHING_DUE_MS: Final = 3_600_000
 SETTLE_IN_MS: Final = 3_000
 """After a load PCs get this long to answer the republished documents before the hall shows
 them as unknown."""
-
-INTERNAL_ERROR: Final = CommandReply(
-    status=ReplyStatus.REJECTED,
-    code="internal-error",
-    message="the command failed; nothing changed",
-)
-
-PcLabels = tuple[str, str, str, str]
-SessionLabels = tuple[str, str, str]
 
 log = structlog.get_logger(__name__)
 
@@ -85,13 +72,10 @@ class ShardRuntime:
         self.memory = Memory()
         self.clubs: dict[str, ClubSupervisor] = {}
         self.quarantine = Quarantine()
+        self.failures: Counter[str] = Counter()
+        """Steps that failed by kind of entity, since somebody counted last."""
         self._club_of_pc: dict[str, str] = {}
-        self._sessions_due = Deadlines()
-        self._grants_due = Deadlines()
-        self._pcs_due = Deadlines()
-        self._retries_due = Deadlines()
-        self._clubs_due = Deadlines()
-        self._ended_due = Deadlines()
+        self._agenda = Agenda()
         self._recompute: set[str] = set()
         for key, entity in entities.items():
             self.memory.install(key, entity)
@@ -170,13 +154,7 @@ class ShardRuntime:
 
     def wait_ms(self, now: Now, speed: float) -> int:
         """Real ms until something is due; 0 when something is due already."""
-        if self._recompute:
-            return 0
-        wall = _earliest(self._sessions_due, self._grants_due, self._ended_due)
-        mono = _earliest(self._pcs_due, self._retries_due, self._clubs_due)
-        wall_wait_ms = int((wall - now.wall_ms) / speed) + 1 if wall is not None else NOTHING_DUE_MS
-        mono_wait_ms = mono - now.mono_ms if mono is not None else NOTHING_DUE_MS
-        return max(0, min(wall_wait_ms, mono_wait_ms))
+        return 0 if self._recompute else self._agenda.wait_ms(now, speed)
 
     def desired_now(self) -> list[PublishDesired]:
         """Every PC's document under this ownership, for a new owner to say."""
@@ -192,20 +170,6 @@ class ShardRuntime:
         self._configure(catalogue, now, self.presence_by_pc)
         self._recompute.update(state.session_id for state in self._open_sessions())
 
-    def count_population(self, pcs: Counter[PcLabels], sessions: Counter[SessionLabels]) -> None:
-        """Add this shard's PCs and open sessions to the counts."""
-        workspace = Workspace(self.memory)
-        for pc_id, club_id in self._club_of_pc.items():
-            club = self.clubs[club_id]
-            pc = workspace.pc(pc_id)
-            held = pc is not None and pc.hold is not None
-            use = use_of(shown_session(workspace.sessions_on(pc_id)), held=held)
-            zone = club.setup.zone_of_pc(pc_id).name
-            pcs[club_id, zone, club.pcs[pc_id].presence.link.value, use.value] += 1
-        for state in self._open_sessions():
-            coverage = "NONE" if state.coverage is None else state.coverage.status.value
-            sessions[state.club_id, state.status.value, coverage] += 1
-
     # ---- a turn --------------------------------------------------------------------------------
 
     def turn(self, inputs: Sequence[Input], now: Now) -> Turn:
@@ -216,15 +180,16 @@ class ShardRuntime:
             self._remind_heard(one)
             self._follow_up(steps)
         steps.to_recompute.update(dict.fromkeys(sorted(self._take_recompute())))
-        for key in self._due_sessions(now):
+        self._retry(steps, now)
+        for key in self._agenda.sessions.due(now.wall_ms):
             session_id = key.removeprefix(SESSION_KEY_PREFIX)
             self._guarded(steps, key, partial(steps.advance, session_id))
         self._follow_up(steps)
         self._turn_pcs(steps, now)
-        for club_id in self._clubs_due.due(now.mono_ms):
+        for club_id in self._agenda.clubs.due(now.mono_ms):
             if (club := self.clubs.get(club_id)) is not None:
                 self._guarded(steps, club_key(club_id), partial(steps.watch_link, club))
-        for key in self._ended_due.due(now.wall_ms):
+        for key in self._agenda.ended.due(now.wall_ms):
             session_id = key.removeprefix(ENDED_KEY_PREFIX)
             self._guarded(steps, key, partial(steps.give_up_waiting, session_id))
         for pc_id in steps.restored_pcs:
@@ -232,7 +197,7 @@ class ShardRuntime:
         for session_id in steps.idle_sessions:
             self._remind(session_key(session_id))
         for club_id in steps.outages:
-            self._clubs_due.remind(club_id, self.clubs[club_id].due_at_ms)
+            self._agenda.clubs.remind(club_id, self.clubs[club_id].due_at_ms)
         return steps.turn
 
     def settle(self, drafts: Sequence[Draft], outcomes: Sequence[UnitOutcome], now: Now) -> Settled:
@@ -241,17 +206,15 @@ class ShardRuntime:
         for draft in settled.applied:
             for key in draft.installs:
                 self._remind(key)
-                self.quarantine.succeeded(key)
+                self._succeeded(key, now)
+        for draft, reason in settled.failed:
+            log.error("unit_refused", entity=draft.subject, reason=reason)
+            self._after_failure(draft.subject, reason, now)
         for key in settled.again:
             if key.startswith(SESSION_KEY_PREFIX):
                 self._recompute.add(key.removeprefix(SESSION_KEY_PREFIX))
                 self._remind(key)
-            elif key.startswith(ENDED_KEY_PREFIX):
-                self._ended_due.remind(key, now.wall_ms)
-            elif key.startswith(CLUB_KEY_PREFIX):
-                self._clubs_due.remind(key.removeprefix(CLUB_KEY_PREFIX), now.mono_ms)
-            else:
-                self._pcs_due.remind(key.removeprefix(PC_KEY_PREFIX), now.mono_ms)
+            self._agenda.look_now(key, now)
         return settled
 
     def _follow_up(self, steps: TurnSteps) -> None:
@@ -267,12 +230,25 @@ class ShardRuntime:
             pc_id, club_id = steps.to_touch.popitem()
             self._guarded(steps, pc_key(pc_id), partial(steps.touch_pc, club_id, pc_id))
 
-    def _due_sessions(self, now: Now) -> list[str]:
-        retries = list(self._retries_due.due(now.mono_ms))
-        return [*self._sessions_due.due(now.wall_ms), *retries]
+    def _retry(self, steps: TurnSteps, now: Now) -> None:
+        """Try again what has failed before."""
+        for key in list(self._agenda.retries.due(now.mono_ms)):
+            self._guarded(steps, key, partial(self._again, steps, key), is_retry=True)
+
+    def _again(self, steps: TurnSteps, key: str) -> None:
+        name = key.partition(":")[2]
+        if key.startswith(SESSION_KEY_PREFIX):
+            steps.advance(name)
+            steps.recompute(name)
+        elif key.startswith(ENDED_KEY_PREFIX):
+            steps.give_up_waiting(name)
+        elif key.startswith(CLUB_KEY_PREFIX) and name in self.clubs:
+            steps.watch_link(self.clubs[name])
+        elif key.startswith(PC_KEY_PREFIX) and name in self._club_of_pc:
+            steps.judge_pc(self._club_of_pc[name], name)
 
     def _turn_pcs(self, steps: TurnSteps, now: Now) -> None:
-        for pc_id in [*self._grants_due.due(now.wall_ms), *self._pcs_due.due(now.mono_ms)]:
+        for pc_id in [*self._agenda.grants.due(now.wall_ms), *self._agenda.pcs.due(now.mono_ms)]:
             club_id = self._club_of_pc.get(pc_id)
             if club_id is None:
                 continue
@@ -280,18 +256,30 @@ class ShardRuntime:
             self._remind(pc_key(pc_id))
 
     def _guarded(
-        self, steps: TurnSteps, key: str, step: Callable[[], None], *, cause: Input | None = None
+        self,
+        steps: TurnSteps,
+        key: str,
+        step: Callable[[], None],
+        *,
+        cause: Input | None = None,
+        is_retry: bool = False,
     ) -> None:
         """Run one step; whatever it raises costs only its own entity."""
         drafts_before = len(steps.turn.drafts)
         try:
             step()
-        except Exception:
+        except Exception as error:
             log.exception("step_failed", entity=key, shard=str(self.ownership.shard))
             steps.rewind(drafts_before)
-            self._after_failure(steps, key)
+            self._after_failure(key, repr(error), steps.now)
             if isinstance(cause, CommandInput):
                 steps.turn.immediate.append(Answer(cause.ticket, INTERNAL_ERROR))
+            return
+        drafts = steps.turn.drafts[drafts_before:]
+        for draft in drafts:
+            draft.subject = key if draft.tick is None else session_key(draft.tick.session_id)
+        if is_retry and not drafts:
+            self._succeeded(key, steps.now)
 
     def _remind_heard(self, one: Input) -> None:
         """What was heard moved a deadline of silence."""
@@ -301,12 +289,21 @@ class ShardRuntime:
             for pc_id in self._club_of_pc:
                 self._remind(pc_key(pc_id))
             for club_id, club in self.clubs.items():
-                self._clubs_due.remind(club_id, club.due_at_ms)
+                self._agenda.clubs.remind(club_id, club.due_at_ms)
 
-    def _after_failure(self, steps: TurnSteps, key: str) -> None:
-        pause_ms = self.quarantine.failed(key, steps.now.mono_ms)
-        if pause_ms is not None and key.startswith(SESSION_KEY_PREFIX):
-            self._retries_due.remind(key, steps.now.mono_ms + pause_ms)
+    def _after_failure(self, key: str, reason: str, now: Now) -> None:
+        self.failures[key.partition(":")[0]] += 1
+        pause_ms = self.quarantine.failed(key, now, reason)
+        if pause_ms is not None:
+            self._agenda.retries.remind(key, now.mono_ms + pause_ms)
+
+    def _succeeded(self, key: str, now: Now) -> None:
+        """An entity is whole again; the PC of a session that was not is granted its time."""
+        if not self.quarantine.succeeded(key) or not key.startswith(SESSION_KEY_PREFIX):
+            return
+        entity = self.memory.entities.get(key)
+        if entity is not None and isinstance(entity.state, SessionState):
+            self._agenda.pcs.remind(entity.state.pc_id, now.mono_ms)
 
     # ---- parts ---------------------------------------------------------------------------------
 
@@ -318,7 +315,9 @@ class ShardRuntime:
         self.memory.currencies |= {setup.terms.currency for setup in setups.values()}
         self._club_of_pc = {}
         for club_id, setup in setups.items():
-            self.clubs[club_id] = ClubSupervisor(club_id, setup, parked=self.quarantine.parked)
+            self.clubs[club_id] = ClubSupervisor(
+                club_id, setup, parked=self.quarantine.parked.keys()
+            )
             if club_id in before:
                 self.clubs[club_id].go_on_from(before[club_id])
         billed_until = self._billed_until()
@@ -335,7 +334,7 @@ class ShardRuntime:
                     billed_until_ms=billed_until.get(pc_id),
                 )
                 known = pc_id in heard or self._pc(pc_id) is None
-                self._pcs_due.remind(pc_id, now.mono_ms + (0 if known else SETTLE_IN_MS))
+                self._agenda.pcs.remind(pc_id, now.mono_ms + (0 if known else SETTLE_IN_MS))
 
     def _pc(self, pc_id: str) -> PcState | None:
         return Workspace(self.memory).pc(pc_id)
@@ -361,16 +360,11 @@ class ShardRuntime:
         """Look at an entity again when its state says so."""
         entity = self.memory.entities.get(key)
         state = None if entity is None else entity.state
-        if isinstance(state, SessionState):
-            self._sessions_due.remind(key, state.due_at_ms)
-        elif isinstance(state, EndedSession):
-            self._ended_due.remind(key, state.wait_until_ms)
-        elif isinstance(state, PcState):
-            self._grants_due.remind(state.pc_id, state.look_at_ms)
+        self._agenda.look_when_due(key, state)
         pc_id = key.removeprefix(PC_KEY_PREFIX)
         actor = self._actor(pc_id) if key.startswith(PC_KEY_PREFIX) else None
         if actor is not None:
-            self._pcs_due.remind(pc_id, actor.due_at_ms)
+            self._agenda.pcs.remind(pc_id, actor.due_at_ms)
 
     def _actor(self, pc_id: str) -> PcActor | None:
         club = self.clubs.get(self._club_of_pc.get(pc_id, ""))
@@ -380,11 +374,6 @@ class ShardRuntime:
         state = self._pc(pc_id) or PcState(pc_id, club_id)
         document = desired_document(state, self.ownership.epoch)
         return PublishDesired(club_id, pc_id, document, changed=False)
-
-
-def _earliest(*deadlines: Deadlines) -> int | None:
-    instants = [one.next_ms() for one in deadlines]
-    return min((at for at in instants if at is not None), default=None)
 
 
 def _entity_of(one: Input) -> str:

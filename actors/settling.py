@@ -6,6 +6,7 @@ from typing import Final
 
 from actors.draft import Draft
 from actors.orders import ORDER_KEY_PREFIX
+from actors.refusal import INTERNAL_ERROR, Refusal
 from actors.store import Claim, UnitOutcome, UnitStatus
 from actors.turn import Answer, CommandInput, Effect, Input, retried
 from actors.wallets import WalletKey, wallet_key_of, wallet_of
@@ -21,11 +22,21 @@ KEY_REUSED: Final = CommandReply(
 )
 
 
+OUT_OF_RANGE: Final = Refusal(
+    "balance-out-of-range", "an account would hold more than can be counted"
+)
+_CANNOT_BE_WRITTEN: Final = frozenset(
+    {UnitStatus.OUT_OF_RANGE, UnitStatus.UNBALANCED, UnitStatus.FAILED}
+)
+"""No other attempt at the same decision would end otherwise."""
+
+
 @dataclass(slots=True)
 class Settled:
     """What became of a batch.
 
     ``again`` are entity keys to look at anew. ``moved`` are wallets as they are now.
+    ``failed`` are drafts the store can never take, with its reason.
     ``corrupt`` names an entity whose stored version nobody here wrote: memory is worthless.
     """
 
@@ -33,6 +44,7 @@ class Settled:
     effects: list[Effect] = field(default_factory=list)
     retries: list[Input] = field(default_factory=list)
     again: set[str] = field(default_factory=set)
+    failed: list[tuple[Draft, str]] = field(default_factory=list)
     moved: dict[WalletKey, Wallet] = field(default_factory=dict)
     corrupt: str | None = None
 
@@ -44,6 +56,10 @@ def settle(memory: Memory, drafts: Sequence[Draft], outcomes: Sequence[UnitOutco
     for draft, outcome in zip(drafts, outcomes, strict=True):
         if outcome.status is UnitStatus.APPLIED:
             _install(memory, draft, settled)
+            continue
+        if outcome.status in _CANNOT_BE_WRITTEN:
+            failed_before = True
+            _failed(draft, outcome, settled)
             continue
         if outcome.status is UnitStatus.STALE and not failed_before:
             _distrust(memory, outcome, settled)
@@ -64,6 +80,14 @@ def _install(memory: Memory, draft: Draft, settled: Settled) -> None:
     settled.moved.update(draft.wallets)
     settled.applied.append(draft)
     settled.effects += draft.effects
+
+
+def _failed(draft: Draft, outcome: UnitOutcome, settled: Settled) -> None:
+    settled.failed.append((draft, f"the store refuses it: {outcome.status} {outcome.name}"))
+    if isinstance(draft.cause, CommandInput):
+        is_range = outcome.status is UnitStatus.OUT_OF_RANGE
+        reply = OUT_OF_RANGE.reply if is_range else INTERNAL_ERROR
+        settled.effects.append(Answer(draft.cause.ticket, reply))
 
 
 def _distrust(memory: Memory, outcome: UnitOutcome, settled: Settled) -> None:

@@ -28,6 +28,8 @@ from actors.store import (
     ShardId,
     Store,
     StoreUnavailableError,
+    UnitOutcome,
+    UnitStatus,
 )
 from actors.telemetry import Telemetry
 from actors.turn import (
@@ -92,6 +94,8 @@ class ShardLoop:
         self._wake = asyncio.Event()
         self._stopping = False
         self._seq = 0
+        self._unanswered: dict[int, CommandInput] = {}
+        """Commands of the turn under way that are neither answered nor back in the inbox."""
         self._heard: dict[str, Presence] = {}
         self._reload_catalogue = False
 
@@ -236,7 +240,7 @@ class ShardLoop:
 
     async def _turn(self, runtime: ShardRuntime, ownership: Ownership, now: Now) -> None:
         inputs = self.inbox.drain()
-        waiting = [one for one in inputs if isinstance(one, CommandInput)]
+        self._unanswered = {one.ticket: one for one in inputs if isinstance(one, CommandInput)}
         try:
             await learn_for(runtime, self._ports.store, inputs)
             with self._ports.telemetry.turn_duration.time():
@@ -245,34 +249,60 @@ class ShardLoop:
             drafts = turn.drafts
             for start in range(0, len(drafts), MAX_UNITS_PER_COMMIT):
                 batch = drafts[start : start + MAX_UNITS_PER_COMMIT]
-                waiting = _commands_of(drafts[start:])
                 await self._commit(runtime, ownership, batch)
+            self._count_failures(runtime)
         except (StoreUnavailableError, CorruptShardError, FencedError):
-            self.inbox.put_back(waiting)
+            self._put_back(list(self._unanswered.values()))
+            raise
+        except Exception:
+            # Whether they were done shows when they are asked again, with the same key.
+            busy = CommandReply(status=ReplyStatus.BUSY)
+            self._release_effects([Answer(ticket, busy) for ticket in self._unanswered])
             raise
 
     async def _commit(
         self, runtime: ShardRuntime, ownership: Ownership, drafts: Sequence[Draft]
     ) -> None:
-        units = [draft.unit for draft in drafts]
         with self._ports.telemetry.commit_latency.time():
-            result = await self._ports.store.commit(ownership, self._seq + 1, units)
-        if result.fenced:
-            raise FencedError
-        self._seq += 1
-        settled = runtime.settle(drafts, result.outcomes, self._now())
+            outcomes = await self._written(ownership, drafts)
+        settled = runtime.settle(drafts, outcomes, self._now())
+        self._put_back(settled.retries)
         self._release_effects(settled.effects)
         self._count(settled.applied)
-        self._put_back(settled.retries)
         if settled.moved:
             self._ports.wallets_moved(self, settled.moved)
         if settled.corrupt is not None:
             raise CorruptShardError(settled.corrupt)
 
+    async def _written(
+        self, ownership: Ownership, drafts: Sequence[Draft]
+    ) -> Sequence[UnitOutcome]:
+        """The store's word on every unit. A batch it cannot take is halved until the unit to
+        blame stands alone; if it does not take an empty one either, it is the store that fails."""
+        units = [draft.unit for draft in drafts]
+        try:
+            result = await self._ports.store.commit(ownership, self._seq + 1, units)
+        except StoreUnavailableError:
+            raise
+        except Exception as error:
+            if not drafts:
+                raise
+            if len(drafts) == 1:
+                await self._written(ownership, ())
+                return (UnitOutcome(UnitStatus.FAILED, name=repr(error)),)
+            half = len(drafts) // 2
+            first = await self._written(ownership, drafts[:half])
+            return (*first, *await self._written(ownership, drafts[half:]))
+        if result.fenced:
+            raise FencedError
+        self._seq += 1
+        return result.outcomes
+
     def _put_back(self, inputs: Iterable[Input]) -> None:
         commands = []
         for one in inputs:
             if isinstance(one, CommandInput):
+                self._unanswered.pop(one.ticket, None)
                 commands.append(one)
             elif isinstance(one, PcInput):
                 self.inbox.put_pc(one)
@@ -293,13 +323,21 @@ class ShardLoop:
                 if isinstance(entity.state, ClubState) and entity.state.is_silent:
                     telemetry.outages.labels("club").inc()
 
+    def _count_failures(self, runtime: ShardRuntime) -> None:
+        for kind, count in runtime.failures.items():
+            self._ports.telemetry.failures.labels(kind).inc(count)
+        runtime.failures.clear()
+
     def _release_effects(self, effects: Sequence[Effect]) -> None:
+        """Let effects out. One that fails costs only itself: a PC that misses its document is
+        sent it again."""
         for effect in effects:
-            if isinstance(effect, Answer):
-                self._ports.answer(effect)
-            else:
-                self._ports.publish(effect)
-
-
-def _commands_of(drafts: Sequence[Draft]) -> list[CommandInput]:
-    return [draft.cause for draft in drafts if isinstance(draft.cause, CommandInput)]
+            try:
+                if isinstance(effect, Answer):
+                    self._unanswered.pop(effect.ticket, None)
+                    self._ports.answer(effect)
+                else:
+                    self._ports.publish(effect)
+            except Exception:
+                log.exception("effect_failed", shard=str(self.shard), effect=type(effect).__name__)
+                self._ports.telemetry.effects_failed.inc()

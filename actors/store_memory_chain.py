@@ -15,7 +15,6 @@ from actors.store_values import (
     Ownership,
     Scope,
     StoredEntity,
-    StoreError,
     StreamEntry,
     Unit,
     UnitOutcome,
@@ -90,6 +89,7 @@ class MemoryChain:
             or self._stale(shard, unit)
             or self._wrong_balance(unit)
             or self._claimed(unit)
+            or self._wrong_money(unit)
         )
         if refusal is not None:
             return refusal
@@ -136,10 +136,19 @@ class MemoryChain:
                 return UnitOutcome(UnitStatus.CLAIMED, name=claim.name, holder=holder)
         return None
 
-    def _move_money(self, unit: Unit, wallets: dict[str, None]) -> None:
+    def _wrong_money(self, unit: Unit) -> UnitOutcome | None:
+        sums: dict[str, int] = {}
         for account, amount_minor in unit.deltas:
+            currency = account[:3]
+            sums[currency] = sums.get(currency, 0) + amount_minor
             if abs(self.balances.get(account, 0) + amount_minor) > MAX_AMOUNT_MINOR:
-                raise StoreError(f"balance out of range: {account}")
+                return UnitOutcome(UnitStatus.OUT_OF_RANGE, name=account)
+        for currency, sum_minor in sums.items():
+            if sum_minor:
+                return UnitOutcome(UnitStatus.UNBALANCED, name=currency)
+        return None
+
+    def _move_money(self, unit: Unit, wallets: dict[str, None]) -> None:
         for account, amount_minor in unit.deltas:
             self.balances[account] = self.balances.get(account, 0) + amount_minor
             if ":wallet:" in account:

@@ -187,6 +187,12 @@ class UnitStatus(StrEnum):
     """A balance is not the expected one: ``balances`` has every expected account's real one."""
     CLAIMED = "claimed"
     """``name`` is held by ``holder``."""
+    OUT_OF_RANGE = "out_of_range"
+    """The balance of ``name`` would leave what can be counted exactly."""
+    UNBALANCED = "unbalanced"
+    """Its deltas in the currency ``name`` do not sum to zero."""
+    FAILED = "failed"
+    """The store cannot take it at all, for the reason ``name``; what its owner says of it."""
 
 
 @dataclass(frozen=True, slots=True)

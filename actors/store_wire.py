@@ -40,6 +40,8 @@ _STATUS_OF_LETTER = {
     ord("S"): UnitStatus.STALE,
     ord("B"): UnitStatus.BALANCE,
     ord("C"): UnitStatus.CLAIMED,
+    ord("R"): UnitStatus.OUT_OF_RANGE,
+    ord("U"): UnitStatus.UNBALANCED,
 }
 
 Item = int | str
@@ -248,7 +250,7 @@ def _outcome(letter: int, details: "_Details") -> UnitOutcome:
             return UnitOutcome(status, reply=details.next())
         case UnitStatus.KEY_REUSED:
             return UnitOutcome(status)
-        case UnitStatus.STALE:
+        case UnitStatus.STALE | UnitStatus.OUT_OF_RANGE | UnitStatus.UNBALANCED:
             return UnitOutcome(status, name=details.text())
         case UnitStatus.BALANCE:
             count = int(details.next())
@@ -256,6 +258,7 @@ def _outcome(letter: int, details: "_Details") -> UnitOutcome:
             return UnitOutcome(status, balances=pairs)
         case UnitStatus.CLAIMED:
             return UnitOutcome(status, name=details.text(), holder=details.text())
+    raise AssertionError(f"the script does not say {status}")
 
 
 class _Details:

@@ -66,6 +66,12 @@ class Telemetry:
         self.loop_failures = self._counter(
             "clubctl_shard_loop_failures", "Shard loops that died of a defect."
         )
+        self.failures = self._counter(
+            "clubctl_entity_failures", "Steps of one entity that failed, alone.", "kind"
+        )
+        self.effects_failed = self._counter(
+            "clubctl_effects_failed", "Answers and documents that could not be handed over."
+        )
         self.catalogue_refusals = self._counter(
             "clubctl_catalogue_refusals",
             "Catalogues a running shard could not read and left alone.",

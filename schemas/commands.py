@@ -13,12 +13,14 @@ from schemas.device import DeviceCommandKind
 from schemas.fields import Text
 
 MAX_COMMAND_BYTES = 16 * 1024
+MAX_PAID_MINOR = 10**9
+"""Of one payment: far above any club's, far below what makes an account hard to count."""
 MAX_PC_COMMAND_MS = 12 * 3_600_000
 
 EntityId = Annotated[
     str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
 ]
-AmountMinor = Annotated[int, Field(ge=0, le=10**12)]
+AmountMinor = Annotated[int, Field(ge=0, le=MAX_PAID_MINOR)]
 TimestampMs = Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -175,7 +177,7 @@ class TopUpWallet(_Frozen):
 
     kind: Literal["top_up_wallet"] = "top_up_wallet"
     player_id: EntityId
-    amount_minor: Annotated[int, Field(gt=0, le=10**12)]
+    amount_minor: Annotated[int, Field(gt=0, le=MAX_PAID_MINOR)]
     bonus_minor: AmountMinor = 0
     means: PaymentMeans = PaymentMeans.CASH
 
@@ -187,7 +189,7 @@ class OrderPayment(_Frozen):
     """An amount of one means."""
 
     means: OrderMeans
-    amount_minor: Annotated[int, Field(gt=0, le=10**12)]
+    amount_minor: Annotated[int, Field(gt=0, le=MAX_PAID_MINOR)]
 
 
 class CreateOrder(_Frozen):
@@ -224,7 +226,7 @@ class RefundOrder(_Frozen):
     order_id: EntityId
     payout: PaymentMeans | None = None
     line: Annotated[int, Field(ge=0, lt=MAX_ORDER_LINES)] | None = None
-    amount_minor: Annotated[int, Field(gt=0, le=10**12)] | None = None
+    amount_minor: Annotated[int, Field(gt=0, le=MAX_PAID_MINOR)] | None = None
 
 
 class ResolveOutage(_Frozen):

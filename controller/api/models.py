@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, model_
 from pydantic.alias_generators import to_camel
 
 from controller.api.instants import Instant, InstantMs
-from schemas.commands import EntityId
+from schemas.commands import MAX_PAID_MINOR, EntityId
 from schemas.views import LinkState, UseState
 
 
@@ -27,7 +27,7 @@ class Request(Wire):
     model_config = ConfigDict(extra="forbid", validate_by_name=False, validate_by_alias=True)
 
 
-MAX_MINOR = 10**12
+MAX_MINOR = MAX_PAID_MINOR
 PositiveMinor = Annotated[StrictInt, Field(gt=0, le=MAX_MINOR)]
 Minor = Annotated[StrictInt, Field(ge=0, le=MAX_MINOR)]
 

@@ -123,6 +123,12 @@ _EDGE: Final = (
 )
 
 _DOMAIN: Final = (
+    ProblemKind(
+        "balance-out-of-range",
+        409,
+        "An account is full",
+        "An account would hold more than can be counted. Nothing was moved.",
+    ),
     ProblemKind("zone-not-found", 404, "No such zone", "The club has no zone with this id."),
     ProblemKind("order-not-found", 404, "No such order", "The chain has no order with this id."),
     ProblemKind(
