@@ -32,6 +32,8 @@ def create_app(given: ApiDependencies) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # A redirect would lead where the request's Host header says.
+        redirect_slashes=False,
         middleware=[
             Middleware(Measured, metrics=given.metrics, clock=given.real_clock),
             Middleware(SecurityHeaders),

@@ -22,6 +22,9 @@ MAX_PAGE: Final = 200
 MAX_PAGES_READ: Final = 10
 """Entries of other clubs are passed over; a page may be short, and its cursor still leads on."""
 
+Before = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$")]
+"""Numbers that the store and every database take."""
+
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=QUERY_PROBLEMS)
 
 
@@ -65,7 +68,7 @@ async def list_audit(
     rooms: InRooms,
     principal: AsPrincipal,
     club_id: Annotated[EntityId, Path(alias="clubId")],
-    before: Annotated[str | None, Query(pattern=r"^\d{1,20}-\d{1,20}$")] = None,
+    before: Before = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
 ) -> AuditPage:
     """Every command of the club with its speaker and its result, the newest first."""
@@ -90,7 +93,7 @@ async def list_chain_audit(
     *,
     rooms: InRooms,
     principal: AsPrincipal,
-    before: Annotated[str | None, Query(pattern=r"^\d{1,20}-\d{1,20}$")] = None,
+    before: Before = None,
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
 ) -> ChainAuditPage:
     """Every command and every change of the chain, its clubs, tariffs, players and staff."""

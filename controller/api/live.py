@@ -25,6 +25,8 @@ RETRY_AFTER_MS: Final = 500
 BREATH_S: Final = 0.5
 """How long a follower sleeps at most before it is asked whether it may still look."""
 MAX_FOLLOWERS: Final = 512
+ENTRY_PART_MAX: Final = 2**63 - 1
+"""Beyond it the store does not take a number for a part of an entry's id."""
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +63,8 @@ def entry_order(entry_id: str) -> EntryOrder | None:
     first, _, second = entry_id.partition("-")
     if not (first.isdecimal() and second.isdecimal() and len(entry_id) <= 41):
         return None
-    return int(first), int(second)
+    order = int(first), int(second)
+    return order if max(order) <= ENTRY_PART_MAX else None
 
 
 @dataclass(slots=True)

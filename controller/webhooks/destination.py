@@ -5,15 +5,26 @@ the resolver cannot lead elsewhere.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 RESOLVE_TIMEOUT_S: Final = 5.0
 _PORTS: Final = {"https": 443, "http": 80}
+_ENDS_IN_NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
+"""What resolvers read as an IPv4 address written otherwise; no name ends so."""
+_HOLD_IPV4_LAST: Final = (
+    IPv6Network("::/96"),
+    IPv6Network("::ffff:0:0/96"),
+    IPv6Network("::ffff:0:0:0/96"),
+    IPv6Network("64:ff9b::/96"),
+)
+"""IPv4-compatible, mapped, translated (RFC 2765) and NAT64 addresses."""
+_LOOPBACK_V6: Final = 1
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 
@@ -52,6 +63,8 @@ def check_url(url: str, *, private: bool) -> SplitResult:
     try:
         literal = str(ip_address(parts.hostname))
     except ValueError:
+        if _ENDS_IN_NUMBER.search(parts.hostname):
+            raise ForbiddenDestinationError("must name a host or a plain address") from None
         return parts
     _check_address(literal, private=private)
     return parts
@@ -75,14 +88,24 @@ async def destination_of(url: str, *, private: bool, resolve: Resolve) -> Destin
 
 
 def _check_address(text: str, *, private: bool) -> None:
-    address = ip_address(text.partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    if mapped is not None:
-        address = mapped
+    address = _meant(ip_address(text.partition("%")[0]))
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         raise ForbiddenDestinationError("an address of no receiver")
-    if not private and not address.is_global:
+    is_local = isinstance(address, IPv6Address) and address.is_site_local
+    if not private and (is_local or not address.is_global):
         raise ForbiddenDestinationError("an address inside a private network")
+
+
+def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that a mapping or a translator makes of an IPv6 one, if it holds one."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address.sixtofour is not None:
+        return address.sixtofour
+    number = int(address)
+    if any(address in network for network in _HOLD_IPV4_LAST) and number > _LOOPBACK_V6:
+        return IPv4Address(number & 0xFFFF_FFFF)
+    return address
 
 
 async def resolve_with_system(host: str, port: int) -> list[str]:

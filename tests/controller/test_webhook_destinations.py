@@ -32,7 +32,15 @@ INSIDE = [
     "fe80::1%eth0",
     "fc00::1",
     "ff02::1",
+    "fec0::1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::a9fe:a9fe",
+    "2002:7f00:1::",
+    "2002:c0a8:101::1",
+    "::7f00:1",
+    "::ffff:0:7f00:1",
 ]
+OUTSIDE = [PUBLIC, "2606:4700::1111", "64:ff9b::808:808", "2002:808:808::1"]
 REFUSED_URLS = [
     "http://example.com/hook",
     "ftp://example.com/hook",
@@ -48,6 +56,14 @@ REFUSED_URLS = [
     "https://[::1]/hook",
     "https://169.254.169.254/latest/meta-data",
     "https://[",
+    "https://2130706433/hook",
+    "https://0x7f000001/hook",
+    "https://0177.0.0.1/hook",
+    "https://127.1/hook",
+    "https://127.0.0.1./hook",
+    "https://0/hook",
+    "https://[64:ff9b::7f00:1]/hook",
+    "https://[2002:7f00:1::]/hook",
 ]
 
 
@@ -70,6 +86,13 @@ async def test_a_name_that_leads_inside_is_refused(address: str) -> None:
     resolve = answering(PUBLIC, address)
     with pytest.raises(ForbiddenDestinationError):
         await destination_of("https://crm.example/hook", private=False, resolve=resolve)
+
+
+@pytest.mark.parametrize("address", OUTSIDE)
+async def test_a_name_that_leads_outside_is_not(address: str) -> None:
+    resolve = answering(address)
+    to = await destination_of("https://crm.example/hook", private=False, resolve=resolve)
+    assert address in to.url
 
 
 async def test_the_connection_goes_to_the_address_that_was_judged() -> None:
