@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from faulted_house import SPEED, FaultedHouse, FaultReport, full_house
+from faulted_house import SESSIONS, SPEED, FaultedHouse, FaultReport, full_house
 
 
 @pytest.fixture(scope="session")
@@ -22,10 +22,12 @@ async def house(
 ) -> AsyncIterator[FaultedHouse]:
     """Everything at work, every PC taken.
 
-    A file's ``FLEET`` adds simulated PCs to it, its ``PACE`` is the speed of business time.
+    A file's ``FLEET`` adds simulated PCs to it, its ``PACE`` is the speed of business time, its
+    ``CROWD`` how many play.
     """
     folder: Path = tmp_path_factory.mktemp("house") / "state"
     fleet = bool(getattr(request.module, "FLEET", False))
     speed = float(getattr(request.module, "PACE", SPEED))
-    async with full_house(folder, fleet=fleet, speed=speed) as running:
+    crowd = int(getattr(request.module, "CROWD", SESSIONS))
+    async with full_house(folder, fleet=fleet, speed=speed, sessions=crowd) as running:
         yield running

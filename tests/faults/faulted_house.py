@@ -32,6 +32,7 @@ from controller.verify import Report, verify
 SESSIONS = int(os.environ.get("FAULTS_SESSIONS", "24"))
 SPEED = float(os.environ.get("FAULTS_SPEED", "30"))
 ZONES = 4
+IDLE = "idle"
 STEP_MS = 60_000
 STARTS_AT_ONCE = 8
 CAUGHT_UP_WITHIN_S = 60.0
@@ -209,11 +210,11 @@ def steps_due(state: SessionState, now_ms: int) -> int:
 
 @asynccontextmanager
 async def full_house(
-    folder: Path, *, fleet: bool = False, speed: float = SPEED
+    folder: Path, *, fleet: bool = False, speed: float = SPEED, sessions: int = SESSIONS
 ) -> AsyncIterator[FaultedHouse]:
-    """Start everything and seat a player at every PC."""
-    per_zone = max(2, SESSIONS // ZONES)
-    players = tuple(f"p{number}" for number in range(per_zone * ZONES))
+    """Start everything and seat a player at every PC; ``IDLE`` has a wallet and does not play."""
+    per_zone = max(2, sessions // ZONES)
+    players = (*(f"p{number}" for number in range(per_zone * ZONES)), IDLE)
     async with running_stack(
         folder, speed=speed, fleet=fleet, archive=True, pcs_per_zone=per_zone, players=players
     ) as stack:
@@ -223,8 +224,8 @@ async def full_house(
             for club in CLUBS
             for zone in ("main", "vip")
         ]
-        sessions = await _seated(stack, dict(zip(players, seats, strict=True)))
-        yield FaultedHouse(stack, clock_for(stack.anchor), sessions)
+        seated = await _seated(stack, dict(zip(players, seats, strict=False)))
+        yield FaultedHouse(stack, clock_for(stack.anchor), seated)
 
 
 async def _seated(stack: Stack, seats: Mapping[str, str]) -> dict[str, frozenset[str]]:

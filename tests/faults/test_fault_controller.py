@@ -21,6 +21,8 @@ pytestmark = [
 ]
 ENDS_WITHIN_S = 120.0
 WITHOUT_RAYLET_S = 20.0
+FROZEN_S = 30.0
+AFTERWARDS_S = 10.0
 LATE_MAX_S = 5.0
 
 
@@ -43,17 +45,17 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
-def kill_every(part: str, house: FaultedHouse) -> int:
-    """SIGKILL to the parts of the controller whose command line says so; when."""
+def signal_every(part: str, house: FaultedHouse, number: signal.Signals = signal.SIGKILL) -> int:
+    """A signal to the parts of the controller whose command line says so; when."""
     pid = house.stack.processes.controller.pid
     assert pid is not None
     family = descendants(pid)
     victims = [pid for pid, line in family.items() if part in line and "guard.py" not in line]
     assert victims, family
-    killed_at_ms = machine_ms()
+    sent_at_ms = machine_ms()
     for victim in victims:
-        os.kill(victim, signal.SIGKILL)
-    return killed_at_ms
+        os.kill(victim, number)
+    return sent_at_ms
 
 
 async def ended(house: FaultedHouse) -> float:
@@ -86,12 +88,33 @@ async def restarted(house: FaultedHouse) -> float:
 
 @pytest.mark.parametrize(
     ("part", "name"),
+    [("gcs_server", "Ray's head (GCS)"), ("raylet/raylet", "Ray's raylet")],
+)
+async def test_hosts_tick_on_beside_a_part_of_ray_that_is_frozen_and_returns(
+    house: FaultedHouse, report: FaultReport, *, part: str, name: str
+) -> None:
+    frozen_at_ms = signal_every(part, house, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(FROZEN_S)
+    finally:
+        signal_every(part, house, signal.SIGCONT)
+    await asyncio.sleep(AFTERWARDS_S)
+    await house.books_are_whole()
+    late_s = await house.worst_lateness_s(frozen_at_ms)
+    report.note(f"{name} frozen {FROZEN_S:.0f} s (latest tick)", [late_s])
+    assert late_s < LATE_MAX_S
+    assert house.stack.processes.controller.is_running
+    await house.stack.post("/clubs/north/players/p0/wallet/top-ups", {"amountMinor": 100})
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
     [("controller.cli run", "controller killed"), ("gcs_server", "Ray's head (GCS) killed")],
 )
 async def test_the_controller_ends_and_is_restarted(
     house: FaultedHouse, report: FaultReport, *, part: str, name: str
 ) -> None:
-    killed_at_ms = kill_every(part, house)
+    killed_at_ms = signal_every(part, house)
     ended_s = await ended(house)
     seconds = await restarted(house)
     report.note(
@@ -105,13 +128,13 @@ async def test_the_controller_ends_and_is_restarted(
 async def test_hosts_outlive_their_raylet_and_a_controller_without_room_ends(
     house: FaultedHouse, report: FaultReport
 ) -> None:
-    killed_at_ms = kill_every("raylet/raylet", house)
+    killed_at_ms = signal_every("raylet/raylet", house)
     await asyncio.sleep(WITHOUT_RAYLET_S)
     await house.books_are_whole()
     late_s = await house.worst_lateness_s(killed_at_ms)
     report.note("Ray's raylet killed (latest tick)", [late_s])
     assert late_s < LATE_MAX_S
-    kill_every("ray::ShardHost", house)
+    signal_every("ray::ShardHost", house)
     ended_s = await ended(house)
     seconds = await restarted(house)
     report.note(

@@ -9,7 +9,7 @@ import pytest
 from clubs_under_test import CHAIN
 from faulted_house import FaultedHouse, FaultReport, machine_ms
 from pcs_watched import PcWatch, retained_targets, watched_pcs
-from stack_under_test import send_signal
+from stack_under_test import send_signal, until
 from store_watched import connections_of, recorded_store
 
 from actors.placement import shard_of_club
@@ -45,6 +45,18 @@ async def connections_while(pid: int, seconds: float) -> frozenset[str]:
     return found
 
 
+async def order_something(house: FaultedHouse, watch: PcWatch) -> None:
+    """The host that is about to freeze orders a PC about, so that orders of it can be seen."""
+    pc_id = "north-main-0"
+    message = {"command": "MESSAGE", "text": "Ten minutes to go."}
+    await house.stack.post(f"/clubs/north/pcs/{pc_id}/commands", message)
+
+    async def ordered() -> bool:
+        return any(told == pc_id for _, told in watch.orders)
+
+    await until(ordered, what="the order on the broker")
+
+
 def assert_pcs_went_on(watch: PcWatch, since_ms: int, taken: dict[str, Ownership]) -> int:
     """No PC obeyed the former owner; how many of its documents reached the broker."""
     late = [
@@ -71,6 +83,7 @@ async def test_a_frozen_host_takes_no_effect_when_it_returns(
     clubs, place = await house.clubs_of(frozen), await house.newest_entry()
     before = await owners(house, clubs)
     async with watched_pcs(stack.processes.broker.url) as watch:
+        await order_something(house, watch)
         frozen_at_ms = machine_ms()
         send_signal(frozen, signal.SIGSTOP)
         try:

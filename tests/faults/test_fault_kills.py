@@ -1,6 +1,6 @@
-"""A random host killed again and again: ``FAULTS_KILLS`` times (100).
+"""A random host killed again and again, ``FAULTS_KILLS`` times (100), under a full house.
 
-With ``FAULTS_SESSIONS`` of 2000 this is the row that says how soon ticks go on.
+``FAULTS_CROWD`` says how many play (2,000). This is the row that says how soon ticks go on.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.timeout(3_600),
 ]
+CROWD = int(os.environ.get("FAULTS_CROWD", "2000"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "100"))
 PAUSE_S = (1.0, 3.0)
 MEDIAN_MAX_S = 3.0
@@ -28,8 +29,8 @@ CHECK_EVERY = 10
 
 
 async def test_hosts_are_killed_over_and_over(house: FaultedHouse, report: FaultReport) -> None:
-    luck, seconds = Random(5), []
-    for number in range(KILLS):
+    luck, seconds = Random(5), list[float]()
+    while len(seconds) < KILLS:
         victim = await house.owner(luck.choice(("north", "south")))
         clubs, place = await house.clubs_of(victim), await house.newest_entry()
         killed_at_ms = machine_ms()
@@ -37,16 +38,18 @@ async def test_hosts_are_killed_over_and_over(house: FaultedHouse, report: Fault
             send_signal(victim, signal.SIGKILL)
         except ProcessLookupError:
             # It is the last one's record: its process died already.
+            await asyncio.sleep(PAUSE_S[0])
             continue
         seconds.append(await house.ticks_go_on(killed_at_ms, after=place, clubs=clubs))
         ordered = sorted(seconds)
         ninety = ordered[len(ordered) * 9 // 10]
-        report.note("random host killed", seconds, ninety_of_hundred_s=round(ninety, 2))
+        report.note(
+            "random host killed", seconds, ninety_of_hundred_s=round(ninety, 2), sessions=CROWD
+        )
         await asyncio.sleep(luck.uniform(*PAUSE_S))
-        if number % CHECK_EVERY == 0:
+        if len(seconds) % CHECK_EVERY == 0:
             await house.books_are_whole()
     await house.books_are_whole()
     await house.archive_is_the_ledger()
-    assert len(seconds) > KILLS // 2
     assert median(seconds) < MEDIAN_MAX_S
     assert max(seconds) < WORST_MAX_S

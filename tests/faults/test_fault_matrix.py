@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from clubs_under_test import CHAIN, CLUBS
-from faulted_house import FaultedHouse, FaultReport, machine_ms
+from faulted_house import IDLE, FaultedHouse, FaultReport, machine_ms
 from stack_under_test import send_signal, until
 
 from actors.placement import shard_of_club
@@ -88,28 +88,34 @@ async def test_the_broker_is_killed(house: FaultedHouse, report: FaultReport) ->
     broker.start()
 
 
+@pytest.mark.parametrize("killed_after_s", [0.0, 0.005, 0.02, 0.2])
 async def test_the_api_is_killed_and_a_retry_is_answered_once(
-    house: FaultedHouse, report: FaultReport
+    house: FaultedHouse, report: FaultReport, killed_after_s: float
 ) -> None:
+    """Before, while and after the command is decided: the same key has one effect."""
     stack, place = house.stack, await house.newest_entry()
-    path = "clubs/north/players/p0/wallet/top-ups"
-    request = {"json": {"amountMinor": 100}, "headers": {"Idempotency-Key": "twice"}}
-    before, _ = await stack.wallet("p0")
-    first = await stack.client.post(path, **request)
+    path = f"clubs/north/players/{IDLE}/wallet/top-ups"
+    key = {"Idempotency-Key": f"killed-after-{killed_after_s}"}
+    before, _ = await stack.wallet(IDLE)
+    asking = asyncio.create_task(stack.client.post(path, json={"amountMinor": 100}, headers=key))
+    await asyncio.sleep(killed_after_s)
     killed_at_ms = machine_ms()
     stack.processes.api.kill()
+    (first,) = await asyncio.gather(asking, return_exceptions=True)
     seconds = await house.ticks_go_on(killed_at_ms, after=place, clubs=CLUBS)
-    report.note("API killed", [seconds])
+    report.note(f"API killed {killed_after_s} s after a command was sent", [seconds])
     stack.processes.api.start()
 
     async def serving() -> bool:
         return await answers(f"{stack.processes.shape.hall_url}/readyz")
 
     await until(serving, what="the API")
-    again = await stack.client.post(path, **request)
-    assert (again.status_code, again.json()) == (first.status_code, first.json())
-    after, _ = await stack.wallet("p0")
-    assert after <= before + 100
+    again = await stack.client.post(path, json={"amountMinor": 100}, headers=key)
+    assert again.is_success, again.text
+    if not isinstance(first, BaseException):
+        assert (again.status_code, again.json()) == (first.status_code, first.json())
+    after, _ = await stack.wallet(IDLE)
+    assert after == before + 100
 
 
 async def test_a_host_is_frozen_and_returns(house: FaultedHouse, report: FaultReport) -> None:
