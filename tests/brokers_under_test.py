@@ -103,14 +103,20 @@ class Cable:
         await asyncio.sleep(0)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # A cable that is cut while it reaches for the broker is cut, and leaves no socket behind.
+        ends = {writer}
+        self._writers.add(writer)
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            ends.add(far_writer)
+            self._writers.add(far_writer)
+            await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer))
         except OSError:
-            writer.transport.abort()
             return
-        self._writers |= {writer, far_writer}
-        await asyncio.gather(_pour(reader, far_writer), _pour(far_reader, writer))
-        self._writers -= {writer, far_writer}
+        finally:
+            for end in ends:
+                end.transport.abort()
+            self._writers -= ends
 
 
 async def _pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -20,8 +20,10 @@ class LossyProxy:
         """One caller's connection: request by request, until a reply is lost."""
         target = urlsplit(self.server)
         assert target.hostname is not None
-        upstream, sending = await asyncio.open_connection(target.hostname, target.port)
+        ends = [writer]
         try:
+            upstream, sending = await asyncio.open_connection(target.hostname, target.port)
+            ends.append(sending)
             while request := await _message(reader):
                 sending.write(request)
                 reply = await _message(upstream)
@@ -34,7 +36,7 @@ class LossyProxy:
         except ConnectionError:
             return
         finally:
-            for one in (sending, writer):
+            for one in ends:
                 one.close()
 
 

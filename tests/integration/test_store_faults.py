@@ -69,8 +69,10 @@ class LossyProxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        answers, requests = await asyncio.open_connection("127.0.0.1", self._target_port)
+        ends = [reply]
         try:
+            answers, requests = await asyncio.open_connection("127.0.0.1", self._target_port)
+            ends.append(requests)
             while request := await client.read(CHUNK):
                 requests.write(request)
                 answer = await answers.read(CHUNK)
@@ -79,7 +81,7 @@ class LossyProxy:
                     return
                 reply.write(answer)
         finally:
-            for writer in (requests, reply):
+            for writer in ends:
                 writer.close()
             self._tasks.discard(task)
 
