@@ -17,6 +17,7 @@ from controller.archive.catching_up import CatchingUp, just_before
 from controller.archive.database import Archive
 from controller.archive.leaving import Leaving
 from controller.archive.rewinding import Reached
+from controller.archive.writing import digest_of
 
 ENTRIES_PER_TRANSACTION: Final = 500
 STREAM_KEPT_MS: Final = 3_600_000
@@ -84,7 +85,8 @@ class ArchiveConsumer:
                 continue
 
     async def _follow(self, chain_id: str, stream: ChainStream) -> int:
-        reached, read = await self._begin(chain_id, stream)
+        reached = await self._archive.look(rewinding.reached, chain_id, stream)
+        reached, read = await self._following(chain_id, stream, reached)
         moved, odd = 0, False
         while read:
             if stream is ChainStream.OUTBOX:
@@ -93,25 +95,25 @@ class ArchiveConsumer:
                 await self._take_sessions(chain_id, _sessions_of(events))
                 await self._leaving.take_orders(chain_id, events)
             odd |= await self._write(chain_id, stream, read, reached=reached)
-            reached = Reached(read[-1].entry_id)
             moved += len(read)
-            read = await self._read(chain_id, stream, after=reached.entry_id)
+            reached = Reached(read[-1].entry_id, digest_of(read[-1].payload))
+            reached, read = await self._following(chain_id, stream, reached)
         if odd:
             await self._catching_up.fill_gaps(chain_id)
         if moved:
             await self._trim(chain_id, stream, reached)
         return moved
 
-    async def _begin(
-        self, chain_id: str, stream: ChainStream
+    async def _following(
+        self, chain_id: str, stream: ChainStream, reached: Reached
     ) -> tuple[Reached, Sequence[StreamEntry]]:
-        """Where to go on, and what follows; first of all the store has to be where we left it."""
-        reached = await self._archive.look(rewinding.reached, chain_id, stream)
+        """Where to go on, and what follows there. Whenever it is read the store has to be where
+        we left it: it may go back in time between two reads of one step."""
         if reached.entry_id == rows.BEGINNING:
             return reached, await self._read(chain_id, stream, after=rows.BEGINNING)
         read = await self._read(chain_id, stream, after=just_before(reached.entry_id))
         if read and reached.is_at(read[0]):
-            return reached, read[1:] or await self._read(chain_id, stream, after=reached.entry_id)
+            return reached, read[1:]
         found = await self._catching_up.look_back(chain_id, stream, reached)
         await self._take_sessions(chain_id, found.session_ids)
         return found.kept, await self._read(chain_id, stream, after=found.kept.entry_id)
@@ -173,6 +175,8 @@ class ArchiveConsumer:
         await self._take_sessions(chain_id, [one for one in ids if one not in archived])
         too_old_ms = self._clock.wall_ms() - self._closed_kept_ms
         old = await self._archive.closed_before(chain_id, ids, too_old_ms)
+        # What was found out after the end and cost nothing is in no event: it is taken now.
+        await self._take_sessions(chain_id, sorted(old))
         await self._store.drop_closed(chain_id, sorted(old))
 
 
