@@ -25,7 +25,7 @@ from schemas.catalogue import PcDocument
 sim_app = typer.Typer(help="Simulated PCs, and whole simulated chains.", no_args_is_help=True)
 
 PC_FIELD = "pc:"
-SOAK_REPORT_EVERY = 500
+SOAK_REPORT_EVERY = 100
 """Seeds between two lines of a soak that no terminal shows."""
 
 

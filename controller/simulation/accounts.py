@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import orjson
 
+from controller.simulation.credits import Credits
 from controller.simulation.desk import OVER, Request
 from controller.simulation.reckoning import from_wallet_minor, lasted_no_time, share
 from controller.simulation.tariffs import CURRENCY, LIST_LENGTH_MS, LIST_PRICE_MINOR
@@ -40,6 +41,7 @@ class History:
     used_minor: Counter[str] = field(default_factory=Counter)
     used_ms: Counter[str] = field(default_factory=Counter)
     draws: Counter[str] = field(default_factory=Counter)
+    credits: Credits = field(default_factory=Credits)
     told_back_minor: Counter[str] = field(default_factory=Counter)
     """What orders say was given back of a bought tariff, one refund after another."""
 
@@ -64,9 +66,10 @@ class History:
     def returned_minor(self, pack: Document) -> int:
         """What of a bought tariff's price has gone back to its holder's wallet."""
         name = pack["player_tariff_id"]
+        credited_minor = self.credits.to_wallet[name]
         if pack["status"] == "REFUNDED":
             return int(pack["price_minor"] - self.used_minor[name])
-        return self.told_back_minor[name]
+        return self.told_back_minor[name] + credited_minor
 
     def left_minor(self, pack: Document) -> int:
         """What of it is neither used nor gone."""
@@ -130,7 +133,9 @@ class Accounts:
     def _charged(self, session_id: str, session: Document) -> None:
         amount_minor = from_wallet_minor(session)
         if self._history.is_postpaid(session_id):
-            self.wanted[f"{CURRENCY}:receivable:{session_id}"] -= amount_minor
+            late_minor = self._history.credits.to_wallet[session_id]
+            self.wanted[f"{CURRENCY}:receivable:{session_id}"] -= amount_minor + late_minor
+            self.wanted[_wallet(_holder(session))] += late_minor
         else:
             self.wanted[_wallet(_holder(session))] -= amount_minor
 
@@ -174,6 +179,7 @@ def pack_violations(history: History) -> Iterator[str]:
         tariff_id, price_minor = pack["tariff"]["id"], pack["price_minor"]
         used_minor, used_ms = history.used_minor[name], history.used_ms[name]
         back_minor = history.told_back_minor[name]
+        back_minor += history.credits.to_wallet[name]
         if used_minor + back_minor > price_minor:
             yield f"{name} cost {price_minor}, {used_minor} was used and {back_minor} given back"
         total_ms, whole_ms = pack["total_ms"], LIST_LENGTH_MS[tariff_id]
@@ -196,6 +202,7 @@ def history_of(
     *,
     orders: Mapping[str, bytes],
     done: list[Request],
+    given_back: Credits,
 ) -> History:
     """From what was written last."""
     return History(
@@ -203,7 +210,26 @@ def history_of(
         packs,
         {name: orjson.loads(blob) for name, blob in orders.items()},
         done,
+        credits=given_back,
     )
+
+
+def refund_violations(history: History) -> Iterator[str]:
+    """By hand and by itself together, never more goes back of a session than it cost."""
+    by_hand: Counter[str] = Counter()
+    for request in history.done:
+        command = request.envelope.command
+        if isinstance(command, RefundOrder) and command.order_id in history.sessions:
+            by_hand[command.order_id] += command.amount_minor or 0
+    for name, refunded_minor in by_hand.items():
+        own = [one for one in history.sessions[name]["segments"] if not _is_purchased(one)]
+        left_minor = sum(one["amount_minor"] for one in own)
+        if refunded_minor > left_minor:
+            yield f"{name} costs {left_minor} after credits, {refunded_minor} was given back"
+
+
+def _is_purchased(segment: Document) -> bool:
+    return segment["pack"] is not None and segment["pack"]["order_id"] is not None
 
 
 def void_violations(sessions: Mapping[str, Document]) -> Iterator[str]:

@@ -5,11 +5,16 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from controller.simulation.machines import KEEPALIVE_S
 from controller.simulation.swarm import CallFate, Mishap, Swarm
 from controller.simulation.virtual_loop import Process
 from controller.simulation.world import World
+from pc_daemon.service import WILL_DELAY_S
 
 HOUR_MS: Final = 3_600_000
+REBOOTED_SHARE: Final = 0.3
+PLAYED_SHARE: Final = 0.8
+NOTICED_SHARE: Final = 0.8
 SLEW_MS: Final = 1_500
 """How far a host's wall clock may be off: what time synchronisation leaves."""
 
@@ -40,6 +45,7 @@ class Chaos:
         self._swarm = swarm
         self._images = [world.image()]
         self._ended = False
+        self._until_s = 0.0
 
     async def run(self) -> None:
         """Mishaps for as long as the swarm says."""
@@ -49,7 +55,7 @@ class Chaos:
         world.weather.delay_s = swarm.message_delay_s
         world.network.delay_s = swarm.store_delay_s
         world.network.fate_of = fates(swarm)
-        until_s = world.loop.time() + swarm.chaos_s
+        until_s = self._until_s = world.loop.time() + swarm.chaos_s
         while world.loop.time() < until_s:
             await asyncio.sleep(world.random.expovariate(1 / swarm.mishap_every_s))
             if swarm.mishaps:
@@ -74,6 +80,7 @@ class Chaos:
             if host.clock is not None:
                 host.clock.offset_ms = 0
         for pc in world.pcs.values():
+            pc.thaws()
             pc.plugs()
             if pc.clock is not None:
                 pc.clock.offset_ms = 0
@@ -82,7 +89,18 @@ class Chaos:
 
     def _for_a_while(self, ends: Callable[[], None], *, most_s: float) -> None:
         """Undo a mishap later, unless everything is put right before."""
-        delay_s = self._world.random.uniform(0.2, most_s)
+        self._later(self._world.random.uniform(0.2, most_s), ends)
+
+    def _for_long_enough(self, ends: Callable[[], None], *, noticed_s: float) -> None:
+        """Undo what befell a PC, mostly when others have noticed, if there is time left for it."""
+        world = self._world
+        left_s = self._until_s - world.loop.time()
+        delay_s = world.random.uniform(0.2, noticed_s)
+        if left_s > noticed_s and world.random.random() < NOTICED_SHARE:
+            delay_s = world.random.uniform(noticed_s, left_s)
+        self._later(delay_s, ends)
+
+    def _later(self, delay_s: float, ends: Callable[[], None]) -> None:
         self._world.later(delay_s, lambda: None if self._ended else ends())
 
     def _host(self) -> str:
@@ -90,6 +108,14 @@ class Chaos:
 
     def _pc(self) -> str:
         return self._world.random.choice(sorted(self._world.pcs))
+
+    def _played_on(self) -> str:
+        """Mostly where the same one has played for longest: only there it matters."""
+        pcs = self._world.pcs
+        played = sorted(name for name, pc in pcs.items() if pc.is_open)
+        if played and self._world.random.random() < PLAYED_SHARE:
+            return max(played, key=lambda name: pcs[name].faithful)
+        return self._pc()
 
     def kill_host(self) -> None:
         """kill -9; something starts it again."""
@@ -140,9 +166,16 @@ class Chaos:
 
     def power_cut(self) -> None:
         """A PC is dark and boots again."""
-        pc = self._world.pcs[self._pc()]
+        pc = self._world.pcs[self._played_on()]
         pc.loses_power()
-        self._for_a_while(pc.plugs, most_s=15.0)
+        self._for_long_enough(pc.plugs, noticed_s=WILL_DELAY_S + 1)
+
+    def freeze_pc(self) -> None:
+        """A PC stands still with whoever plays there; now and then it is switched off and on."""
+        pc = self._world.pcs[self._played_on()]
+        pc.freezes()
+        ends = pc.reboots if self._world.random.random() < REBOOTED_SHARE else pc.thaws
+        self._for_long_enough(ends, noticed_s=KEEPALIVE_S + WILL_DELAY_S + 1)
 
     def set_pc_clock(self) -> None:
         """Somebody sets the clock of a PC by up to an hour."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
+import orjson
+
+from controller.simulation.virtual_loop import at_once
 from controller.simulation.world import World
 from schemas.commands import Channel, Command, CommandEnvelope, CommandReply, ReplyStatus
 
@@ -13,6 +16,7 @@ CALLER_WAITS_S: Final = 2.0
 ASK_AGAIN_S: Final = 0.15
 ASK_AGAIN_MAX_S: Final = 0.6
 DECIDED: Final = frozenset({ReplyStatus.OK, ReplyStatus.REJECTED})
+PROPOSED: Final = b'"PROPOSED"'
 OVER: Final = frozenset({"ENDED", "CANCELLED"})
 
 View = Mapping[str, Any]
@@ -54,6 +58,18 @@ class Desk:
     def speed(self) -> float:
         """How fast business time runs."""
         return self._world.business.speed
+
+    def proposals(self) -> list[tuple[str, str, int]]:
+        """(club, session, number) of every outage that waits for staff, as the API lists them."""
+        return [
+            (state["club_id"], state["session_id"], outage["number"])
+            for entity in at_once(self._world.store.all_entities(self._world.chain_id))
+            if PROPOSED in entity.blob
+            for state in [orjson.loads(entity.blob)]
+            for state in [state.get("state", state)]
+            for outage in state.get("outages", ())
+            if outage["status"] == "PROPOSED"
+        ]
 
     def ask(
         self,

@@ -20,6 +20,22 @@ class Weather:
     delay_s: float = 0.0
 
 
+class SimulatedBroker(MemoryBroker):
+    """Nobody who stands still connects."""
+
+    def attach(self, link: MemoryLink) -> None:
+        """See ``MemoryBroker``."""
+        if isinstance(link, FaultyLink) and link.is_halted:
+            self._waiting[link.client_id] = link
+        else:
+            super().attach(link)
+
+    def attend(self, link: MemoryLink) -> None:
+        """It moves again: connect it if it waits for that."""
+        if self._waiting.pop(link.client_id, None) is link:
+            self.attach(link)
+
+
 class FaultyLink(MemoryLink):
     """A link whose owner is one simulated process: what it is told, it is told in its own time."""
 
@@ -38,6 +54,11 @@ class FaultyLink(MemoryLink):
         self._process = process
         self._weather = weather
         self._delivered = delivered
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether its owner stands still."""
+        return self._process.halted
 
     def deliver(self, message: Outgoing, *, retain: bool) -> None:
         """See ``MemoryLink``."""

@@ -11,21 +11,23 @@ from actors.store import Store, StoreUnavailableError
 from actors.store_memory import MemoryStore
 from controller.archive import Archive, ArchiveConsumer
 from controller.simulation.business import BusinessTime, HostClock, PcClock
-from controller.simulation.faulty_link import FaultyLink, Weather
+from controller.simulation.faulty_link import FaultyLink, SimulatedBroker, Weather
 from controller.simulation.faulty_store import StoreNetwork
 from controller.simulation.town import Seat
-from controller.simulation.virtual_loop import Process, VirtualLoop, at_once
+from controller.simulation.virtual_loop import NOWHERE, Process, VirtualLoop, at_once
 from pc_daemon.agent_state import Identity
 from pc_daemon.journal import MemoryJournal
 from pc_daemon.lockers import NullLocker
 from pc_daemon.service import AgentService, Surroundings
 from schemas.codec import decode
-from schemas.device import DesiredDocument
-from schemas.link_memory import MemoryBroker
+from schemas.device import DesiredDocument, PcMode
 from schemas.link_port import LinkHost, Outgoing, Will
 from schemas.topics import DownLeaf
 
 ARCHIVE_EVERY_S: Final = 3.0
+KEEPALIVE_S: Final = 4.5
+"""After so long a silence a broker gives a connection up, where the club asks for signs of life
+every three seconds."""
 STREAM_KEPT: Final = 3
 CLOSED_KEPT_MS: Final = 60_000
 
@@ -39,7 +41,7 @@ class Surrounds:
     chain_id: str
     business: BusinessTime
     network: StoreNetwork
-    broker: MemoryBroker
+    broker: SimulatedBroker
     weather: Weather
     store: Callable[[str], MemoryStore]
     defects: list[str] = field(default_factory=list)
@@ -111,6 +113,8 @@ class HostMachine:
         """It goes on where it was."""
         if self.process is not None and self.process.halted:
             self._around.loop.thaw(self.process)
+            if self.link is not None:
+                self._around.broker.attend(self.link)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -118,7 +122,10 @@ class HostMachine:
 
 
 class PcMachine:
-    """One gaming PC: its journal outlives its boots. ``newest`` is the newest document it got."""
+    """One gaming PC: its journal outlives its boots.
+
+    ``newest`` is the newest document it got, ``served`` whom it was seen to serve, and when.
+    """
 
     def __init__(self, seat: Seat, around: Surrounds) -> None:
         self.seat = seat
@@ -129,10 +136,28 @@ class PcMachine:
         self.newest: DesiredDocument | None = None
         self.clock_was_set = False
         self.plugged = False
+        self.served: list[tuple[int, str]] = []
         self.process: Process | None = None
         self.service: AgentService | None = None
         self.clock: PcClock | None = None
         self.powers_on()
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it stands still: then its screen stays as it is."""
+        return self.process is not None and self.process.halted
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody can play on it now."""
+        runs = self.process is not None and not self.process.halted
+        return runs and self.service is not None and self.service.state.mode is PcMode.UNLOCKED
+
+    @property
+    def faithful(self) -> int:
+        """How often it was seen to serve whom it served last."""
+        last = self.served[-1][1] if self.served else ""
+        return sum(1 for _, session_id in self.served if session_id == last)
 
     def powers_on(self) -> None:
         """A new boot with a new boot clock; the wall clock is right again."""
@@ -172,6 +197,37 @@ class PcMachine:
         self._link().cut()
         self.process = self.service = self.clock = None
         self.plugged = False
+
+    def freezes(self) -> None:
+        """It stands still; a broker that hears nothing gives its connection up."""
+        process = self.process
+        if process is None or process.halted:
+            return
+        process.halted = True
+        self._around.loop.call_later(KEEPALIVE_S, self._given_up, process, context=NOWHERE)
+
+    def thaws(self) -> None:
+        """It goes on where it was."""
+        if self.process is not None and self.process.halted:
+            self._around.loop.thaw(self.process)
+            self._around.broker.attend(self._link())
+            if self.plugged:
+                self.process.call(self._link().start)
+
+    def reboots(self) -> None:
+        """Somebody holds the button down."""
+        self.loses_power()
+        self.plugs()
+
+    def observe(self, now_ms: int) -> None:
+        """Note whom it serves at this instant."""
+        document = None if self.service is None else self.service.state.document
+        if self.is_open and document is not None:
+            self.served.append((now_ms, str(document.session_id)))
+
+    def _given_up(self, process: Process) -> None:
+        if self.process is process and process.halted:
+            self._link().cut()
 
     def unplugs(self) -> None:
         """The cable is out; the PC goes on."""

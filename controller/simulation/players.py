@@ -36,13 +36,19 @@ BOOKED_AHEAD_S: Final = 8.0
 """Real seconds a booking lies ahead at most; a seed lives for less than a minute."""
 TOP_UPS_MINOR: Final = (1, 150, 3_000, 8_000, 8_000, 20_000, 20_000)
 RECENT: Final = 3
+SEATS_TRIED: Final = 4
+STAYS: Final = 40
+"""So many times as long as others does one who stays think about what to do next."""
 
 
 class Player:
     """One person doing things at random. Without a name: guests, one after another."""
 
-    def __init__(self, name: str | None, desk: Desk, random: Random) -> None:
+    def __init__(
+        self, name: str | None, desk: Desk, random: Random, *, alias: str = "guest"
+    ) -> None:
         self.name = name
+        self._alias = alias
         self.leaving = False
         self._desk = desk
         self._random = random
@@ -53,6 +59,18 @@ class Player:
         """Ask for things until told to leave."""
         if self.name is not None:
             await self._do(Player.top_up)
+        await self._go_on(think_s)
+
+    async def stay(self, think_s: float) -> None:
+        """Sit down where one can, and stay for as long as it goes well."""
+        if self.name is not None:
+            await self._do(Player.top_up)
+        for _ in range(SEATS_TRIED):
+            if not self._mine and not self.leaving:
+                await self._do(Player.sit_down)
+        await self._go_on(think_s * STAYS)
+
+    async def _go_on(self, think_s: float) -> None:
         while not self.leaving:
             await asyncio.sleep(self._random.expovariate(1 / think_s))
             if self._desk.requests and self._random.random() < REPEATS:
@@ -128,6 +146,21 @@ class Player:
         """Sit down somewhere, mostly to play at once."""
         return self._created(start=self._random.random() < 0.85)
 
+    def sit_down(self) -> Request:
+        """Play at once, and pay as time goes by."""
+        self._drawn += 1
+        seat = self._random.choice(town.SEATS)
+        command = CreateSession(
+            session_id=f"{self.name or self._alias}-{self._drawn}",
+            pc_id=seat.pc_id,
+            tariff_id=self._random.choice((STANDARD, STANDARD, BLOCK)),
+            player_id=self.name,
+            guest_label=None if self.name else "Guest",
+            start=True,
+            paid_minor=0 if self.name else 9_000,
+        )
+        return self._desk.ask(seat.club_id, command)
+
     def book(self) -> Request:
         """A PC for later, with or without an end."""
         planned_ms = self._ahead_ms(BOOKED_AHEAD_S)
@@ -148,7 +181,7 @@ class Player:
             tariff_id, player_tariff_id = pack
         pays_later = tariff_id == STANDARD and self._random.random() < 0.15
         command = CreateSession(
-            session_id=f"{self.name or 'guest'}-{self._drawn}",
+            session_id=f"{self.name or self._alias}-{self._drawn}",
             pc_id=seat.pc_id,
             tariff_id=tariff_id,
             player_tariff_id=player_tariff_id,

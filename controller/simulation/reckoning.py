@@ -10,6 +10,7 @@ from itertools import groupby, pairwise
 from typing import Any, Final
 
 from controller.simulation import town
+from controller.simulation.credits import credited_ms, credited_spans
 from controller.simulation.tariffs import PRICE_PER_HOUR_MINOR
 
 MINUTE_MS: Final = 60_000
@@ -58,7 +59,9 @@ def _run_bill(session: Document, run: Sequence[Document]) -> Bill:
     # Where money, a booking or a schedule was to end the run, its last minute may be a part.
     is_cut = last["paid_until_ms"] < full_ms
     whole = by_hand and is_last and not is_cut and until_ms == session["actual_end_at_ms"]
-    return Bill(_cost(stays, full_ms if whole else until_ms), _cost(stays, full_ms))
+    back = [span for segment in run for span in credited_spans(session, segment)]
+    least_minor = _cost(stays, full_ms if whole else until_ms, back)
+    return Bill(least_minor, _cost(stays, full_ms, back))
 
 
 def _stays(links: Sequence[Document], started_ms: int, until_ms: int) -> list[tuple[str, int]]:
@@ -77,12 +80,14 @@ def _stays(links: Sequence[Document], started_ms: int, until_ms: int) -> list[tu
     return stays
 
 
-def _cost(stays: Sequence[tuple[str, int]], until_ms: int) -> int:
+def _cost(stays: Sequence[tuple[str, int]], until_ms: int, back: Sequence[tuple[int, int]]) -> int:
+    """Each stay at its price, without the time that came ``back``."""
     ends = [*(from_ms for _, from_ms in stays[1:]), until_ms]
-    return sum(
-        share(PRICE_PER_HOUR_MINOR[zone], end_ms - from_ms, HOUR_MS)
-        for (zone, from_ms), end_ms in zip(stays, ends, strict=True)
-    )
+    total_minor = 0
+    for (zone, from_ms), end_ms in zip(stays, ends, strict=True):
+        back_ms = sum(max(0, min(b, end_ms) - max(a, from_ms)) for a, b in back)
+        total_minor += share(PRICE_PER_HOUR_MINOR[zone], end_ms - from_ms - back_ms, HOUR_MS)
+    return total_minor
 
 
 def share(amount_minor: int, part: int, whole: int) -> int:
@@ -121,6 +126,14 @@ def free_minutes(session: Document, grace_ms: int) -> Iterator[str]:
         end_ms = one["end_at_ms"]
         if end_ms is not None and one["paid_until_ms"] < end_ms:
             yield f"{name}/{one['index']} is paid until {one['paid_until_ms']}, ended {end_ms}"
-        drawn_ms = one["paid_until_ms"] - one["start_at_ms"]
+        drawn_ms = _drawn_ms(session, one)
         if one["pack"] is not None and one["accrued_units"] != drawn_ms:
             yield f"{name}/{one['index']} drew {one['accrued_units']} ms, lasted {drawn_ms}"
+
+
+def _drawn_ms(session: Document, segment: Document) -> int:
+    """What a segment must have drawn of bought time: all that was sat, less what came back."""
+    sat_ms: int = segment["paid_until_ms"] - segment["start_at_ms"]
+    pack = segment["pack"]
+    returns = pack is not None and pack["total_ms"] is not None
+    return sat_ms - credited_ms(session, segment) if returns else sat_ms

@@ -14,7 +14,8 @@ NEXT_STATUSES: Final[Mapping[str | None, frozenset[str]]] = MappingProxyType(
         "PENDING": frozenset({"PENDING", "ACTIVE", "STARTED", "ENDED", "CANCELLED"}),
         "ACTIVE": frozenset({"ACTIVE", "STARTED", "ENDED", "CANCELLED"}),
         "STARTED": frozenset({"STARTED", "ENDED"}),
-        "ENDED": frozenset(),
+        # Written again when time comes back that its PC did not serve.
+        "ENDED": frozenset({"ENDED"}),
         "CANCELLED": frozenset(),
     }
 )
@@ -32,6 +33,7 @@ class Place:
     booked: bool
     from_ms: int
     until_ms: int
+    ended_ms: int | None
 
 
 @dataclass(slots=True)
@@ -48,6 +50,8 @@ class Seating:
         if status not in NEXT_STATUSES[None if before is None else before.status]:
             yield f"{session_id} became {status} after {before and before.status}"
         place = self.places[session_id] = _place_of(state)
+        if before is not None and before.ended_ms not in (None, place.ended_ms):
+            yield f"{session_id} ended {before.ended_ms} and then {place.ended_ms}"
         started_ms, coverage = state["actual_start_at_ms"], state["coverage"]
         if started_ms is not None and coverage is not None:
             until_ms = coverage["until_ms"]
@@ -79,6 +83,7 @@ def _place_of(state: Document) -> Place:
         booked=planned_ms > state["created_at_ms"],
         from_ms=planned_ms,
         until_ms=end_ms or planned_ms + LEAST_TIME_MS,
+        ended_ms=state["actual_end_at_ms"],
     )
 
 

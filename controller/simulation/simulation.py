@@ -124,6 +124,14 @@ async def _lived(world: World, desk: Desk, swarm: Swarm) -> list[str]:
     ]
     operator = Operator(desk, Random(f"{world.random.random()}/desk"))  # noqa: S311
     playing = [asyncio.create_task(player.play(swarm.think_s)) for player in players]
+    if swarm.customs.outages != town.PLAIN.outages:
+        # Only who sits there when a PC fails is owed anything.
+        stayers = [
+            Player(name, desk, Random(f"{world.random.random()}/stays"), alias="stayer")  # noqa: S311
+            for name in (town.STAYER, None)
+        ]
+        playing += [asyncio.create_task(player.stay(swarm.think_s)) for player in stayers]
+        players += stayers
     playing.append(asyncio.create_task(operator.work(swarm.think_s)))
     watching = asyncio.create_task(_watch(world, found))
     await Chaos(world, swarm).run()
@@ -158,6 +166,9 @@ def _failed(task: "asyncio.Task[None]") -> bool:
 async def _watch(world: World, found: list[str]) -> None:
     while not found:
         await asyncio.sleep(LOOK_EVERY_S)
+        now_ms = world.business.now_ms()
+        for pc in world.pcs.values():
+            pc.observe(now_ms)
         found += pc_violations(world)
 
 

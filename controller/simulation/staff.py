@@ -16,9 +16,13 @@ from schemas.commands import (
     PayOrder,
     RefundOrder,
     ReleasePc,
+    ResolveOutage,
 )
 
 HELD_S: Final = 6.0
+RECENT: Final = 6
+ATTENTIVE: Final = 0.5
+"""How often what waits for a decision comes first."""
 
 
 class Operator:
@@ -28,12 +32,14 @@ class Operator:
         self.leaving = False
         self._desk = desk
         self._random = random
+        self._decided: list[tuple[str, str, int]] = []
 
     async def work(self, think_s: float) -> None:
         """Do things until the shift is over."""
         while not self.leaving:
             await asyncio.sleep(self._random.expovariate(1 / think_s))
-            request = self._random.choice(DUTIES)(self)
+            waiting = self._desk.proposals() and self._random.random() < ATTENTIVE
+            request = self.decide() if waiting else self._random.choice(DUTIES)(self)
             if request is not None:
                 await self._desk.send(request)
 
@@ -87,6 +93,32 @@ class Operator:
         )
         return self._desk.ask(str(session["club_id"]), command)
 
+    def decide(self) -> Request | None:
+        """Give back what was proposed, or leave it charged; now and then once more."""
+        proposed = self._desk.proposals()
+        self._decided = [*self._decided, *proposed][-RECENT:]
+        if not self._decided:
+            return None
+        club_id, session_id, number = self._random.choice(proposed or self._decided)
+        command = ResolveOutage(
+            session_id=session_id, number=number, approve=self._random.random() < 0.7
+        )
+        return self._desk.ask(club_id, command)
+
+    def refund_beside(self) -> Request | None:
+        """Give money back for a session about whose outages something is open."""
+        proposed = self._desk.proposals()
+        if not proposed:
+            return self.correct()
+        club_id, session_id, _ = self._random.choice(proposed)
+        known = self._desk.sessions.get(session_id)
+        most_minor = max(1, 0 if known is None else int(known["amount_minor"]))
+        command = RefundOrder(
+            order_id=session_id,
+            amount_minor=self._random.choice((most_minor, self._random.randint(1, most_minor))),
+        )
+        return self._desk.ask(club_id, command)
+
     def send_home(self) -> Request | None:
         """End somebody's session."""
         session = self._one_of(self._going(guest=False))
@@ -121,4 +153,7 @@ DUTIES: Final[tuple[Duty, ...]] = (
     Operator.correct,
     Operator.correct,
     Operator.send_home,
+    Operator.decide,
+    Operator.decide,
+    Operator.refund_beside,
 )

@@ -9,7 +9,7 @@ from enum import StrEnum
 from random import Random
 from typing import Final
 
-from controller.simulation.town import PLAYERS, Customs
+from controller.simulation.town import PLAIN, PLAYERS, Customs
 
 
 class CallFate(StrEnum):
@@ -44,6 +44,7 @@ class Mishap(StrEnum):
     """The broker comes back without sessions and retained messages."""
     UNPLUG_PC = "unplug_pc"
     POWER_CUT = "power_cut"
+    FREEZE_PC = "freeze_pc"
     SET_PC_CLOCK = "set_pc_clock"
     SLEW_HOST_CLOCK = "slew_host_clock"
     KILL_ARCHIVE = "kill_archive"
@@ -59,6 +60,7 @@ STARTS_AT_MS: Final = (
     1_806_194_400_000,  # 1:40, in twenty minutes the clocks go forward
 )
 NO_SHOW_REAL_S: Final = 5
+_OUTAGES: Final = (Mishap.POWER_CUT, Mishap.FREEZE_PC)
 _FREQUENT: Final = 0.04
 _PRESENT_SHARE: Final = 0.5
 _RESTORE_SHARE: Final = 0.15
@@ -105,6 +107,10 @@ def drawn(random: Random) -> Swarm:
         if random.random() < (_RESTORE_SHARE if mishap is Mishap.RESTORE_STORE else _PRESENT_SHARE)
     ]
     speed = random.choice(SPEEDS)
+    customs = _customs(random, speed)
+    if customs.outages != PLAIN.outages:
+        # What such a club does shows only where PCs fail, and often enough.
+        mishaps += [*_OUTAGES, *_OUTAGES, *_OUTAGES]
     return Swarm(
         hosts=random.choice((2, 2, 3)),
         has_archive=random.random() < _ARCHIVED_SHARE,
@@ -118,7 +124,7 @@ def drawn(random: Random) -> Swarm:
         message_delay_s=maybe(2.0),
         store_delay_s=maybe(0.2),
         start_at_ms=random.choice(STARTS_AT_MS),
-        customs=_customs(random, speed),
+        customs=customs,
         think_s=random.uniform(0.3, 1.8),
     )
 
@@ -135,4 +141,6 @@ def _customs(random: Random, speed: float) -> Customs:
         grace_seconds=random.choice((0, 0, 30, 120)),
         no_show_minutes=no_show_minutes,
         auto_renewal=frozenset(name for name in PLAYERS if sometimes()),
+        outages=random.choice(("CONTINUE", "CREDIT", "CREDIT", "PROPOSE")),
+        credit_max_minutes=random.choice((180, 180, 5)),
     )

@@ -22,6 +22,8 @@ CLUBS: Final = ("north", "south")
 ZONES: Final = {"main": 2, "vip": 1}
 """Zone -> PCs in it, in each club."""
 PLAYERS: Final = ("ann", "bob", "cat")
+STAYER: Final = "dan"
+"""A player who sits down and stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Customs:
     grace_seconds: int = 0
     no_show_minutes: int | None = None
     auto_renewal: frozenset[str] = frozenset()
+    outages: str = "CONTINUE"
+    credit_max_minutes: int = 180
 
     def terms(self) -> dict[str, object]:
         """As a club's document has them."""
@@ -43,6 +47,8 @@ class Customs:
             "players_pay_later": self.players_pay_later,
             "grace_seconds": self.grace_seconds,
             "no_show_minutes": self.no_show_minutes,
+            "outages": self.outages,
+            "credit_max_minutes": self.credit_max_minutes,
         }
 
 
@@ -101,7 +107,8 @@ def settle(store: MemoryStore, chain_id: str, customs: Customs) -> None:
     for tariff in TARIFFS:
         documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff)
     at_once(store.put(chain_id, documents))
-    players = {f"player:{name}": _json(_player(name, customs)) for name in PLAYERS}
+    names = (*PLAYERS, STAYER)
+    players = {f"player:{name}": _json(_player(name, customs)) for name in names}
     at_once(store.add_documents(chain_id, players))
 
 

@@ -20,8 +20,10 @@ from actors.store import (
 )
 from actors.store_memory import MemoryStore
 from actors.store_memory_server import MemoryServer
+from controller.simulation.credits import Credits
 from controller.simulation.seating import Seating
 
+_CREDIT: Final = "credit"
 _SESSION: Final = "session:"
 _BOUGHT: Final = "bought:"
 _ORDER: Final = "order:"
@@ -47,6 +49,7 @@ class Witness:
     packs: dict[str, dict[str, Any]] = field(default_factory=dict)
     orders: dict[str, bytes] = field(default_factory=dict)
     seating: Seating = field(default_factory=Seating)
+    credits: Credits = field(default_factory=Credits)
 
     def took(self, ownership: Ownership) -> None:
         """Somebody owns a shard from now on."""
@@ -70,13 +73,18 @@ class Witness:
     def _applied(self, unit: Unit) -> None:
         self.events += unit.events
         self.transactions += unit.transactions
-        for payload in unit.transactions:
-            self._posted(orjson.loads(payload))
+        posted = [orjson.loads(payload) for payload in unit.transactions]
+        for transaction in posted:
+            self._posted(transaction)
         for write in unit.entities:
             if write.blob is not None:
                 self._written(write.key, write.blob)
         for closed in unit.closes:
             self._session_written(orjson.loads(closed.document)["state"])
+        for transaction in posted:
+            if transaction["kind"] == _CREDIT:
+                session = orjson.loads(self.sessions[transaction["session_id"]])
+                self.violations += self.credits.posted(transaction, session)
 
     def _written(self, key: str, blob: bytes) -> None:
         if key.startswith(_SESSION):
@@ -92,7 +100,7 @@ class Witness:
         self.sessions[state["session_id"]] = orjson.dumps(state)
         self.violations += self.seating.saw(state)
 
-    def _posted(self, transaction: dict[str, object]) -> None:
+    def _posted(self, transaction: dict[str, Any]) -> None:
         name = str(transaction["id"])
         if name in self.ids:
             self.violations.append(f"transaction {name} took effect twice")

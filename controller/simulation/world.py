@@ -16,7 +16,7 @@ from controller import coordinator
 from controller.archive import Archive
 from controller.simulation import town
 from controller.simulation.business import START_AT_MS, BusinessTime
-from controller.simulation.faulty_link import Weather
+from controller.simulation.faulty_link import SimulatedBroker, Weather
 from controller.simulation.faulty_store import StoreNetwork
 from controller.simulation.forgotten import Forgotten
 from controller.simulation.machines import ArchiveMachine, HostMachine, PcMachine, Surrounds
@@ -25,7 +25,6 @@ from controller.simulation.swarm import CallFate
 from controller.simulation.town import PLAIN, Customs
 from controller.simulation.virtual_loop import NOWHERE, Process, VirtualLoop, at_once
 from controller.simulation.witness import Witness, WitnessedStore
-from schemas.link_memory import MemoryBroker
 
 ASSIGN_EVERY_S: Final = 1.0
 RESTART_S: Final = 1.0
@@ -70,7 +69,7 @@ class World:
         self.network = StoreNetwork(fate_of)
         self.network.crashed = self._crashed
         self.weather = Weather()
-        self.broker = MemoryBroker(loop.time)
+        self.broker = SimulatedBroker(loop.time)
         self.server = _Server()
         self.customs = customs
         self.witness = Witness(seating=Seating(customs.parallel_sessions))

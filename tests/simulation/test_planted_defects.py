@@ -16,7 +16,9 @@ from actors.shard_loop import ShardLoop
 from actors.store import ChainStream, CommitResult, Ownership, Unit
 from actors.store_memory import MemoryStore
 from actors.store_memory_chain import MemoryChain, MemoryLease
-from billing_core import order
+from billing_core import crediting, order
+from billing_core.draft import Draft as BillingDraft
+from billing_core.outage import Outage
 from controller.archive import ArchiveConsumer, rewinding
 from controller.simulation.simulation import SeedRunner
 
@@ -105,6 +107,15 @@ def keep_the_claim_of_whoever_has_left(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(MemoryChain, "_holds", lambda _chain, _claim: False)
 
 
+def give_every_outage_back_twice(patch: pytest.MonkeyPatch) -> None:
+    once = crediting._credited
+
+    def twice(draft: BillingDraft, outage: Outage, now_ms: int) -> Outage:
+        return once(draft, once(draft, outage, now_ms), now_ms)
+
+    patch.setattr(crediting, "_credited", twice)
+
+
 def throw_away_what_the_store_forgot(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rewinding, "_set_aside", lambda *_args, **_besides: 0)
 
@@ -125,6 +136,7 @@ DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
     (let_bookings_shorten_nobody, ("past a booking",)),
     (seat_two_at_one_pc, ("both play",)),
     (keep_the_claim_of_whoever_has_left, ("claim",)),
+    (give_every_outage_back_twice, ("took effect twice", "gave back", "must be")),
     (throw_away_what_the_store_forgot, ("not set aside",)),
     (believe_that_a_store_only_grows, ("archive",)),
 )
