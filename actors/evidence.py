@@ -19,6 +19,10 @@ STRETCHES_MAX: Final = 48
 EVIDENCE_WAIT_MS: Final = 24 * 3_600_000
 """How long after the end of a session its PC is waited for before staff decides without it."""
 
+ONE_CLOCK_WITHIN_MS: Final = 10_000
+"""Ties of one boot clock differ by no more: what a word was under way. A reboot moves it by all
+the time the boot before had run."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClockTie:
@@ -192,6 +196,7 @@ def missing(evidence: Evidence, session_id: str, *, until_ms: int) -> tuple[Find
 @dataclass(frozen=True, slots=True)
 class _Placed:
     boot_id: str
+    offset_ms: int
     from_ms: int
     until_ms: int
     end: UsageEnd | None
@@ -212,10 +217,12 @@ def _journal(
             continue
         yield Span(placed.from_ms, placed.until_ms, JournalFact.SERVED)
         if before is not None and before.until_ms < placed.from_ms:
-            yield Span(before.until_ms, placed.from_ms, _between(before, placed.boot_id))
+            yield Span(
+                before.until_ms, placed.from_ms, _between(before, placed.boot_id, placed.offset_ms)
+            )
         before = placed
     if before is not None and before.end is not None and before.until_ms < until_ms:
-        yield Span(before.until_ms, until_ms, _between(before, tie.boot_id))
+        yield Span(before.until_ms, until_ms, _between(before, tie.boot_id, tie.offset_ms))
 
 
 def _placed(
@@ -230,10 +237,10 @@ def _placed(
             yield None
             continue
         from_ms, end_ms = one.from_boot_ms + offset_ms, one.until_boot_ms + offset_ms
-        yield _Placed(one.boot_id, from_ms, end_ms, one.end)
+        yield _Placed(one.boot_id, offset_ms, from_ms, end_ms, one.end)
     if tie.since_boot_ms is not None:
         from_ms = tie.since_boot_ms + tie.offset_ms
-        yield _Placed(tie.boot_id, from_ms, max(from_ms, until_ms), None)
+        yield _Placed(tie.boot_id, tie.offset_ms, from_ms, max(from_ms, until_ms), None)
 
 
 def _offsets(silences: Sequence[Silence], now: ClockTie) -> dict[str, int]:
@@ -246,9 +253,14 @@ def _offsets(silences: Sequence[Silence], now: ClockTie) -> dict[str, int]:
     return offsets
 
 
-def _between(stopped: _Placed, next_boot_id: str) -> JournalFact:
-    """Why the PC did not serve from the end of one stretch until the next."""
-    if stopped.boot_id != next_boot_id:
+def _between(stopped: _Placed, next_boot_id: str, next_offset_ms: int) -> JournalFact:
+    """Why the PC did not serve from the end of one stretch until the next.
+
+    A boot clock that starts again stands elsewhere against ours; one that goes on does not, and
+    then it is the same boot whatever it is called: an agent may not be able to tell.
+    """
+    is_one_clock = abs(next_offset_ms - stopped.offset_ms) <= ONE_CLOCK_WITHIN_MS
+    if stopped.boot_id != next_boot_id and not is_one_clock:
         return JournalFact.OFF
     return _GAPS[stopped.end]
 

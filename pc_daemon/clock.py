@@ -88,17 +88,22 @@ def time_of_day() -> str:
 
 
 class MovedClock:
-    """A PC's clocks with a calendar that somebody moves by hand."""
+    """A PC's clocks, with a calendar that somebody moves by hand and boots that begin anew."""
 
     def __init__(self, clock: PcClock) -> None:
         self._clock = clock
         self.speed = clock.speed
         self.moved_ms = 0
+        self._booted_ms = 0
+
+    def boot(self) -> None:
+        """The boot clock begins at zero."""
+        self._booted_ms = self._clock.now().boot_ms
 
     def now(self) -> Instant:
-        """Boot clock as it is, and UTC as it was set."""
+        """The boot clock since the last boot, and UTC as it was set."""
         now = self._clock.now()
-        return Instant(now.boot_ms, now.wall_ms + self.moved_ms)
+        return Instant(now.boot_ms - self._booted_ms, now.wall_ms + self.moved_ms)
 
     def real_s(self) -> float:
         """Monotonic seconds."""

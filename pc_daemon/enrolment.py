@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import tomli_w
 
+from pc_daemon.boots import named_boot
 from pc_daemon.club_door import ClubDoor, DoorError
-from pc_daemon.machine import boot_id
 from pc_daemon.private_file import write_private
 from schemas.enrolment import (
     ENROLMENT_PATH,
@@ -188,7 +188,7 @@ def machine_facts() -> EnrolmentFacts:
         mac=_mac(),
         board=_board(),
         system=platform.platform(terse=True)[:FACT_CHARACTERS],
-        boot_id=boot_id()[:FACT_CHARACTERS],
+        boot_id=(named_boot() or "")[:FACT_CHARACTERS],
     )
 
 

@@ -209,6 +209,7 @@ class FleetSimulator:
 
     def _boot(self, pc: SimulatedPc) -> None:
         pc.boots += 1
+        pc.clock.boot()
         identity = Identity(
             club_id=pc.club_id,
             pc_id=pc.pc_id,

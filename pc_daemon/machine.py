@@ -1,30 +1,15 @@
-"""What an agent asks of the operating system: which boot this is, a restart, the end, a packet."""
+"""What an agent asks of the operating system: a restart, the end, a packet."""
 
 import socket
 import subprocess
 import sys
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-_LINUX_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _WAKE_ADDRESS: Final = ("255.255.255.255", 9)
 _WAKE_HEADER: Final = b"\xff" * 6
 _WAKE_REPEATS: Final = 16
-
-
-def boot_id() -> str:
-    """The same for every agent started within one boot, where the system tells; else unique.
-
-    Where it does not tell, a restart of the agent counts as a reboot: up to
-    ``agent.PERSIST_EVERY_MS`` of consumed time is then not counted.
-    """
-    try:
-        return _LINUX_BOOT_ID.read_text().strip()
-    except OSError:
-        return str(uuid.uuid4())
 
 
 def restart() -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from random import Random, SystemRandom
 
 from pc_daemon.agent_state import Identity
+from pc_daemon.boots import boot_id
 from pc_daemon.choose_locker import choose_locker
 from pc_daemon.clock import PcClock, SystemClock
 from pc_daemon.enrolment import EnrolmentFiles
 from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import FileJournal
-from pc_daemon.machine import boot_id, this_machine
+from pc_daemon.machine import this_machine
 from pc_daemon.renewal import SecretKeeper
 from pc_daemon.service import AgentService, LinkMaker, Surroundings
 from pc_daemon.settings import CONFIG_VARIABLE, AgentSettings
@@ -93,7 +94,7 @@ def make_service(settings: AgentSettings, secret: SecretKeeper | None = None) ->
     identity = Identity(
         club_id=settings.club_id,
         pc_id=settings.pc_id,
-        boot_id=boot_id(),
+        boot_id=boot_id(settings.state_dir, clock.now()),
         agent_version=version("clubctl"),
         capabilities=CAPABILITIES,
         chain_id=settings.chain_id,

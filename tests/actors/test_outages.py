@@ -88,12 +88,15 @@ async def test_a_pc_that_lost_power_was_off(store: MemoryStore) -> None:
     await books_agree(store)
 
 
-async def test_who_kills_the_agent_pays(store: MemoryStore) -> None:
+@pytest.mark.parametrize("names_its_boots", [True, False])
+async def test_who_kills_the_agent_pays(names_its_boots: bool, store: MemoryStore) -> None:
     shard = await opened(store)
     pc = await play(shard)
     await pass_time(shard, 60, pc)
     pc.stop(UsageEnd.INTERRUPTED)
     await pass_time(shard, 10 * 60, None)
+    if not names_its_boots:
+        pc.boot_id = "another"
     pc.serve()
     await pass_time(shard, 60, pc)
     (outage,) = (await session(store)).outages

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from pc_daemon.clock import ClockAnchor, ScaledClock, SystemClock, clock_for
 from pc_daemon.lockers import LockerKind
-from pc_daemon.machine import boot_id
 from pc_daemon.main import link_settings
 from pc_daemon.settings import CONFIG_VARIABLE, AgentSettings, LastResortKind
 from schemas.codec import decode, encode
@@ -138,10 +137,6 @@ def test_a_clock_without_an_anchor_is_the_machines_own() -> None:
     assert abs(clock.now().wall_ms - time.time_ns() // 1_000_000) < 5_000
     with pytest.raises(ValueError, match="speed"):
         ScaledClock(ClockAnchor(0, 0, 0.0))
-
-
-def test_every_agent_of_one_boot_has_the_same_boot_id() -> None:
-    assert boot_id() == boot_id()
 
 
 PROGRAM = """
