@@ -173,7 +173,10 @@ async def revoke_pc(edit: InEdit, club_id: ClubId, pc_id: PcId) -> wire.PcCreden
 
 @router.post("/pcs/{pcId}/rotate", operation_id="rotatePcSecret", tags=["enrolment"])
 async def rotate_pc_secret(edit: InEdit, club_id: ClubId, pc_id: PcId) -> wire.PcCredentials:
-    """Have a PC draw a new secret by itself; the old one is void from that moment."""
+    """Have a PC draw a new secret when it next asks, within twelve minutes while it runs.
+
+    The old secret is good until then, for whoever holds it. One that has leaked is revoked.
+    """
     by = _by(edit)
     return await _changed(
         _Asked(edit, club_id, "rotate_pc_secret", {"pc_id": pc_id}),

@@ -69,7 +69,7 @@ class EnrolmentCalls(Transport):
     async def rotate_pc_secret(
         self, club_id: str, pc_id: str, *, key: str
     ) -> enrolment_models.PcCredentials:
-        """Have a PC draw a new secret by itself; the old one is void from that moment."""
+        """Have a PC draw a new secret when it next asks, within twelve minutes while it runs."""
         return await self.send(
             enrolment_models.PcCredentials,
             "POST",
