@@ -17,7 +17,6 @@ REBOOT_S: Final = 2.0
 """From the end of a simulated PC to its next boot."""
 CLOCK_MOVED_MAX_MS: Final = 4 * 3_600_000
 WIFI_GAPS: Final = 5
-WIFI_GAP_S: Final = 4.0
 STORM_SHARE: Final = 0.9
 UNDER_WAY_MAX: Final = 10_000
 """Faults that are being lived through at once; more wait for the next round."""
@@ -102,12 +101,12 @@ async def clock(blow: Blow) -> None:
 
 
 async def wifi(blow: Blow) -> None:
-    """A radio link that comes and goes."""
+    """A radio link that comes and goes; each time it is there or gone for up to ``lasts_s``."""
     for _ in range(WIFI_GAPS):
         await blow.fleet.unplug(blow.pc)
-        await asyncio.sleep(WIFI_GAP_S * blow.random.random())
+        await asyncio.sleep(blow.lasts_s * blow.random.random())
         await blow.fleet.plug(blow.pc)
-        await asyncio.sleep(WIFI_GAP_S * blow.random.random())
+        await asyncio.sleep(blow.lasts_s * blow.random.random())
 
 
 async def storm(blow: Blow) -> None:
@@ -135,7 +134,7 @@ MIXED: Final = (
     Rate(reboot, 1),
     Rate(power, 0.5, 120),
     Rate(clock, 1, 300),
-    Rate(wifi, 2),
+    Rate(wifi, 2, 4),
     Rate(storm, 4, 5, of_fleet=True),
 )
 PROFILES: Final[Mapping[str, tuple[Rate, ...]]] = MappingProxyType(
@@ -146,7 +145,7 @@ PROFILES: Final[Mapping[str, tuple[Rate, ...]]] = MappingProxyType(
         "reboot": (Rate(reboot, 30),),
         "power": (Rate(power, 15, 90),),
         "clock": (Rate(clock, 30, 120),),
-        "wifi": (Rate(wifi, 60),),
+        "wifi": (Rate(wifi, 60, 4),),
         "storm": (Rate(storm, 60, 5, of_fleet=True),),
         "mixed": MIXED,
     }
@@ -154,11 +153,20 @@ PROFILES: Final[Mapping[str, tuple[Rate, ...]]] = MappingProxyType(
 """Name -> what goes wrong."""
 
 
-async def play_faults(fleet: FaultyFleet, profile: tuple[Rate, ...], random: Random) -> None:
-    """Let things go wrong until cancelled. One fault at a time per PC."""
+async def play_faults(
+    fleet: FaultyFleet,
+    profile: tuple[Rate, ...],
+    random: Random,
+    *,
+    ended: asyncio.Event | None = None,
+) -> None:
+    """Let things go wrong until ``ended``, then let what is under way pass. One fault per PC.
+
+    Cancelled, it leaves every PC as it is.
+    """
     under_way: dict[str, asyncio.Task[None]] = {}
     try:
-        while True:
+        while ended is None or not ended.is_set():
             await asyncio.sleep(ROUND_S)
             _bury(under_way)
             for rate in profile:
@@ -167,6 +175,7 @@ async def play_faults(fleet: FaultyFleet, profile: tuple[Rate, ...], random: Ran
                         lasts_s = random.expovariate(1 / rate.lasts_s) if rate.lasts_s else 0.0
                         blow = Blow(fleet, pc, lasts_s, random)
                         under_way[pc] = asyncio.ensure_future(rate.fault(blow))
+        await asyncio.gather(*under_way.values())
     finally:
         for task in under_way.values():
             task.cancel()

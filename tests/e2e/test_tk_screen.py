@@ -100,6 +100,12 @@ def test_a_player_sees_little_until_time_runs_out(desk: Desk) -> None:
     picture = desk.display.shows(lambda one: part_of(one, soon) > 0.001)
     keep(picture.crop(LEFT_MONITOR), "warning-10-minutes")
 
+    desk.screen.show(PLAYING, Deadlines(lock_after_ms=180_000, ends_in_ms=179_000))
+    very_soon = URGENT[Urgency.VERY_SOON]
+    picture = desk.display.shows(lambda one: part_of(one, very_soon) > 0.001)
+    assert part_of(picture, soon) == 0
+    keep(picture.crop(LEFT_MONITOR), "warning-3-minutes")
+
     desk.screen.show(PLAYING, Deadlines(lock_after_ms=60_000, ends_in_ms=59_000))
     last = URGENT[Urgency.LAST_MINUTE]
     picture = desk.display.shows(lambda one: part_of(one, last) > 0.001)

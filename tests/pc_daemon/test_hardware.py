@@ -4,6 +4,7 @@ import socket
 import subprocess
 import sys
 import time
+from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import psutil
@@ -49,6 +50,69 @@ def test_no_program_is_named_unless_somebody_was_asked_to_name_it() -> None:
 
 
 def test_a_machine_without_the_cards_package_has_no_card() -> None:
+    assert find_gpu()() == (None, None)
+
+
+class LostError(Exception):
+    """What NVML raises."""
+
+
+class Nvml(ModuleType):
+    """NVIDIA's library as its package shows it, over one card."""
+
+    NVMLError = LostError
+
+    def __init__(self, name: str | bytes, *, cards: int = 1) -> None:
+        super().__init__("pynvml")
+        self.card_name, self.cards = name, cards
+        self.load, self.heat, self.started, self.lost = 0.0, 0.0, False, False
+
+    def nvmlInit(self) -> None:  # noqa: N802 - NVML's own names
+        self.started = True
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:  # noqa: N802
+        if not self.started or index >= self.cards:
+            raise LostError
+        return f"card {index}"
+
+    def nvmlDeviceGetName(self, card: str) -> str | bytes:  # noqa: N802
+        assert card == "card 0"
+        return self.card_name
+
+    def nvmlDeviceGetUtilizationRates(self, card: str) -> SimpleNamespace:  # noqa: N802
+        assert card == "card 0"
+        if self.lost:
+            raise LostError
+        return SimpleNamespace(gpu=self.load, memory=3)
+
+    def nvmlDeviceGetTemperature(self, card: str, sensor: int) -> float:  # noqa: N802
+        assert (card, sensor) == ("card 0", 0)
+        return self.heat
+
+
+@pytest.mark.parametrize("name", ["NVIDIA GeForce RTX 4070", b"NVIDIA GeForce RTX 4070"])
+def test_a_card_of_nvidia_is_read_until_it_falls_off_the_bus(
+    name: str | bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nvml = Nvml(name)
+    nvml.load, nvml.heat = 87.4, 71.0
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    gauge = MachineGauge()
+    reading = gauge.reading()
+    assert gauge.facts().gpu_model == "NVIDIA GeForce RTX 4070"
+    assert (reading.gpu_percent, reading.gpu_celsius) == (87, 71)
+
+    nvml.load, nvml.heat = 140.0, 4_000.0
+    reading = gauge.reading()
+    assert (reading.gpu_percent, reading.gpu_celsius) == (100, None)
+
+    nvml.lost = True
+    reading = gauge.reading()
+    assert (reading.gpu_percent, reading.gpu_celsius) == (None, None)
+
+
+def test_nvidias_library_without_a_card_is_no_card(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml("none", cards=0))
     assert find_gpu()() == (None, None)
 
 
