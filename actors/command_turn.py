@@ -17,6 +17,7 @@ from actors.outage_commands import resolve_outage
 from actors.pc_commands import hold_pc, release_pc
 from actors.refusal import Refusal
 from actors.rendering import receipt_view, session_view
+from actors.self_service import unheard_seat
 from actors.session_commands import COMMANDS
 from actors.store import session_key
 from actors.turn import CommandInput, Now
@@ -56,7 +57,7 @@ def decide_command(
 
 
 def _session_command(context: CommandContext, command: Any) -> CommandReply | Refusal:  # noqa: ANN401
-    refusal = _changed_meanwhile(context, command.session_id)
+    refusal = _changed_meanwhile(context, command.session_id) or unheard_seat(context, command)
     if refusal is not None:
         return refusal
     outcome = COMMANDS[type(command)](context.sessions, context.cause, command)

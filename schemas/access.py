@@ -28,6 +28,10 @@ class Permission(StrEnum):
     PLAYER_READ = "PlayerRead"
     """Find any player."""
     PLAYER_EDIT = "PlayerEdit"
+    PROFILE_READ = "ProfileRead"
+    """As a player, their own profile."""
+    PROFILE_EDIT = "ProfileEdit"
+    """As a player, their own renewal, and nothing else of the profile."""
     PC_EDIT = "PcEdit"
     """Hold PCs and release them."""
     CATALOGUE_READ = "CatalogueRead"
@@ -75,6 +79,8 @@ ROLE_PERMISSIONS: Final[Mapping[Role, frozenset[Permission]]] = MappingProxyType
                 Permission.ORDER_READ,
                 Permission.ORDER_EDIT,
                 Permission.WALLET_READ,
+                Permission.PROFILE_READ,
+                Permission.PROFILE_EDIT,
             }
         ),
     }

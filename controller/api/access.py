@@ -103,6 +103,22 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
 """Operation -> the permission it needs."""
 
 
+OF_PLAYERS: Final[Mapping[str, Permission | None]] = MappingProxyType(
+    {
+        "getPlayer": Permission.PROFILE_READ,
+        "updatePlayer": Permission.PROFILE_EDIT,
+        "convertGuest": None,
+    }
+)
+"""Operation -> what it needs of a player instead; None: no player may. The path says whose."""
+
+
+def needed_of(operation_id: str, *, is_player: bool) -> Permission | None:
+    """The permission an operation needs of a player or of anybody else; None: they may not."""
+    staff = OPERATION_PERMISSIONS[operation_id]
+    return OF_PLAYERS.get(operation_id, staff) if is_player else staff
+
+
 def needed_for(operation_id: str | None) -> Permission:
     """The permission of an operation. Raises LookupError for one the table does not know."""
     try:
@@ -119,9 +135,11 @@ def operations_of(principal: Principal) -> tuple[str, ...]:
 
 
 def check_access(
-    principal: Principal, permission: Permission, path_params: Mapping[str, object]
+    principal: Principal, permission: Permission | None, path_params: Mapping[str, object]
 ) -> None:
     """Raise ``forbidden`` without the permission; hide clubs and players that are not theirs."""
+    if permission is None:
+        raise ProblemError("forbidden", "This is done at the desk.")
     if permission not in principal.permissions:
         raise ProblemError("forbidden", f"This needs the permission {permission.value}.")
     club_id = path_params.get("clubId")

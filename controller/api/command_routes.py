@@ -84,7 +84,8 @@ async def start_session(
     session_id: SessionId,
     headers: SessionHeaders,
 ) -> models.Session:
-    """Press Start for a session that waits: the PC unlocks and time runs."""
+    """Press Start for a session that waits: the PC unlocks and time runs. In the app and at a kiosk
+    the PC has to be online; at the desk it need not."""
     command = StartSession(session_id=session_id)
     reply = await on_session(rooms, principal, headers, operation="startSession", command=command)
     return session_of(session_in(reply))

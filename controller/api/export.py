@@ -7,7 +7,7 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from controller.api.access import OPERATION_PERMISSIONS
+from controller.api.access import OF_PLAYERS, OPERATION_PERMISSIONS, needed_of
 from controller.api.openapi import committed_form
 from controller.api.problem_table import PROBLEMS
 from controller.api.routers import API_ROUTERS
@@ -47,7 +47,9 @@ def access_markdown() -> str:
         "A key has its role's permissions, narrowed by its scopes and clubs; a bearer token",
         "brings its role and clubs as claims. What lies in another chain, another club or with",
         "another player answers as if it did not exist. A player acts in their own name only,",
-        "and pays from the wallet.",
+        "and pays from the wallet; sees the tariffs that are active and sold in the app; changes",
+        "`autoRenewal` of their own profile and nothing else; starts on a PC that is online only,",
+        "as a kiosk does. The desk may start on any PC.",
         "",
         "Administrators edit what is configured; owners read it and change nothing. What concerns",
         "every club (the chain, new clubs, tariffs, groups, staff, keys) is for those who have the",
@@ -58,9 +60,16 @@ def access_markdown() -> str:
         "|---|---|" + "---|" * len(Role),
     ]
     for operation, permission in sorted(OPERATION_PERMISSIONS.items()):
-        may = ("yes" if permission in ROLE_PERMISSIONS[role] else "" for role in Role)
-        lines.append(f"| {operation} | {permission} | " + " | ".join(may) + " |")
+        may = ("yes" if _may(role, operation) else "" for role in Role)
+        of_players = OF_PLAYERS.get(operation)
+        needed = permission if of_players is None else f"{permission}; of players {of_players}"
+        lines.append(f"| {operation} | {needed} | " + " | ".join(may) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _may(role: Role, operation: str) -> bool:
+    needed = needed_of(operation, is_player=role is Role.PLAYER)
+    return needed in ROLE_PERMISSIONS[role]
 
 
 _WRITERS: Final[Mapping[str, Callable[[], str]]] = {

@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from controller.api.access import check_access, needed_for
+from controller.api.access import check_access, needed_for, needed_of
 from controller.api.auth import COOKIE_NAME, refuse_cross_site, unauthorized
 from controller.api.dependencies import Rooms, rooms_of
 from controller.api.principal import Principal
@@ -33,10 +33,15 @@ class GuardedRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         """The framework's handler behind the gate."""
         handle = super().get_route_handler()
-        permission = needed_for(self.operation_id)
+        needed_for(self.operation_id)
 
         async def guarded(request: Request) -> Response:
-            principal = (await known_principal(request)).asking_for(permission)
+            principal = await known_principal(request)
+            permission = needed_of(
+                self.operation_id or "", is_player=principal.player_id is not None
+            )
+            if permission is not None:
+                principal = principal.asking_for(permission)
             origin = "" if request.client is None else request.client.host[:MAX_ORIGIN]
             request.state.principal = principal = replace(principal, origin=origin)
             try:

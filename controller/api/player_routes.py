@@ -21,6 +21,8 @@ from controller.api.problems import ProblemError
 from schemas.catalogue import PhoneDocument, PlayerDocument
 
 router = APIRouter(prefix=f"{API_PREFIX}/players", route_class=GuardedRoute)
+_OWN = frozenset({"auto_renewal"})
+"""What players change of themselves."""
 _TOLD = ("groups", "auto_renewal")
 """What the audit keeps of a change by value; names and numbers only by name."""
 
@@ -64,7 +66,7 @@ async def create_player(edit: InEdit, asked: wire.CreatePlayerRequest) -> wire.P
 async def get_player(
     *, rooms: InRooms, principal: AsPrincipal, player_id: PlayerId, response: Response
 ) -> wire.PlayerProfile:
-    """A player of the chain."""
+    """A player of the chain; for a player, themself."""
     key = f"player:{player_id}"
     found = (await rooms.given.store.documents(principal.chain_id, [key])).get(key)
     if found is None:
@@ -81,8 +83,11 @@ async def update_player(
     asked: wire.UpdatePlayerRequest,
     if_match: EditedVersion = None,
 ) -> wire.PlayerProfile:
-    """Change a player. A session of theirs goes on by what they are now, within a second."""
+    """Change a player. A session of theirs goes on by what they are now, within a second. A player
+    changes `autoRenewal` of their own and nothing else."""
     changes = asked.model_dump(exclude_unset=True)
+    if edit.principal.player_id is not None and changes.keys() - _OWN:
+        raise ProblemError("forbidden", "A player changes autoRenewal only.")
 
     async def decide(directory: ChainDirectory) -> Edited:
         key = f"player:{player_id}"

@@ -213,7 +213,8 @@ _DOMAIN: Final = (
         "pc-unreachable",
         409,
         "The PC is not heard",
-        "An order can only be sent to a PC that is online; a PC that is off can be woken.",
+        "An order can only be sent to a PC that is online; a PC that is off can be woken. A player "
+        "or a kiosk cannot start a session on it, nor move one there; the desk can.",
     ),
     ProblemKind(
         "pc-not-wakeable",

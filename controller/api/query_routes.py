@@ -21,6 +21,7 @@ from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, receipt_of, seen_by, session_of, tile_of
 from controller.api.sessions import shown_receipt, shown_session, stored_session
 from controller.api.staying import Staying
+from controller.api.tariff_routes import is_shown
 from controller.api.wallets import wallets_of
 from schemas.catalogue import ClubDocument
 from schemas.commands import EntityId
@@ -45,7 +46,8 @@ async def list_clubs(rooms: InRooms, principal: AsPrincipal) -> models.ClubList:
 
 @router.get("/clubs/{clubId}", operation_id="getClub", tags=["clubs"])
 async def get_club(rooms: InRooms, principal: AsPrincipal, club_id: ClubId) -> models.Club:
-    """A club, its zones in the order of the hall, and the tariffs they sell."""
+    """A club, its zones in the order of the hall, and the tariffs they sell; to a player, those
+    for sale to players."""
     directory = await rooms.directory.chain(principal.chain_id)
     club = directory.club(club_id)
     zones = directory.zones.get(club_id, ())
@@ -62,6 +64,7 @@ async def get_club(rooms: InRooms, principal: AsPrincipal, club_id: ClubId) -> m
                 status=tariff.status.value,
             )
             for tariff in directory.tariffs_of(zones)
+            if is_shown(tariff, principal)
         ],
     )
 

@@ -10,7 +10,7 @@ from typing import Final
 from fastapi import Request
 
 from actors.store import StoreUnavailableError
-from controller.api.access import check_access, needed_for
+from controller.api.access import check_access, needed_of
 from controller.api.dependencies import rooms_of
 from controller.api.guard import known_principal
 from controller.api.problems import ProblemError
@@ -41,9 +41,12 @@ class Staying:
         if now_ms - self._asked_at_ms < RECHECK_MS:
             return True
         self._asked_at_ms = now_ms
-        permission = needed_for(self.operation_id)
         try:
-            principal = (await known_principal(self.request)).asking_for(permission)
+            principal = await known_principal(self.request)
+            is_player = principal.player_id is not None
+            permission = needed_of(self.operation_id, is_player=is_player)
+            if permission is not None:
+                principal = principal.asking_for(permission)
             check_access(principal, permission, self.request.path_params)
         except ProblemError as problem:
             return problem.status_code >= _OUR_FAULT

@@ -37,7 +37,7 @@ async def list_tariffs(
     rooms: InRooms, principal: AsPrincipal, status: TariffStatus | None = None
 ) -> wire.TariffSummaryList:
     """The chain's tariffs by name, archived ones only when asked for by `status`; drafts are shown
-    to whoever sees the whole chain."""
+    to whoever sees the whole chain, and to players what is for sale to them."""
     directory = await rooms.directory.chain(principal.chain_id, fresh=True)
     drafts = directory.drafts if sees_drafts(principal) else {}
     shown = [
@@ -338,8 +338,19 @@ def sees_drafts(principal: Principal) -> bool:
     return principal.club_ids is None and principal.player_id is None
 
 
+def is_shown(tariff: Tariff, principal: Principal) -> bool:
+    """Whether a tariff is the caller's to know of: a player sees what is for sale to players."""
+    if principal.player_id is None:
+        return True
+    channels = tariff.sales.channels
+    sold_here = not channels or principal.channel.value in channels
+    return tariff.status is TariffStatus.ACTIVE and sold_here
+
+
 def tariffs_seen(directory: ChainDirectory, principal: Principal) -> Mapping[str, Tariff]:
     """Newest versions of what is sold where the caller may look; all for the whole chain."""
+    if principal.player_id is not None:
+        return {name: one for name, one in directory.tariffs.items() if is_shown(one, principal)}
     if principal.club_ids is None:
         return directory.tariffs
     zones = [zone for zone in directory.every_zone.values() if principal.sees_club(zone.club_id)]

@@ -79,7 +79,9 @@ class ClubsCalls(Transport):
         )
 
     async def get_club(self, club_id: str) -> models.Club:
-        """A club, its zones in the order of the hall, and the tariffs they sell."""
+        """A club, its zones in the order of the hall, and the tariffs they sell; to a player,
+        those for sale to players.
+        """
         return await self.send(models.Club, "GET", f"/clubs/{part(club_id)}")
 
     async def get_club_settings(self, club_id: str) -> catalogue_models.ClubSettings:

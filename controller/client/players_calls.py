@@ -41,7 +41,7 @@ class PlayersCalls(Transport):
         )
 
     async def get_player(self, player_id: str) -> player_models.PlayerProfile:
-        """A player of the chain."""
+        """A player of the chain; for a player, themself."""
         return await self.send(player_models.PlayerProfile, "GET", f"/players/{part(player_id)}")
 
     async def update_player(
@@ -55,7 +55,9 @@ class PlayersCalls(Transport):
         phone: str | None = None,
         if_match: str | None = None,
     ) -> player_models.PlayerProfile:
-        """Change a player. A session of theirs goes on by what they are now, within a second."""
+        """Change a player. A session of theirs goes on by what they are now, within a second. A
+        player changes `autoRenewal` of their own and nothing else.
+        """
         return await self.send(
             player_models.PlayerProfile,
             "PATCH",

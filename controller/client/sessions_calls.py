@@ -159,7 +159,9 @@ class SessionsCalls(Transport):
     async def start_session(
         self, session_id: str, *, key: str, if_match: str | None = None
     ) -> models.Session:
-        """Press Start for a session that waits: the PC unlocks and time runs."""
+        """Press Start for a session that waits: the PC unlocks and time runs. In the app and at
+        a kiosk the PC has to be online; at the desk it need not.
+        """
         return await self.send(
             models.Session,
             "POST",

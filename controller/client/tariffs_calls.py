@@ -45,7 +45,7 @@ class TariffsCalls(Transport):
 
     async def list_tariffs(self, *, status: str | None = None) -> tariff_models.TariffSummaryList:
         """The chain's tariffs by name, archived ones only when asked for by `status`; drafts are
-        shown to whoever sees the whole chain.
+        shown to whoever sees the whole chain, and to players what is for sale to them.
         """
         return await self.send(
             tariff_models.TariffSummaryList, "GET", "/tariffs", query=given(status=status)
