@@ -55,6 +55,16 @@ MAY: Final[dict[str, frozenset[str]]] = {
     "other player": frozenset(OPERATIONS) - {"cancel", "convert-guest"},
     "other chain": frozenset(OPERATIONS),
 }
+EVERYBODY: Final = frozenset({"anna", "boris", None})
+CREATES: Final[dict[str, frozenset[str | None]]] = {
+    "administrator": EVERYBODY,
+    "cashier": EVERYBODY,
+    "owner": frozenset(),
+    "player": frozenset({"anna"}),
+    "other player": frozenset({"boris"}),
+    "other chain": frozenset(),
+}
+"""For whom each caller makes sessions; None is a one-time guest."""
 STRANGERS: Final = frozenset({"other player", "other chain"})
 
 
@@ -131,8 +141,9 @@ async def desk() -> AsyncIterator[Desk]:
     ):
         made = Desk(client)
         made.issuer = issuer
-        top_up = f"/clubs/{CLUB}/players/anna/wallet/top-ups"
-        assert (await made.post(top_up, {"amountMinor": 100_000})).status_code == 201
+        for player_id in ("anna", "boris"):
+            top_up = f"/clubs/{CLUB}/players/{player_id}/wallet/top-ups"
+            assert (await made.post(top_up, {"amountMinor": 100_000})).status_code == 201
         yield made
 
 
@@ -158,6 +169,51 @@ async def test_each_operation_in_each_status_for_each_caller(desk: Desk, status:
             await desk.clear(session_id)
     hall = await desk.get(f"/clubs/{CLUB}/hall")
     assert {tile["use"] for tile in hall["tiles"]} == {"FREE"}, "no finished session blocks a PC"
+
+
+@pytest.mark.parametrize("status", ["PENDING", "ACTIVE", "STARTED", "ENDED", "CANCELLED"])
+async def test_a_move_into_another_zone_in_each_status_for_each_caller(
+    desk: Desk, status: str
+) -> None:
+    """What was played stays a segment of the first zone; what was only booked has none."""
+    for caller in MAY:
+        session_id = await desk.session(status, guest=False)
+        path = f"/sessions/{session_id}/switch-device"
+        answer = await desk.post(path, {"pcId": "pc-4"}, bearer=desk.bearer(caller))
+        told = answer.json()
+        found = told["status"] if answer.status_code == 200 else told["code"]
+        assert found == expected(status, "switch-device", caller), (caller, told)
+        shown = await desk.get(f"/sessions/{session_id}")
+        moved = answer.status_code == 200
+        assert (shown["pcId"], shown["zoneId"]) == (("pc-4", "vip") if moved else ("pc-1", "std"))
+        if moved:
+            zones = [segment["zoneId"] for segment in shown["segments"]]
+            assert zones == (["std", "vip"] if status == "STARTED" else [])
+        await desk.clear(session_id)
+    hall = await desk.get(f"/clubs/{CLUB}/hall")
+    assert {tile["use"] for tile in hall["tiles"]} == {"FREE"}
+
+
+@pytest.mark.parametrize("status", ["PENDING", "ACTIVE", "STARTED"])
+async def test_a_session_is_made_in_each_status_by_whoever_may(desk: Desk, status: str) -> None:
+    for caller, whose in CREATES.items():
+        for holder in ("anna", "boris", None):
+            body: dict[str, Any] = {"pcId": "pc-1", "tariffId": "minute"}
+            body |= {"guestLabel": "Max"} if holder is None else {"playerId": holder}
+            if holder is None:
+                body["payment"] = {"amountMinor": 30_000}
+            if status == "PENDING":
+                body["plannedStartAt"] = await desk.in_an_hour()
+            body["start"] = status == "STARTED"
+            answer = await desk.post(SESSIONS, body, bearer=desk.bearer(caller))
+            told = answer.json()
+            found = told["status"] if answer.status_code == 201 else told["code"]
+            refusal = "club-not-found" if caller == "other chain" else "forbidden"
+            assert found == (status if holder in whose else refusal), (caller, holder, told)
+            if answer.status_code == 201:
+                await desk.clear(told["sessionId"])
+    hall = await desk.get(f"/clubs/{CLUB}/hall")
+    assert {tile["use"] for tile in hall["tiles"]} == {"FREE"}
 
 
 async def test_a_command_on_a_version_that_is_gone_changes_nothing(desk: Desk) -> None:
@@ -201,7 +257,8 @@ async def test_the_audit_tells_who_asked_for_what_from_where_and_what_came_of_it
     )
     assert newest["asked"] == {"session_id": session_id, "reason": "ManualByAdmin"}
     older = await desk.get(f"{path}?before={page['before']}")
-    assert [one["operation"] for one in older["entries"]] == ["create_session", "top_up_wallet"]
+    operations = [one["operation"] for one in older["entries"]]
+    assert operations == ["create_session", "top_up_wallet", "top_up_wallet"]
     assert older["entries"][0]["principal"] == "key:front-desk"
     assert older["before"] is None
     hidden = await desk.client.get(path, headers={"Authorization": "Bearer far"})
