@@ -62,6 +62,8 @@ async def create_api_key(
     async def decide(directory: ChainDirectory) -> Edited:
         check_clubs(directory, document.club_ids, "clubIds")
         check_grants(principal, [permissions_of(document)])
+        if await edit.rooms.given.store.documents(principal.chain_id, [_PREFIX + key_id]):
+            raise ProblemError("id-taken", field="Idempotency-Key")
         blob = document.model_dump_json().encode()
         write = EntityWrite(_PREFIX + key_id, 0, blob, Scope.CHAIN)
         answer = wire.ChainApiKeyWithSecret(**_shown(document).model_dump(), secret=None)

@@ -217,6 +217,9 @@ async def test_a_repeated_request_makes_no_second_key_and_shows_no_secret(editor
     assert (await editor.ask("GET", "/clubs", bearer=shown[0])).status_code == 200
     late = await editor.ask("POST", "/api-keys", body, key="one")
     assert late.json()["secret"] is None
+    editor.store._server.chain(CHAIN).answers.clear()
+    days_later = await editor.ask("POST", "/api-keys", body, key="one")
+    assert code_of(days_later) == (409, "id-taken")
 
 
 async def test_another_text_is_nobodys(editor: Editor) -> None:
