@@ -6,9 +6,10 @@ from typing import Final
 import orjson
 
 from billing_core.player_tariff import PlayerTariff
-from billing_core.stored import StoredValueError, player_tariff_from_dict
+from billing_core.stored import StoredKind, StoredValueError, player_tariff_from_dict, unchanged
 
 DOCUMENT_VERSION: Final = 1
+BOUGHT: Final = StoredKind(DOCUMENT_VERSION, {0: unchanged})
 
 
 def bought_blob(owned: Sequence[PlayerTariff]) -> bytes:
@@ -23,7 +24,8 @@ def read_bought(blob: bytes) -> tuple[PlayerTariff, ...]:
     """
     document = orjson.loads(blob)
     if isinstance(document, list):
-        document = {"v": DOCUMENT_VERSION, "player_tariffs": document}
-    if document["v"] != DOCUMENT_VERSION:
-        raise StoredValueError("v", f"unknown version {document['v']!r}")
+        document = {"v": 0, "player_tariffs": document}
+    document = BOUGHT.upgraded(document)
+    for name in document.keys() - {"v", "player_tariffs"}:
+        raise StoredValueError(name, "unknown field")
     return tuple(map(player_tariff_from_dict, document["player_tariffs"]))

@@ -42,6 +42,9 @@ class ClubSupervisor:
     setup: ClubSetup
     parked: AbstractSet[str] = frozenset()
     """Entities that keep failing: their PCs keep the grant they have and get no other."""
+    untouchable: AbstractSet[str] = frozenset()
+    """PCs whose own document, or that of a session on them, cannot be read: they keep what they
+    were last sent."""
     pcs: dict[str, PcActor] = field(default_factory=dict)
     outage_since_ms: int | None = None
     suspected_at_ms: dict[str, int] = field(default_factory=dict)

@@ -95,7 +95,8 @@ def _look_at_neighbours(context: CommandContext) -> None:
     actor, drafting = context.sessions, context.drafting
     for pc_id in sorted(drafting.touched_pcs):
         for state in drafting.sessions_on(pc_id):
-            decided = session_key(state.session_id) in drafting.entities
+            key = session_key(state.session_id)
+            decided = key in drafting.entities or key in context.club.parked
             if decided or state.status is not SessionStatus.STARTED:
                 continue
             terms = actor.terms_of(state)

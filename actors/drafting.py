@@ -123,7 +123,7 @@ class Drafting:
         """A player's document; reading it makes the unit depend on it."""
         if player_id is None:
             return None
-        known = self.workspace.holder(player_id)
+        known = self._holder(player_id)
         self.documents_read[player_key(player_id)] = known.document_version
         return known.document
 
@@ -131,9 +131,15 @@ class Drafting:
         """A holder's bought tariffs; reading them makes the unit depend on them."""
         if holder_id in self.bought_after:
             return self.bought_after[holder_id]
-        known = self.workspace.holder(holder_id)
+        known = self._holder(holder_id)
         self.documents_read[bought_key(holder_id)] = known.bought_version
         return known.bought
+
+    def _holder(self, holder_id: str) -> KnownHolder:
+        known = self.workspace.holder(holder_id)
+        if known.unreadable is not None:
+            raise known.unreadable
+        return known
 
     def put_bought(self, holder_id: str, changed: Iterable[PlayerTariff]) -> None:
         """Write the bought tariffs that are new or changed; finished ones do not stay for ever."""
@@ -143,7 +149,10 @@ class Drafting:
 
     def order(self, order_id: str) -> KnownOrder | None:
         """An order as read for this turn; reading it makes the unit depend on it."""
-        known = self.workspace.memory.orders.get(order_id)
+        memory = self.workspace.memory
+        if order_id in memory.unreadable_orders:
+            raise memory.unreadable_orders[order_id]
+        known = memory.orders.get(order_id)
         self.documents_read[order_key(order_id)] = 0 if known is None else known.version
         return known
 

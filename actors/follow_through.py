@@ -29,7 +29,7 @@ def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
     _hold_new_seat(drafting, club, now)
     OutageDesk(drafting, club, now).keep_unsettled()
     for pc_id in sorted(drafting.touched_pcs):
-        if pc_id not in club.setup.pcs:
+        if pc_id not in club.pcs or pc_id in club.untouchable:
             continue
         before = drafting.pc(pc_id) or PcState(pc_id, club.club_id)
         before = before.without_past_hold(now.wall_ms)
@@ -86,11 +86,13 @@ def _wish(
         return Wish(
             club_name=club.setup.club.name, title=pc_name(club, pc), reason=LockReason.MOVING
         )
-    actor = SessionActor(club.setup, drafting, now)
-    allowed_ms = lease_duration_ms(session, actor.terms_of(session), now.wall_ms)
-    parked = session_key(session.session_id) in club.parked
+    unreadable = drafting.workspace.holder(session.holder_id).unreadable is not None
+    parked = unreadable or session_key(session.session_id) in club.parked
     if parked:
         allowed_ms = _left_of_grant(pc, session, now)
+    else:
+        actor = SessionActor(club.setup, drafting, now)
+        allowed_ms = lease_duration_ms(session, actor.terms_of(session), now.wall_ms)
     coverage = session.coverage
     ends_at_ms = None if coverage is None else coverage.until_ms
     warning = WarningLevel.NONE if coverage is None else _WARNINGS.get(coverage.status)

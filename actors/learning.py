@@ -1,14 +1,16 @@
 """Reads what a shard shares with others: players, their bought tariffs, their wallets."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from actors.bought import read_bought
 from actors.ended import ended_key
-from actors.orders import read_orders
+from actors.orders import order_key, read_orders
 from actors.pc import PcState
 from actors.runtime import ShardRuntime
 from actors.store import ShardStore, StoredEntity
 from actors.turn import CommandInput, Input, PcInput
+from actors.unreadable import UNREADABLE_ERRORS, UnreadableError
 from actors.wallets import WalletKey, read_wallets
 from actors.workspace import KnownHolder, Memory, bought_key, pc_key, player_key
 from billing_core.wallet import Wallet
@@ -22,7 +24,12 @@ async def learn_for(runtime: ShardRuntime, store: ShardStore, inputs: Sequence[I
     memory = runtime.memory
     order_ids = memory.orders_wanted | {one for each in inputs for one in _orders_of(memory, each)}
     memory.orders_wanted = set()
-    runtime.memory.orders = await read_orders(store, chain_id, order_ids) if order_ids else {}
+    memory.orders, memory.unreadable_orders = {}, {}
+    for order_id in sorted(order_ids):
+        try:
+            memory.orders |= await read_orders(store, chain_id, [order_id])
+        except UNREADABLE_ERRORS as error:
+            memory.unreadable_orders[order_id] = UnreadableError(order_key(order_id), repr(error))
     unknown = runtime.to_learn(inputs)
     if unknown:
         runtime.learn(*await read_holders(store, chain_id, unknown))
@@ -48,17 +55,23 @@ async def read_holders(
     holder_ids = sorted({key.holder_id for key in wanted})
     names = [name for holder in holder_ids for name in (player_key(holder), bought_key(holder))]
     documents = await store.documents(chain_id, names)
-    holders = {
-        holder: _known(documents.get(player_key(holder)), documents.get(bought_key(holder)))
-        for holder in holder_ids
-    }
+    holders = {holder: _known(holder, documents) for holder in holder_ids}
     return holders, await read_wallets(store, chain_id, wanted)
 
 
-def _known(document: StoredEntity | None, bought: StoredEntity | None) -> KnownHolder:
-    return KnownHolder(
-        document=None if document is None else PlayerDocument.model_validate_json(document.blob),
+def _known(holder_id: str, documents: Mapping[str, StoredEntity]) -> KnownHolder:
+    """A holder by its documents; one that cannot be read costs its own holder only."""
+    document = documents.get(player_key(holder_id))
+    bought = documents.get(bought_key(holder_id))
+    known = KnownHolder(
         document_version=0 if document is None else document.version,
-        bought=() if bought is None else read_bought(bought.blob),
         bought_version=0 if bought is None else bought.version,
     )
+    key = player_key(holder_id)
+    try:
+        if document is not None:
+            known = replace(known, document=PlayerDocument.model_validate_json(document.blob))
+        key = bought_key(holder_id)
+        return known if bought is None else replace(known, bought=read_bought(bought.blob))
+    except UNREADABLE_ERRORS as error:
+        return replace(known, unreadable=UnreadableError(key, repr(error)))

@@ -11,8 +11,8 @@ from typing import Final
 
 from actors.club_events import CLUB_KEY_PREFIX
 from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX
-from actors.turn import Now
-from actors.workspace import PC_KEY_PREFIX
+from actors.turn import CommandInput, Input, Now, PcInput, PlayerInput, WalletInput
+from actors.workspace import PC_KEY_PREFIX, pc_key
 
 FAILURES_MAX: Final = 5
 FAILURES_WINDOW_MS: Final = 60_000
@@ -56,3 +56,14 @@ class Quarantine:
         if key in self._failures:
             del self._failures[key]
         return self.parked.pop(key, None) is not None
+
+
+def blamed_for(one: Input) -> str:
+    """What a failure of an input counts against."""
+    if isinstance(one, CommandInput):
+        return f"command:{one.envelope.idempotency_key}"
+    if isinstance(one, PcInput):
+        return pc_key(one.pc_id)
+    if isinstance(one, PlayerInput):
+        return f"player:{one.player_id}"
+    return f"wallet:{one.key.holder_id}" if isinstance(one, WalletInput) else "link"

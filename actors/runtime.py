@@ -11,6 +11,7 @@ quarantined when it keeps failing.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -23,9 +24,10 @@ from actors.draft import Draft, Turn
 from actors.pc import PcState, desired_document
 from actors.pc_actor import PcActor
 from actors.presence import Presence
-from actors.quarantine import Quarantine
+from actors.quarantine import Parked, Quarantine, blamed_for
 from actors.refusal import INTERNAL_ERROR
 from actors.settling import Settled, settle
+from actors.shard_contents import untouchable_pcs
 from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX, Ownership, UnitOutcome, session_key
 from actors.turn import (
     Answer,
@@ -36,9 +38,9 @@ from actors.turn import (
     PcInput,
     PlayerInput,
     PublishDesired,
-    WalletInput,
 )
 from actors.turn_steps import TurnSteps
+from actors.unreadable import QUARANTINED, Unreadable, UnreadableError
 from actors.wallets import WalletKey
 from actors.workspace import PC_KEY_PREFIX, KnownHolder, Memory, Versioned, Workspace, pc_key
 from billing_core.session import SessionState
@@ -56,7 +58,8 @@ class ShardRuntime:
     """The clubs of one shard under one ownership.
 
     ``entities`` and ``catalogue`` are as read after the epoch was raised; ``heard`` is what this
-    process heard of the PCs a moment ago, if it owned the shard then.
+    process heard of the PCs a moment ago, if it owned the shard then. ``unreadable`` are left
+    alone, with the PCs they are about.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class ShardRuntime:
         *,
         now: Now,
         heard: Mapping[str, Presence] | None = None,
+        unreadable: Mapping[str, Unreadable] = MappingProxyType({}),
     ) -> None:
         self.ownership = ownership
         self.memory = Memory()
@@ -79,6 +83,8 @@ class ShardRuntime:
         self._recompute: set[str] = set()
         for key, entity in entities.items():
             self.memory.install(key, entity)
+        self._untouchable = untouchable_pcs(entities, unreadable)
+        self._set_aside(unreadable, now)
         self._configure(catalogue, now, heard or {})
         for key in entities:
             self._remind(key)
@@ -122,7 +128,8 @@ class ShardRuntime:
                 keys |= {WalletKey(each, one.player_id) for each in self.memory.currencies}
                 continue
             holder_id = self._holder_of(one)
-            if holder_id is None or holder_id in self.memory.holders:
+            known = self.memory.holders.get(holder_id or "")
+            if holder_id is None or (known is not None and known.unreadable is None):
                 continue
             assert isinstance(one, CommandInput)
             club = self.clubs.get(one.envelope.club_id)
@@ -148,6 +155,11 @@ class ShardRuntime:
         self, holders: Mapping[str, KnownHolder], wallets: Mapping[WalletKey, Wallet]
     ) -> None:
         """Take documents, bought tariffs and balances as just read."""
+        for holder_id, known in holders.items():
+            before = self.memory.holders.get(holder_id)
+            if before is not None and before.unreadable and not known.unreadable:
+                for session_id in self.memory.sessions_of_holder(holder_id):
+                    self._agenda.retries.remind(session_key(session_id), 0)
         self.memory.holders.update(holders)
         self.memory.forgotten.difference_update(holders)
         self.memory.wallets.update(wallets)
@@ -176,10 +188,11 @@ class ShardRuntime:
         """Decide everything that came in and everything that is due."""
         steps = TurnSteps(self.ownership, self.memory, self.clubs, now)
         for one in inputs:
-            self._guarded(steps, _entity_of(one), partial(steps.take, one), cause=one)
+            self._guarded(steps, blamed_for(one), partial(steps.take, one), cause=one)
             self._remind_heard(one)
             self._follow_up(steps)
-        steps.to_recompute.update(dict.fromkeys(sorted(self._take_recompute())))
+        again, self._recompute = self._recompute, set()
+        steps.to_recompute.update(dict.fromkeys(sorted(again)))
         self._retry(steps, now)
         for key in self._agenda.sessions.due(now.wall_ms):
             session_id = key.removeprefix(SESSION_KEY_PREFIX)
@@ -272,8 +285,13 @@ class ShardRuntime:
             log.exception("step_failed", entity=key, shard=str(self.ownership.shard))
             steps.rewind(drafts_before)
             self._after_failure(key, repr(error), steps.now)
+            reply = INTERNAL_ERROR
+            if isinstance(error, UnreadableError):
+                reply = QUARANTINED.reply
+                # It may have been repaired by the next try.
+                self.memory.forgotten.update(error.holders)
             if isinstance(cause, CommandInput):
-                steps.turn.immediate.append(Answer(cause.ticket, INTERNAL_ERROR))
+                steps.turn.immediate.append(Answer(cause.ticket, reply))
             return
         drafts = steps.turn.drafts[drafts_before:]
         for draft in drafts:
@@ -307,6 +325,12 @@ class ShardRuntime:
 
     # ---- parts ---------------------------------------------------------------------------------
 
+    def _set_aside(self, unreadable: Mapping[str, Unreadable], now: Now) -> None:
+        for key, one in unreadable.items():
+            log.error("document_unreadable", entity=key, reason=one.reason)
+            self.memory.unreadable[key] = one.reason
+            self.quarantine.parked[key] = Parked(now.wall_ms, one.reason)
+
     def _configure(
         self, catalogue: Mapping[str, bytes], now: Now, heard: Mapping[str, Presence]
     ) -> None:
@@ -315,15 +339,17 @@ class ShardRuntime:
         self.memory.currencies |= {setup.terms.currency for setup in setups.values()}
         self._club_of_pc = {}
         for club_id, setup in setups.items():
-            self.clubs[club_id] = ClubSupervisor(
-                club_id, setup, parked=self.quarantine.parked.keys()
-            )
+            parked, left_alone = self.quarantine.parked.keys(), self._untouchable
+            club = ClubSupervisor(club_id, setup, parked=parked, untouchable=left_alone)
+            self.clubs[club_id] = club
             if club_id in before:
                 self.clubs[club_id].go_on_from(before[club_id])
         billed_until = self._billed_until()
         for club_id, club in self.clubs.items():
             actors = before[club_id].pcs if club_id in before else {}
             for pc_id in club.setup.pcs:
+                if pc_key(pc_id) in self.memory.unreadable:
+                    continue
                 self._club_of_pc[pc_id] = club_id
                 club.adopt(
                     pc_id,
@@ -352,15 +378,12 @@ class ShardRuntime:
             if state.open_segment is not None
         }
 
-    def _take_recompute(self) -> set[str]:
-        taken, self._recompute = self._recompute, set()
-        return taken
-
     def _remind(self, key: str) -> None:
         """Look at an entity again when its state says so."""
         entity = self.memory.entities.get(key)
         state = None if entity is None else entity.state
-        self._agenda.look_when_due(key, state)
+        if key.removeprefix(PC_KEY_PREFIX) not in self._untouchable:
+            self._agenda.look_when_due(key, state)
         pc_id = key.removeprefix(PC_KEY_PREFIX)
         actor = self._actor(pc_id) if key.startswith(PC_KEY_PREFIX) else None
         if actor is not None:
@@ -374,14 +397,3 @@ class ShardRuntime:
         state = self._pc(pc_id) or PcState(pc_id, club_id)
         document = desired_document(state, self.ownership.epoch)
         return PublishDesired(club_id, pc_id, document, changed=False)
-
-
-def _entity_of(one: Input) -> str:
-    """What a failure of an input counts against."""
-    if isinstance(one, CommandInput):
-        return f"command:{one.envelope.idempotency_key}"
-    if isinstance(one, PcInput):
-        return pc_key(one.pc_id)
-    if isinstance(one, PlayerInput):
-        return f"player:{one.player_id}"
-    return f"wallet:{one.key.holder_id}" if isinstance(one, WalletInput) else "link"

@@ -57,7 +57,8 @@ def settle(memory: Memory, drafts: Sequence[Draft], outcomes: Sequence[UnitOutco
         if outcome.status is UnitStatus.APPLIED:
             _install(memory, draft, settled)
             continue
-        if outcome.status in _CANNOT_BE_WRITTEN:
+        unreadable = outcome.status is UnitStatus.STALE and outcome.name in memory.unreadable
+        if unreadable or outcome.status in _CANNOT_BE_WRITTEN:
             failed_before = True
             _failed(draft, outcome, settled)
             continue

@@ -21,7 +21,7 @@ from actors.inbox import Inbox
 from actors.learning import learn_for, read_holders
 from actors.presence import Presence
 from actors.runtime import ShardRuntime
-from actors.shard_contents import decode_shard
+from actors.shard_contents import read_shard
 from actors.store import (
     MAX_UNITS_PER_COMMIT,
     Ownership,
@@ -171,8 +171,15 @@ class ShardLoop:
             raise FencedError
         catalogue = await store.catalogue(chain_id)
         self._seq = contents.seq
-        entities = decode_shard(contents.entities)
-        runtime = ShardRuntime(ownership, entities, catalogue, now=self._now(), heard=self._heard)
+        entities = read_shard(contents.entities)
+        runtime = ShardRuntime(
+            ownership,
+            entities.readable,
+            catalogue,
+            now=self._now(),
+            heard=self._heard,
+            unreadable=entities.unreadable,
+        )
         runtime.learn(*await read_holders(store, chain_id, runtime.open_wallets()))
         self.runtime = runtime
         self._ports.telemetry.recoveries.inc()

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from actors.alerts import acknowledgement, take_usage, tell_of_link
 from actors.club import ClubSupervisor
-from actors.club_events import used
+from actors.club_events import club_key, used
 from actors.command_outcome import answered
 from actors.command_turn import decide_command
 from actors.draft import Draft, TickReport, TickResult, Turn
 from actors.drafting import Drafting
+from actors.ended import ended_key
 from actors.follow_through import follow_through
 from actors.outages import OutageDesk, may_settle
 from actors.pc import PcState, desired_document
@@ -28,7 +29,8 @@ from actors.turn import (
     PublishDesired,
     WalletInput,
 )
-from actors.workspace import Memory, Workspace
+from actors.unreadable import UnreadableError
+from actors.workspace import Memory, Workspace, pc_key
 from billing_core.advance import advance
 from billing_core.commands import CancelSession, Command, EndSession, Recompute
 from billing_core.decide import decide
@@ -94,6 +96,8 @@ class TurnSteps:
             self.idle_sessions.append(session_id)
             return
         drafting, club = self._drafting(state.club_id)
+        if state.pc_id in club.untouchable:
+            return
         actor = SessionActor(club.setup, drafting, self.now)
         terms = actor.terms_of(state)
         decision = advance(state, terms, self.now.wall_ms)
@@ -116,6 +120,8 @@ class TurnSteps:
         if state is None:
             return
         drafting, club = self._drafting(state.club_id)
+        if state.pc_id in club.untouchable:
+            return
         actor = SessionActor(club.setup, drafting, self.now)
         terms = actor.terms_of(state)
         command = _without_pc(state) if club.setup.is_retired(state.pc_id) else Recompute()
@@ -141,6 +147,8 @@ class TurnSteps:
 
     def watch_link(self, club: ClubSupervisor) -> None:
         """Tell of the club's incident when it begins and when it is over."""
+        if club_key(club.club_id) in self.memory.unreadable:
+            return
         club.look_at_outage(self.now)
         told = self.workspace.club(club.club_id).down_since_ms is not None
         if told == (club.incident(self.now) is not None):
@@ -181,18 +189,30 @@ class TurnSteps:
             reply = CommandReply(status=ReplyStatus.NOT_OWNER)
             self.turn.immediate.append(Answer(cause.ticket, reply))
             return
-        self._bring_up_to_now(cause)
+        self._refuse_unreadable(cause, club)
+        self._bring_up_to_now(cause, club)
         drafting, _ = self._drafting(club.club_id)
         self._add(decide_command(cause, club, drafting, now=self.now))
 
-    def _bring_up_to_now(self, cause: CommandInput) -> None:
+    def _refuse_unreadable(self, cause: CommandInput, club: ClubSupervisor) -> None:
+        """Nothing is decided about what cannot be read."""
+        named = getattr(cause.envelope.command, "pc_id", None)
+        if named is not None and named in club.untouchable:
+            raise UnreadableError(pc_key(named), "it or the session on it")
+        for one in (cause.session_id, cause.order_id):
+            for key in () if one is None else (session_key(one), ended_key(one)):
+                if key in self.memory.unreadable:
+                    raise UnreadableError(key, self.memory.unreadable[key])
+
+    def _bring_up_to_now(self, cause: CommandInput, club: ClubSupervisor) -> None:
         """Whatever time has done to what a command is about is written before its answer: who
         is told that a session is over finds its PC free."""
         if cause.session_id is not None:
             self.advance(cause.session_id)
         if cause.pc_id is not None:
             for state in self.workspace.sessions_on(cause.pc_id):
-                self.advance(state.session_id)
+                if session_key(state.session_id) not in club.parked:
+                    self.advance(state.session_id)
 
     def _hear(self, heard: PcInput) -> None:
         club = self.clubs.get(heard.club_id)

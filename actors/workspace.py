@@ -13,6 +13,7 @@ from actors.ended import EndedSession, ended_key
 from actors.orders import KnownOrder
 from actors.pc import PcState
 from actors.store import session_key
+from actors.unreadable import UnreadableError
 from actors.wallets import WalletKey
 from billing_core.hot_value import hot_value
 from billing_core.player_tariff import PlayerTariff
@@ -63,6 +64,8 @@ class KnownHolder:
     document_version: int = 0
     bought: tuple[PlayerTariff, ...] = ()
     bought_version: int = 0
+    unreadable: UnreadableError | None = None
+    """Why one of the two documents cannot be read, if it cannot."""
 
 
 NOTHING_KNOWN: Final = KnownHolder()
@@ -80,6 +83,9 @@ class Memory:
         self.currencies: frozenset[str] = frozenset()
         self.orders: dict[str, KnownOrder] = {}
         self.orders_wanted: set[str] = set()
+        self.unreadable_orders: dict[str, UnreadableError] = {}
+        self.unreadable: dict[str, str] = {}
+        """Entities of the shard that cannot be read, and why."""
         self._sessions_by_pc: _Lists = {}
         self._sessions_by_holder: _Lists = {}
         self._waiting_for: _Lists = {}

@@ -1,11 +1,12 @@
 """From plain dicts (as any JSON reader gives them) to the values of this room.
 
 Writers serialise the dataclasses as they are; this is the way back. Unknown keys are refused and
-missing ones take their defaults, so a reader accepts what the version before wrote.
+missing ones take their defaults, so a reader accepts what the version before wrote. What cannot be
+read as it is says another version, and :class:`StoredKind` has the steps between them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from datetime import date
 from enum import Enum
 from functools import cache
@@ -40,12 +41,46 @@ def from_plain(kind: type[_Value], data: object) -> _Value:
     return cast("_Value", _reader(wanted)(data, ""))
 
 
-def session_from_dict(data: Mapping[str, Any]) -> SessionState:
-    """A stored session; older versions are upgraded here."""
-    version = data.get("v")
-    if version != STATE_VERSION:
-        raise StoredValueError("v", f"unknown version {version!r}")
-    return from_plain(SessionState, data)
+Plain = Mapping[str, Any]
+Upgrade = Callable[[Plain], Plain]
+"""A document of one version as the next one would have written it."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKind:
+    """A kind of document: the version this release writes, and the way there from older ones.
+
+    ``upgrades`` maps a version to the step that leads from it to the next. A document without
+    ``v`` is of version 0. One that is newer is refused: whoever wrote it knows more than we do.
+    """
+
+    version: int
+    upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
+
+    def upgraded(self, document: Plain) -> Plain:
+        """The document as this release writes it. Raises StoredValueError."""
+        version = document.get("v", 0)
+        while version in self.upgrades and version != self.version:
+            document = {**self.upgrades[version](document), "v": version + 1}
+            version += 1
+        if version != self.version:
+            raise StoredValueError("v", f"unknown version {version!r}, this is {self.version}")
+        return document
+
+
+def unchanged(document: Plain) -> Plain:
+    """The step between versions whose documents are alike but for ``v``."""
+    return document
+
+
+SESSION: Final = StoredKind(STATE_VERSION)
+ORDER: Final = StoredKind(ORDER_VERSION, {0: unchanged})
+"""Before orders had a version they were as those of the first are."""
+
+
+def session_from_dict(data: Plain) -> SessionState:
+    """A stored session of this version or an older one. Raises StoredValueError."""
+    return from_plain(SessionState, SESSION.upgraded(data))
 
 
 def tariff_from_dict(data: Mapping[str, Any]) -> Tariff:
@@ -59,11 +94,8 @@ def player_tariff_from_dict(data: Mapping[str, Any]) -> PlayerTariff:
 
 
 def order_from_dict(data: Mapping[str, Any]) -> Order:
-    """A stored order. Before orders had a version they were as those of the first are."""
-    version = data.get("v", ORDER_VERSION)
-    if version != ORDER_VERSION:
-        raise StoredValueError("v", f"unknown version {version!r}")
-    return from_plain(Order, data)
+    """A stored order of this version or an older one. Raises StoredValueError."""
+    return from_plain(Order, ORDER.upgraded(data))
 
 
 def club_terms_from_dict(data: Mapping[str, Any]) -> ClubTerms:

@@ -13,7 +13,7 @@ from actors.learning import learn_for, read_holders
 from actors.placement import shard_of_club
 from actors.presence import Signal
 from actors.runtime import ShardRuntime
-from actors.shard_contents import decode_shard
+from actors.shard_contents import read_shard
 from actors.store import Ownership, Unit
 from actors.store_memory import MemoryStore
 from actors.turn import (
@@ -59,9 +59,15 @@ class ShardUnderTest:
         contents = await self.store.load(ownership)
         assert contents is not None
         catalogue = await self.store.catalogue(CHAIN)
-        entities = decode_shard(contents.entities)
+        entities = read_shard(contents.entities)
         self.seq = contents.seq
-        self.runtime = ShardRuntime(ownership, entities, catalogue, now=self.now)
+        self.runtime = ShardRuntime(
+            ownership,
+            entities.readable,
+            catalogue,
+            now=self.now,
+            unreadable=entities.unreadable,
+        )
         wallets = self.runtime.open_wallets()
         self.runtime.learn(*await read_holders(self.store, CHAIN, wallets))
         self._effects(self.runtime.desired_now())

@@ -124,6 +124,13 @@ _EDGE: Final = (
 
 _DOMAIN: Final = (
     ProblemKind(
+        "quarantined",
+        503,
+        "It is set aside",
+        "A stored document this depends on cannot be read by this release. Nothing was done;"
+        " once it can be, the same request with the same key may be sent again.",
+    ),
+    ProblemKind(
         "balance-out-of-range",
         409,
         "An account is full",
