@@ -34,8 +34,11 @@ def follow_through(drafting: Drafting, club: ClubSupervisor, now: Now) -> None:
         before = drafting.pc(pc_id) or PcState(pc_id, club.club_id)
         before = before.without_past_hold(now.wall_ms)
         shown = shown_session(drafting.sessions_on(pc_id))
-        wish = _wish(drafting, club, before, session=shown, now=now)
-        after = club.with_link(retargeted(before, wish, now.wall_ms), now)
+        after = before
+        if not _is_parked(drafting, club, shown):
+            wish = _wish(drafting, club, before, session=shown, now=now)
+            after = retargeted(before, wish, now.wall_ms)
+        after = club.with_link(after, now)
         after = tell_of_pc(drafting, club, after, session=shown, now=now)
         if after != drafting.workspace.pc(pc_id):
             drafting.put_pc(after)
@@ -86,13 +89,8 @@ def _wish(
         return Wish(
             club_name=club.setup.club.name, title=pc_name(club, pc), reason=LockReason.MOVING
         )
-    unreadable = drafting.workspace.holder(session.holder_id).unreadable is not None
-    parked = unreadable or session_key(session.session_id) in club.parked
-    if parked:
-        allowed_ms = _left_of_grant(pc, session, now)
-    else:
-        actor = SessionActor(club.setup, drafting, now)
-        allowed_ms = lease_duration_ms(session, actor.terms_of(session), now.wall_ms)
+    actor = SessionActor(club.setup, drafting, now)
+    allowed_ms = lease_duration_ms(session, actor.terms_of(session), now.wall_ms)
     coverage = session.coverage
     ends_at_ms = None if coverage is None else coverage.until_ms
     warning = WarningLevel.NONE if coverage is None else _WARNINGS.get(coverage.status)
@@ -104,16 +102,19 @@ def _wish(
         club_name=club.setup.club.name,
         title=pc_name(club, pc),
         allowed_ms=allowed_ms,
-        refreshes=not parked and (ends_at_ms is None or now.wall_ms + allowed_ms < ends_at_ms),
+        refreshes=ends_at_ms is None or now.wall_ms + allowed_ms < ends_at_ms,
     )
 
 
-def _left_of_grant(pc: PcState, session: SessionState, now: Now) -> int:
-    """What a session that cannot be billed was granted while it could."""
-    grant = pc.target.grant
-    if grant is None or grant.session_id != session.session_id:
-        return 0
-    return max(0, grant.until_ms - now.wall_ms)
+def _is_parked(drafting: Drafting, club: ClubSupervisor, session: SessionState | None) -> bool:
+    """Whether a session cannot be billed now: its PC keeps what it was granted while it could be.
+
+    What was granted stays stored beyond its end: so it is known how long the PC was locked.
+    """
+    if session is None:
+        return False
+    unreadable = drafting.workspace.holder(session.holder_id).unreadable is not None
+    return unreadable or session_key(session.session_id) in club.parked
 
 
 def pc_name(club: ClubSupervisor, pc: PcState) -> str:

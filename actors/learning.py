@@ -9,7 +9,7 @@ from actors.orders import order_key, read_orders
 from actors.pc import PcState
 from actors.runtime import ShardRuntime
 from actors.store import ShardStore, StoredEntity
-from actors.turn import CommandInput, Input, PcInput
+from actors.turn import CommandInput, Input, PcInput, PlayerInput
 from actors.unreadable import UNREADABLE_ERRORS, UnreadableError
 from actors.wallets import WalletKey, read_wallets
 from actors.workspace import KnownHolder, Memory, bought_key, pc_key, player_key
@@ -30,7 +30,7 @@ async def learn_for(runtime: ShardRuntime, store: ShardStore, inputs: Sequence[I
             memory.orders |= await read_orders(store, chain_id, [order_id])
         except UNREADABLE_ERRORS as error:
             memory.unreadable_orders[order_id] = UnreadableError(order_key(order_id), repr(error))
-    unknown = runtime.to_learn(inputs)
+    unknown = _wallets_to_read(runtime, inputs)
     if unknown:
         runtime.learn(*await read_holders(store, chain_id, unknown))
 
@@ -45,6 +45,32 @@ def _orders_of(memory: Memory, one: Input) -> Iterable[str]:
     pc = memory.entities.get(pc_key(one.pc_id))
     judged = pc.state.evidence.session_ids if pc and isinstance(pc.state, PcState) else ()
     return [session_id for session_id in judged if ended_key(session_id) in memory.entities]
+
+
+def _wallets_to_read(runtime: ShardRuntime, inputs: Iterable[Input]) -> set[WalletKey]:
+    """Wallets whose holders must be read before these inputs are decided."""
+    memory, keys = runtime.memory, set[WalletKey]()
+    for one in inputs:
+        if isinstance(one, PlayerInput):
+            keys |= {WalletKey(each, one.player_id) for each in memory.currencies}
+            continue
+        holder_id = _holder_of(memory, one)
+        known = memory.holders.get(holder_id or "")
+        if holder_id is None or (known is not None and known.unreadable is None):
+            continue
+        assert isinstance(one, CommandInput)
+        club = runtime.clubs.get(one.envelope.club_id)
+        if club is not None:
+            keys.add(WalletKey(club.setup.terms.currency, holder_id))
+    return keys | {WalletKey(each, name) for name in memory.forgotten for each in memory.currencies}
+
+
+def _holder_of(memory: Memory, one: Input) -> str | None:
+    """Whose money and bought time a command may touch, as far as it says."""
+    if not isinstance(one, CommandInput):
+        return None
+    known = memory.orders.get(one.order_id or "")
+    return one.player_id if known is None else known.order.holder_id
 
 
 async def read_holders(

@@ -36,13 +36,20 @@ from actors.turn import (
     LinkInput,
     Now,
     PcInput,
-    PlayerInput,
     PublishDesired,
 )
 from actors.turn_steps import TurnSteps
 from actors.unreadable import QUARANTINED, Unreadable, UnreadableError
 from actors.wallets import WalletKey
-from actors.workspace import PC_KEY_PREFIX, KnownHolder, Memory, Versioned, Workspace, pc_key
+from actors.workspace import (
+    PC_KEY_PREFIX,
+    Entity,
+    KnownHolder,
+    Memory,
+    Versioned,
+    Workspace,
+    pc_key,
+)
 from billing_core.session import SessionState
 from billing_core.wallet import Wallet
 from schemas.device import DocumentVersion
@@ -86,6 +93,7 @@ class ShardRuntime:
         self._untouchable = untouchable_pcs(entities, unreadable)
         self._set_aside(unreadable, now)
         self._configure(catalogue, now, heard or {})
+        self._unwatched = [state.session_id for state in self._open_sessions()]
         for key in entities:
             self._remind(key)
         for state in self._open_sessions():
@@ -119,33 +127,6 @@ class ShardRuntime:
     def cares_for(self, holder_id: str) -> bool:
         """Whether an open session here is this holder's."""
         return bool(self.memory.sessions_of_holder(holder_id))
-
-    def to_learn(self, inputs: Iterable[Input]) -> set[WalletKey]:
-        """Wallets whose holders must be read before these inputs are decided."""
-        keys: set[WalletKey] = set()
-        for one in inputs:
-            if isinstance(one, PlayerInput):
-                keys |= {WalletKey(each, one.player_id) for each in self.memory.currencies}
-                continue
-            holder_id = self._holder_of(one)
-            known = self.memory.holders.get(holder_id or "")
-            if holder_id is None or (known is not None and known.unreadable is None):
-                continue
-            assert isinstance(one, CommandInput)
-            club = self.clubs.get(one.envelope.club_id)
-            if club is not None:
-                keys.add(WalletKey(club.setup.terms.currency, holder_id))
-        currencies = self.memory.currencies
-        return keys | {
-            WalletKey(each, name) for name in self.memory.forgotten for each in currencies
-        }
-
-    def _holder_of(self, one: Input) -> str | None:
-        """Whose money and bought time a command may touch, as far as it says."""
-        if not isinstance(one, CommandInput):
-            return None
-        known = self.memory.orders.get(one.order_id or "")
-        return one.player_id if known is None else known.order.holder_id
 
     def open_wallets(self) -> set[WalletKey]:
         """Wallets that pay for open sessions."""
@@ -187,6 +168,9 @@ class ShardRuntime:
     def turn(self, inputs: Sequence[Input], now: Now) -> Turn:
         """Decide everything that came in and everything that is due."""
         steps = TurnSteps(self.ownership, self.memory, self.clubs, now)
+        unwatched, self._unwatched = self._unwatched, []
+        for session_id in unwatched:
+            self._guarded(steps, session_key(session_id), partial(steps.pass_lock, session_id))
         for one in inputs:
             self._guarded(steps, blamed_for(one), partial(steps.take, one), cause=one)
             self._remind_heard(one)
@@ -251,6 +235,7 @@ class ShardRuntime:
     def _again(self, steps: TurnSteps, key: str) -> None:
         name = key.partition(":")[2]
         if key.startswith(SESSION_KEY_PREFIX):
+            steps.pass_lock(name)
             steps.advance(name)
             steps.recompute(name)
         elif key.startswith(ENDED_KEY_PREFIX):
@@ -382,12 +367,19 @@ class ShardRuntime:
         """Look at an entity again when its state says so."""
         entity = self.memory.entities.get(key)
         state = None if entity is None else entity.state
-        if key.removeprefix(PC_KEY_PREFIX) not in self._untouchable:
+        if not self._is_left_alone(state):
             self._agenda.look_when_due(key, state)
         pc_id = key.removeprefix(PC_KEY_PREFIX)
         actor = self._actor(pc_id) if key.startswith(PC_KEY_PREFIX) else None
         if actor is not None:
             self._agenda.pcs.remind(pc_id, actor.due_at_ms)
+
+    def _is_left_alone(self, state: Entity | None) -> bool:
+        """A PC that gets no other grant until what is wrong with it, or its session, is over."""
+        if not isinstance(state, PcState):
+            return False
+        shown = session_key(state.target.session_id or "")
+        return state.pc_id in self._untouchable or shown in self.quarantine.parked
 
     def _actor(self, pc_id: str) -> PcActor | None:
         club = self.clubs.get(self._club_of_pc.get(pc_id, ""))

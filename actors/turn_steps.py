@@ -33,7 +33,9 @@ from actors.unreadable import UnreadableError
 from actors.workspace import Memory, Workspace, pc_key
 from billing_core.advance import advance
 from billing_core.commands import CancelSession, Command, EndSession, Recompute
+from billing_core.crediting import advance_past_lock
 from billing_core.decide import decide
+from billing_core.outage import OUTAGE_MIN_MS
 from billing_core.rejection import Rejected
 from billing_core.session import EndedReason, SessionState, SessionStatus
 from schemas.commands import CommandReply, ReplyStatus
@@ -113,6 +115,25 @@ class TurnSteps:
             result=TickResult.ENDED if after.status.is_final else TickResult.BILLED,
         )
         self._finish_session(drafting, club, before=state, after=after, tick=tick)
+
+    def pass_lock(self, session_id: str) -> None:
+        """Bring a session to now that nobody could bill for a while. Minutes in which its PC was
+        locked, because its grant had ended and nobody renewed it, are not charged."""
+        state = self.workspace.session(session_id)
+        pc = None if state is None else self.workspace.pc(state.pc_id)
+        grant = None if pc is None else pc.target.grant
+        if state is None or grant is None or grant.session_id != session_id:
+            return
+        drafting, club = self._drafting(state.club_id)
+        locked_ms = self.now.wall_ms - grant.until_ms
+        if state.pc_id in club.untouchable or locked_ms < OUTAGE_MIN_MS:
+            return
+        actor = SessionActor(club.setup, drafting, self.now)
+        terms, from_ms = actor.terms_of(state), grant.until_ms
+        decision = advance_past_lock(state, terms, locked_from_ms=from_ms, now_ms=self.now.wall_ms)
+        if decision.state != state:
+            after = actor.take(state, decision, terms)
+            self._finish_session(drafting, club, before=state, after=after)
 
     def recompute(self, session_id: str) -> None:
         """Something a session depends on has changed: look at its coverage again."""
@@ -208,6 +229,8 @@ class TurnSteps:
         """Whatever time has done to what a command is about is written before its answer: who
         is told that a session is over finds its PC free."""
         if cause.session_id is not None:
+            if session_key(cause.session_id) in club.parked:
+                self.pass_lock(cause.session_id)
             self.advance(cause.session_id)
         if cause.pc_id is not None:
             for state in self.workspace.sessions_on(cause.pc_id):

@@ -9,8 +9,8 @@ keep their meaning and nothing drifts.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from billing_core.advance import bring_to, due_at_ms
-from billing_core.charge import recompute
+from billing_core.advance import bring_to, due_at_ms, next_due
+from billing_core.charge import recompute, replan
 from billing_core.decision import Decision
 from billing_core.draft import Draft
 from billing_core.events import EventKind
@@ -25,10 +25,13 @@ from billing_core.ledger import (
 )
 from billing_core.money import MS_PER_MINUTE, share_half_up
 from billing_core.outage import (
+    BY_CONTROLLER,
     NOT_SERVED,
     OUTAGE_MIN_MS,
     OUTAGES_MAX,
     Finding,
+    JournalFact,
+    LinkFact,
     Outage,
     OutagePolicy,
     OutageStatus,
@@ -71,12 +74,63 @@ def settle_outages(
     draft = Draft(state, terms)
     if not state.status.is_final:
         bring_to(draft, now_ms)
-    judged_until_ms = max((o.until_ms for o in draft.outages if o.pc_id == pc_id), default=0)
-    for finding in found:
+    judged = [one for one in draft.outages if one.pc_id == pc_id]
+    ours = [one for one in judged if one.decided_by == BY_CONTROLLER]
+    judged_until_ms = max((one.until_ms for one in judged if one not in ours), default=0)
+    for finding in _outside(found, ours):
         fresh = replace(finding, from_ms=max(finding.from_ms, judged_until_ms))
         if _is_outage(fresh) and len(draft.outages) < OUTAGES_MAX:
             _keep(draft, _outage(draft, fresh, pc_id), now_ms)
     return _finished(draft, now_ms)
+
+
+def advance_past_lock(
+    state: SessionState, terms: Terms, *, locked_from_ms: int, now_ms: int
+) -> Decision:
+    """Bring a session to ``now_ms`` whose PC was locked from ``locked_from_ms`` on, because we did
+    not renew its right to be open. That is nobody's fault but ours, so it is not charged, whatever
+    the club's policy.
+
+    Each step of that time is posted and given back before the next, so it takes no more money than
+    one step does, and the session does not end for want of it.
+    """
+    draft = Draft(state, terms)
+    bring_to(draft, locked_from_ms)
+    if len(draft.outages) < OUTAGES_MAX:
+        _pass_lock(draft, locked_from_ms, now_ms)
+    bring_to(draft, now_ms)
+    if draft.segment is not None:
+        recompute(draft, now_ms)
+    return draft.finish(None if draft.is_over else due_at_ms(draft))
+
+
+def _pass_lock(draft: Draft, locked_from_ms: int, now_ms: int) -> None:
+    locked = Finding(locked_from_ms, now_ms, Verdict.OUR_FAULT, LinkFact.BLIND, JournalFact.LOCKED)
+    outage = replace(
+        _outage(draft, locked, draft.pc_id),
+        status=OutageStatus.CREDITED,
+        decided_by=BY_CONTROLLER,
+        decided_at_ms=now_ms,
+    )
+    while (due := next_due(draft)) is not None and due.at_ms <= now_ms:
+        paid_until_ms = draft.segments[-1].paid_until_ms
+        due.happens(draft, due.at_ms)
+        step = replace(locked, from_ms=max(locked_from_ms, paid_until_ms))
+        for index, minute in list(_minutes(draft, step)):
+            segment = draft.segments[index]
+            _give_back(draft, segment, minute, outage=outage.number, at_ms=now_ms)
+            after = draft.segments[index]
+            outage = replace(
+                outage,
+                credited_ms=outage.credited_ms + minute.until_ms - minute.from_ms,
+                amount_minor=outage.amount_minor + segment.amount_minor - after.amount_minor,
+                bonus_minor=outage.bonus_minor + segment.bonus_minor - after.bonus_minor,
+            )
+            replan(draft)
+    if outage.credited_ms == 0:
+        return
+    draft.outages = (*draft.outages, outage)
+    draft.emit(EventKind.SESSION_CREDITED, now_ms, **_told(draft, outage))
 
 
 def approve_outage(
@@ -128,6 +182,19 @@ def _finished(draft: Draft, now_ms: int) -> Decision:
         else:
             recompute(draft, now_ms)
     return draft.finish(None if draft.is_over else due_at_ms(draft))
+
+
+def _outside(found: Iterable[Finding], ours: Iterable[Outage]) -> Iterable[Finding]:
+    """What of the findings is not given back already, as time in which we had left the PC
+    locked."""
+    left = list(found)
+    for one in ours:
+        cut = []
+        for finding in left:
+            cut.append(replace(finding, until_ms=min(finding.until_ms, one.from_ms)))
+            cut.append(replace(finding, from_ms=max(finding.from_ms, one.until_ms)))
+        left = [finding for finding in cut if finding.from_ms < finding.until_ms]
+    return left
 
 
 def _is_outage(finding: Finding) -> bool:

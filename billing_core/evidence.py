@@ -6,7 +6,14 @@ from types import MappingProxyType
 from typing import Final
 
 from billing_core.money import MS_PER_MINUTE
-from billing_core.outage import NOT_SERVED, JournalFact, LinkFact, Outage, OutageStatus
+from billing_core.outage import (
+    BY_CONTROLLER,
+    NOT_SERVED,
+    JournalFact,
+    LinkFact,
+    Outage,
+    OutageStatus,
+)
 
 LINK_TEXTS: Final[Mapping[LinkFact, str]] = MappingProxyType(
     {
@@ -75,6 +82,8 @@ def receipt_outage(outage: Outage) -> ReceiptOutage:
 
 def _outage_text(outage: Outage) -> str:
     happened = f"{LINK_TEXTS[outage.link]}; {JOURNAL_TEXTS[outage.journal]}"
+    if outage.decided_by == BY_CONTROLLER:
+        happened = "it was locked because nobody renewed its right to be open"
     minutes = outage.credited_ms // MS_PER_MINUTE
     if outage.verdict not in NOT_SERVED:
         return f"{happened}: charged"

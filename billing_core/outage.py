@@ -21,6 +21,10 @@ OUTAGES_MAX: Final = 50
 """Outages one session keeps; a PC that fails more often is staff's to look at."""
 
 
+BY_CONTROLLER: Final = "clubctl"
+"""Who decided on an outage that is our own: the grant we gave had ended, and that is stored."""
+
+
 class OutagePolicy(StrEnum):
     """What a club does about minutes in which a PC did not serve."""
 
