@@ -115,6 +115,11 @@ class ScreenProcess:
         view = self._model.at(now_s)
         hidden = self._look_at_covers(view)
         self._draw(view)
+        if self._said is None:
+            # The screen of an earlier agent holds the input until it hears that we cover.
+            self._root.update_idletasks()
+            self._said = Alive(covers=False, monitors=len(self._layout))
+            self._say(self._said)
         holds_input = self._hold_input(now_s, covers=view.covers)
         self._say_alive(view, hidden or (None if holds_input else Hindrance.INPUT))
 
@@ -134,10 +139,8 @@ class ScreenProcess:
         """Now and then, and at once when what is seen has changed."""
         covers = view.covers and hindrance is None
         hindrance = hindrance if view.covers else None
-        is_news = self._said is None or (self._said.covers, self._said.hindrance) != (
-            covers,
-            hindrance,
-        )
+        said = None if self._said is None else (self._said.covers, self._said.hindrance)
+        is_news = said != (covers, hindrance)
         if is_news or self._refreshes % _ALIVE_EVERY_REFRESHES == 0:
             foreground = None if view.covers else self._foreground()
             self._said = Alive(covers, len(self._layout), foreground, hindrance)

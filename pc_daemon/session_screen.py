@@ -69,7 +69,9 @@ class _CoverSaid:
 
     def take(self, word: Alive, now_s: float) -> None:
         self.hindrance = word.hindrance
-        self.is_said = True
+        if not self.is_said:
+            # A screen that starts has its moment too.
+            self.is_said, self.covered_s = True, now_s
         self.was_hidden |= word.hindrance is Hindrance.HIDDEN
         if word.covers:
             self.covered_s = now_s

@@ -99,10 +99,14 @@ class Pc:
             except LockerError as error:
                 self.troubles.append(str(error))
 
-    def end(self) -> None:
+    def stand_down(self) -> None:
+        """The agent ends; its screen stays."""
         self._over.set()
         self._agent.join()
         self.screen.close()
+
+    def end(self) -> None:
+        self.stand_down()
         with contextlib.suppress(ProcessLookupError):
             os.kill(json.loads(self.note.read_text())["pid"], signal.SIGKILL)
 
@@ -204,6 +208,26 @@ def test_a_cover_that_was_taken_off_the_display_is_made_anew(tmp_path: Path) -> 
             subprocess.run(["xdotool", "windowunmap", window], env=environment, check=False)
         pc.display.shows(lambda one: part_of(one, NIGHT) < 0.1)
         pc.covers()
+
+
+def test_the_screen_of_an_agent_before_is_nobody_who_is_in_the_way(tmp_path: Path) -> None:
+    plights: list[Plight] = []
+    with a_pc(tmp_path, plights.append) as pc:
+        pc.wanted = LOCKED
+        pc.covers()
+        older = json.loads(pc.note.read_text())["pid"]
+        again = Pc(pc.display, tmp_path, plights.append)
+        again.wanted = LOCKED
+        pc.stand_down()
+        again.start()
+        try:
+            soon(lambda: json.loads(pc.note.read_text())["pid"] != older)
+            soon(lambda: ScreenHeard(code="7") in again.heard or pc.display.press("7", "Return"))
+            again.covers()
+        finally:
+            again.end()
+        assert [one for one in again.news() if one is not ScreenNews.DIED] == []
+        assert (again.troubles, plights) == ([], [])
 
 
 def test_a_screen_killed_in_a_loop_is_ended_by_the_last_resort(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from brokers_under_test import Listener, eventually
 from pc_daemon.agent_state import Identity, MemoryImage, Screen
 from pc_daemon.clock import ClockAnchor, PcClock, ScaledClock, SystemClock
 from pc_daemon.journal import MemoryJournal
-from pc_daemon.lockers import Deadlines, LockerError, NullLocker
+from pc_daemon.lockers import Deadlines, LockerError, NullLocker, ScreenHeard, ScreenNews
 from pc_daemon.machine import Machine
 from pc_daemon.service import AgentService, Surroundings
 from schemas.codec import DeviceMessage, decode, encode
@@ -32,6 +32,7 @@ from schemas.device import (
     UsageAck,
     UsageBatch,
 )
+from schemas.journal_events import JournalEventKind
 from schemas.link_memory import MemoryBroker, MemoryLink
 from schemas.link_port import LinkSettings, Outgoing
 from schemas.topics import DownLeaf, club_up_filter, parse_pc_topic, pc_topic
@@ -41,6 +42,9 @@ IDENTITY = Identity(club_id="club", pc_id="pc1", boot_id="boot-1", agent_version
 
 class FlakyLocker(NullLocker):
     broken = False
+
+    def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
+        self.hear = hear
 
     def show(self, screen: Screen, deadlines: Deadlines) -> None:
         self.check()
@@ -247,6 +251,18 @@ async def test_a_broken_screen_is_reported_and_heals(club: Club) -> None:
 
     assert beat is not None
     assert club.mode is PcMode.LOCKED
+
+
+async def test_who_works_against_the_screen_is_in_the_journal(club: Club) -> None:
+    for news in (ScreenNews.HIDDEN, ScreenNews.INPUT_HELD, ScreenNews.TAMPERED):
+        club.locker.hear(ScreenHeard(news))
+
+    def details() -> list[str]:
+        told = (one for one in club.messages() if isinstance(one, UsageBatch))
+        events = (event for report in told for event in report.events)
+        return [one.detail for one in events if one.kind is JournalEventKind.TAMPER]
+
+    await eventually(lambda: len(set(details())) == 3)
 
 
 async def test_a_full_disk_is_reported_and_heals_and_locks_nobody_out(club: Club) -> None:
