@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from pc_daemon.screen_orders import IdentifyOrder, NoticeOrder, Order, ShowOrder
-from schemas.device import LockReason, PcMode
+from schemas.pc_modes import LockReason, PcMode
 
 NOTICE_S: Final = 20.0
 THANKS_S: Final = 120.0

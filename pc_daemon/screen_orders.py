@@ -9,8 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from pc_daemon.agent_state import Screen
-from schemas.device import LockReason, PcMode
+from schemas.pc_modes import LockReason, PcMode
 
 MAX_LINE_BYTES: Final = 8_192
 MAX_CODE_LENGTH: Final = 64
@@ -91,21 +90,6 @@ _KINDS: Final[dict[str, type[Order | Word]]] = {
     "code": CodeTyped,
 }
 _NAMES: Final = {kind: name for name, kind in _KINDS.items()}
-
-
-def show_order(screen: Screen, lock_after_ms: int | None, ends_in_ms: int | None) -> ShowOrder:
-    """The order that makes a screen process show ``screen``."""
-    return ShowOrder(
-        mode=screen.mode,
-        reason=screen.reason,
-        club=screen.club,
-        pc=screen.title,
-        message=screen.message,
-        player=screen.player_label,
-        lock_after_ms=lock_after_ms,
-        ends_in_ms=ends_in_ms,
-        maintenance=screen.maintenance,
-    )
 
 
 def to_line(spoken: Order | Word) -> bytes:

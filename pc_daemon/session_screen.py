@@ -24,8 +24,8 @@ from pc_daemon.screen_orders import (
     IdentifyOrder,
     NoticeOrder,
     Order,
+    ShowOrder,
     from_line,
-    show_order,
     to_line,
 )
 from pc_daemon.session_launch import Launcher, SessionProcess
@@ -128,7 +128,7 @@ class SessionScreen:
         try:
             if self._process is None or self._process.poll() is not None or self._is_silent():
                 self._start()
-            self._tell(show_order(screen, deadlines.lock_after_ms, deadlines.ends_in_ms))
+            self._tell(_order(screen, deadlines))
         except LockerError:
             if locks:
                 self._last_resort(Plight.NO_SCREEN)
@@ -267,3 +267,17 @@ class SessionScreen:
 
 def _to_nobody(_heard: ScreenHeard) -> None:
     """Nobody is attached yet."""
+
+
+def _order(screen: Screen, deadlines: Deadlines) -> ShowOrder:
+    return ShowOrder(
+        mode=screen.mode,
+        reason=screen.reason,
+        club=screen.club,
+        pc=screen.title,
+        message=screen.message,
+        player=screen.player_label,
+        lock_after_ms=deadlines.lock_after_ms,
+        ends_in_ms=deadlines.ends_in_ms,
+        maintenance=screen.maintenance,
+    )

@@ -25,6 +25,8 @@ from schemas.fields import (
 )
 from schemas.journal_events import JournalEvent
 from schemas.machine_facts import HardwareFacts, MacAddress, MachineFacts
+from schemas.pc_modes import LockReason as LockReason  # noqa: PLC0414 - ours to give out
+from schemas.pc_modes import PcMode as PcMode  # noqa: PLC0414
 
 MAX_USAGE_BATCH = 16
 """Records and events together, in one message."""
@@ -37,24 +39,6 @@ class DocumentVersion(NamedTuple):
 
     epoch: Counter
     rev: Counter
-
-
-class PcMode(StrEnum):
-    """What the screen of a PC does."""
-
-    LOCKED = "LOCKED"
-    UNLOCKED = "UNLOCKED"
-
-
-class LockReason(StrEnum):
-    """Why a locked PC is locked, in the screen's own words and language."""
-
-    FREE = "FREE"
-    RESERVED = "RESERVED"
-    """A booked session waits for its player."""
-    MOVING = "MOVING"
-    """The player's other PC is still closing."""
-    HELD = "HELD"
 
 
 class WarningLevel(StrEnum):

@@ -1,6 +1,8 @@
 """What a screen shows: by its orders, by the time that passed, and when its agent is gone."""
 
 import string
+import subprocess
+import sys
 
 import pytest
 
@@ -180,3 +182,10 @@ def test_every_phrase_is_there_in_every_language(phrase: Phrase) -> None:
     assert len(set(said.values())) == len(Language)
     fields = {tuple(part[1] for part in string.Formatter().parse(text)) for text in said.values()}
     assert len({tuple(filter(None, one)) for one in fields}) == 1
+
+
+def test_a_screen_that_was_killed_does_not_wait_for_what_it_does_not_need() -> None:
+    program = "import sys, pc_daemon.screen; print(sorted(sys.modules))"
+    loaded = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert "'pc_daemon.screen_model'" in loaded
+    assert "'pydantic'" not in loaded
