@@ -5,6 +5,7 @@ the rules of sessions, for the length of one test.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from actors import host, session_commands
 from actors.draft import Draft
 from actors.runtime import ShardRuntime
 from actors.session import SessionActor
-from actors.shard_loop import ShardLoop
+from actors.shard_loop import FencedError, ShardLoop
 from actors.store import ChainStream, CommitResult, Ownership, Unit
 from actors.store_memory import MemoryStore
 from actors.store_memory_chain import MemoryChain, MemoryLease
@@ -35,6 +36,27 @@ class HastyLoop(ShardLoop):
     ) -> None:
         for draft in drafts:
             self._release_effects(draft.effects)
+        await super()._commit(runtime, ownership, drafts)
+
+
+class ChargeFirstLoop(ShardLoop):
+    """Takes the money in a commit of its own, before the one with all that the money is for."""
+
+    async def _commit(
+        self, runtime: ShardRuntime, ownership: Ownership, drafts: Sequence[Draft]
+    ) -> None:
+        money = [
+            Unit(deltas=draft.unit.deltas, transactions=draft.unit.transactions)
+            for draft in drafts
+            if draft.unit.deltas
+        ]
+        if money:
+            charged = await self._ports.store.commit(ownership, self._seq + 1, money)
+            if charged.fenced:
+                raise FencedError
+            self._seq += 1
+        for draft in drafts:
+            draft.unit = replace(draft.unit, deltas=(), transactions=(), expects=())
         await super()._commit(runtime, ownership, drafts)
 
 
@@ -81,6 +103,10 @@ def ignore_expected_balances(patch: pytest.MonkeyPatch) -> None:
 
 def let_effects_out_before_the_commit(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(host, "ShardLoop", HastyLoop)
+
+
+def charge_before_the_commit(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(host, "ShardLoop", ChargeFirstLoop)
 
 
 def trim_before_the_archive_has_it(patch: pytest.MonkeyPatch) -> None:
@@ -130,6 +156,7 @@ DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
     (forget_idempotency, ("took effect twice", "different answers", "other content")),
     (ignore_expected_balances, ("fell to", "must hold", "balance", "charged")),
     (let_effects_out_before_the_commit, ("must hold", "promised", "different answers", "open")),
+    (charge_before_the_commit, ("took effect twice", "must hold")),
     (trim_before_the_archive_has_it, ("archive", "event sequence")),
     (give_back_without_noting_it, ("given back", "must hold")),
     (overlook_other_bookings, ("have both booked",)),
