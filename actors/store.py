@@ -62,6 +62,7 @@ from actors.store_values import (
     ClosedSession,
     ClubTakenError,
     CommitResult,
+    DocumentsPage,
     EntityWrite,
     HallWrite,
     HostRecord,
@@ -106,6 +107,7 @@ __all__ = [
     "ClosedSession",
     "ClubTakenError",
     "CommitResult",
+    "DocumentsPage",
     "EntityWrite",
     "HallWrite",
     "HostRecord",
@@ -343,6 +345,9 @@ class Inspection(Protocol):
 
     async def accounts_page(self, chain_id: str, after: str | None) -> Page:
         """Some accounts with their balances; ``after`` None begins."""
+
+    async def documents_page(self, chain_id: str, prefix: str, after: str | None) -> DocumentsPage:
+        """Some chain documents whose key starts with ``prefix``; ``after`` None begins."""
 
     async def index_page(self, chain_id: str, after: str | None) -> Page:
         """Some sessions with their clubs; ``after`` None begins."""

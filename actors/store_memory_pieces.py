@@ -7,6 +7,7 @@ from actors.store_memory_server import MemoryServer
 from actors.store_values import (
     BalancesImage,
     ChainStream,
+    DocumentsPage,
     Page,
     ShardsImage,
     place_of,
@@ -57,6 +58,12 @@ class MemoryPieces:
         """See :meth:`actors.store.Inspection.accounts_page`."""
         balances = self._server.chain(chain_id).balances
         return _page({account: str(value) for account, value in balances.items()}, after)
+
+    async def documents_page(self, chain_id: str, prefix: str, after: str | None) -> DocumentsPage:
+        """See :meth:`actors.store.Inspection.documents_page`."""
+        stored = self._server.chain(chain_id).documents
+        page = _page({key: key for key in stored if key.startswith(prefix)}, after)
+        return DocumentsPage(tuple(stored[key] for key in page.fields), page.after)
 
     async def index_page(self, chain_id: str, after: str | None) -> Page:
         """See :meth:`actors.store.Inspection.index_page`."""

@@ -8,6 +8,7 @@ from actors.store_keys import ChainKeys
 from actors.store_values import (
     BalancesImage,
     ChainStream,
+    DocumentsPage,
     Page,
     ShardsImage,
     place_of,
@@ -65,6 +66,14 @@ class RedisPieces:
     async def accounts_page(self, chain_id: str, after: str | None) -> Page:
         """See :meth:`actors.store.Inspection.accounts_page`."""
         return await self._page(ChainKeys(chain_id).of("balances"), after)
+
+    async def documents_page(self, chain_id: str, prefix: str, after: str | None) -> DocumentsPage:
+        """See :meth:`actors.store.Inspection.documents_page`."""
+        key, limit = ChainKeys(chain_id).of("documents"), ("COUNT", FIELDS_PER_PAGE)
+        following, found = await self._link.call("HSCAN", key, after or "0", *limit)
+        named = ((name.decode(), value) for name, value in found.items())
+        documents = (entity_of(name, value) for name, value in named if name.startswith(prefix))
+        return DocumentsPage(tuple(documents), str(following) if following else None)
 
     async def index_page(self, chain_id: str, after: str | None) -> Page:
         """See :meth:`actors.store.Inspection.index_page`."""

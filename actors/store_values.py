@@ -301,6 +301,14 @@ class BalancesImage:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentsPage:
+    """Some of a chain's documents and where to go on, as :class:`Page`."""
+
+    documents: tuple[StoredEntity, ...]
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some fields of a hash and where to go on; ``after`` None: that was the last page.
 

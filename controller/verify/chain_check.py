@@ -4,9 +4,9 @@ Each piece is read from the store at one instant, together with the last entries
 then, and held against history up to just these entries.
 """
 
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import orjson
 
@@ -16,6 +16,7 @@ from billing_core.stored import StoredValueError, session_from_dict
 from controller.verify import money, sessions
 from controller.verify.books import Books, Row, books_of, pieces_of
 from controller.verify.history import History
+from controller.verify.prepaid import Catalogued, Drawn, PrepaidCheck, drawn_by_open_segments
 
 ACCOUNTS_PER_PIECE: Final = 5_000
 SHARDS_PER_PIECE: Final = 8
@@ -23,6 +24,13 @@ SESSIONS_PER_PIECE: Final = 100
 STEPS_PER_PIECE: Final = 1_000
 """Their transactions are some 2 MB in memory, for sessions of minutes and of weeks alike."""
 _T = TypeVar("_T")
+
+
+class Player(NamedTuple):
+    """Who plays, and where."""
+
+    player_id: str | None
+    club_id: str
 
 
 class ChainCheck:
@@ -39,7 +47,8 @@ class ChainCheck:
         self.sessions = 0
         self.transactions = 0
         self.events = 0
-        self._playing: dict[str, str | None] = {}
+        self._playing: dict[str, Player] = {}
+        self._drawn: dict[str, Drawn] = {}
         self.sources: set[str] = set()
         """PCs and clubs that were seen."""
 
@@ -51,6 +60,7 @@ class ChainCheck:
             image = await self._store.balances_image(self._chain_id, accounts)
             expected = await self._history.brought_up(before, accounts, image.ledger_until)
             odd += money.balances_are_sums(expected.sums, image.balances, accounts)
+            odd += money.wallets_are_not_below_nothing(image.balances)
             self.accounts += len(image.balances)
         for row in (*odd, *money.currencies_sum_to_zero(odd)):
             yield row
@@ -69,16 +79,15 @@ class ChainCheck:
                 return
 
     async def shards(self) -> AsyncIterator[Row]:
-        """What runs: every PC, every open session and its money."""
+        """What runs: every PC, every open session and its money, and the prepaid time."""
+        catalogue = Catalogued(await self._store.catalogue(self._chain_id))
+        prepaid = PrepaidCheck(self._store, self._chain_id, catalogue)
+        held = await prepaid.held()
         for numbers in _parts(range(SHARD_COUNT), SHARDS_PER_PIECE):
             image = await self._store.shards_image(self._chain_id, numbers)
             books = books_of(image.entities)
             self.sources |= books.told.keys() - set(map(session_key, books.versions))
-            self._playing |= {
-                session_id: state.player_id
-                for session_id, state in books.states.items()
-                if state.status is SessionStatus.STARTED
-            }
+            self._note(books, image.ledger_until)
             for row in sessions.pcs_are_held_by_the_living(books):
                 yield row
             async for row in self._looked_up(books):
@@ -86,6 +95,22 @@ class ChainCheck:
             until = image.ledger_until, image.outbox_until
             async for row in self._pieces(image.entities, until):
                 yield row
+        for row in await prepaid.rows(held, self._drawn, self._drawn_now):
+            yield row
+
+    def _note(self, books: Books, until: str) -> None:
+        for session_id, state in books.states.items():
+            if state.status is SessionStatus.STARTED:
+                self._playing[session_id] = Player(state.player_id, state.club_id)
+        self._drawn |= drawn_by_open_segments(books.states.values(), until)
+
+    async def _drawn_now(self) -> Mapping[str, Drawn]:
+        drawn: dict[str, Drawn] = {}
+        for numbers in _parts(range(SHARD_COUNT), SHARDS_PER_PIECE):
+            image = await self._store.shards_image(self._chain_id, numbers)
+            states = books_of(image.entities).states.values()
+            drawn |= drawn_by_open_segments(states, image.ledger_until)
+        return drawn
 
     async def _looked_up(self, books: Books) -> AsyncIterator[Row]:
         """Every open session can be found by its id, in one place."""
@@ -133,6 +158,7 @@ class ChainCheck:
             *books.problems,
             *money.transactions_are_balanced(books.transactions),
             *money.ids_are_unique(books.transactions),
+            *sessions.wallets_are_the_holders(books),
             *sessions.steps_are_complete(books),
             *sessions.segments_are_what_was_posted(books),
             *sessions.receipts_add_up(books),
@@ -156,7 +182,8 @@ class ChainCheck:
         for names in _parts(sorted(held), SESSIONS_PER_PIECE):
             suspects: list[Row] = []
             for name in names:
-                if self._playing.get(held[name]) == name.partition("/")[2]:
+                player = self._playing.get(held[name])
+                if player is not None and player.player_id == name.partition("/")[2]:
                     continue
                 state = await self._state(held[name])
                 suspects += sessions.claim_is_of_a_started_session(name, held[name], state)
@@ -165,6 +192,39 @@ class ChainCheck:
                 for row in suspects:
                     if still.get(row.subject) == held[row.subject]:
                         yield row
+
+    async def unclaimed(self) -> AsyncIterator[Row]:
+        """Whoever plays has claimed it; after :meth:`shards`. No club that allows its players
+        more than one session at a time asks for a claim."""
+        catalogue = Catalogued(await self._store.catalogue(self._chain_id))
+        held = await self._store.all_claims(self._chain_id)
+        for session_id, player in sorted(self._playing.items()):
+            name = f"playing/{player.player_id}"
+            is_free = player.player_id is None or held.get(name) == session_id
+            if is_free or catalogue.allows_parallel_sessions(player.club_id):
+                continue
+            # One that plays before and after the claims were read has played all the time.
+            state = await self._state(session_id)
+            if state is not None and state.status is SessionStatus.STARTED:
+                yield Row("claim", name, session_id, held.get(name, "nobody"))
+
+    async def halls(self) -> AsyncIterator[Row]:
+        """No tile shows a session that is not open."""
+        for club_id in Catalogued(await self._store.catalogue(self._chain_id)).clubs():
+            for pc_id, session_id in (await self._shown(club_id)).items():
+                # A session that ends changes its tile in the same commit.
+                is_open = await self._is_open(session_id)
+                if not is_open and (await self._shown(club_id)).get(pc_id) == session_id:
+                    yield Row("tile", f"{club_id}/{pc_id}", "an open session", session_id)
+
+    async def _shown(self, club_id: str) -> dict[str, str]:
+        _, tiles = await self._store.hall(self._chain_id, club_id)
+        shown = {pc_id: orjson.loads(tile).get("session_id") for pc_id, tile in tiles.items()}
+        return {pc_id: session_id for pc_id, session_id in shown.items() if session_id}
+
+    async def _is_open(self, session_id: str) -> bool:
+        stored = await self._store.session(self._chain_id, session_id)
+        return stored is not None and "receipt" not in orjson.loads(stored.blob)
 
     async def _state(self, session_id: str) -> SessionState | None:
         stored = await self._store.session(self._chain_id, session_id)

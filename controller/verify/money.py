@@ -17,6 +17,13 @@ def balances_are_sums(
             yield Row("balance", account, str(sum_minor), str(found))
 
 
+def wallets_are_not_below_nothing(balances: Mapping[str, int]) -> Iterator[Row]:
+    """Nobody has a credit limit: a wallet can be empty and no less."""
+    for account, amount_minor in sorted(balances.items()):
+        if amount_minor < 0 and account.split(":")[1] == "wallet":
+            yield Row("wallet limit", account, "0 or more", str(amount_minor))
+
+
 def currencies_sum_to_zero(rows: Iterable[Row]) -> Iterator[Row]:
     """Entries sum to zero, so what balances differ by must too: else money came from nowhere."""
     sums: Counter[str] = Counter()

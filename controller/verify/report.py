@@ -68,6 +68,8 @@ async def verify_chain(store: Store, chain_id: str, archive: Archive | None) -> 
         check.closed(),
         check.archived_sessions(),
         check.claims(),
+        check.unclaimed(),
+        check.halls(),
         check.index(),
         check.archive_alone(),
         check.not_archived(),

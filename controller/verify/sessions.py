@@ -111,3 +111,16 @@ def claim_is_of_a_started_session(
         yield Row("claim", name, f"{holder} STARTED", found)
     elif state.player_id != player_id:
         yield Row("claim", name, player_id, str(state.player_id))
+
+
+def wallets_are_the_holders(books: Books) -> Iterator[Row]:
+    """A session moves money in its holder's wallet: the player's, or the guest's it was."""
+    for transaction in books.transactions:
+        state = books.states.get(transaction["session_id"])
+        if state is None:
+            continue
+        own = {state.holder_id, f"guest-{state.session_id}"}
+        for side in transaction["entries"]:
+            _, kind, owner, *_ = side["account"].split(":")
+            if kind == "wallet" and owner not in own:
+                yield Row("wallet of a session", transaction["id"], state.holder_id, owner)

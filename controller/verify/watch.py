@@ -48,6 +48,8 @@ class BooksWatch:
             check.closed(),
             self._swept_again(check, chain_id),
             check.claims(),
+            check.unclaimed(),
+            check.halls(),
             check.index(),
         ):
             found += [row async for row in rows]

@@ -355,3 +355,18 @@ async def test_an_image_shows_the_whole_chain_at_one_instant(sut: StoreUnderTest
     assert image.sessions == await store.all_sessions(CHAIN)
     assert image.ledger_until == (await store.stream(CHAIN, ChainStream.LEDGER))[-1].entry_id
     assert image.outbox_until == (await store.stream(CHAIN, ChainStream.OUTBOX))[-1].entry_id
+
+
+async def test_documents_of_a_kind_are_read_page_by_page(sut: StoreUnderTest) -> None:
+    names = [f"bought:p{number}" for number in range(250)]
+    await sut.store.add_documents(CHAIN, {name: name.encode() for name in (*names, "order:o1")})
+    found: dict[str, tuple[int, bytes]] = {}
+    after: str | None = None
+    while True:
+        page = await sut.store.documents_page(CHAIN, "bought:", after)
+        found |= {one.key: (one.version, one.blob) for one in page.documents}
+        if (after := page.after) is None:
+            break
+    assert found == {name: (1, name.encode()) for name in names}
+    nobodys = await sut.store.documents_page("nobodys-chain", "bought:", None)
+    assert (nobodys.documents, nobodys.after) == ((), None)

@@ -1,0 +1,162 @@
+"""Damage that leaves every sum right: each is found by what must be equal to what, and named."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from clubs_under_test import CHAIN
+from prepaid_day_under_test import played_prepaid_day
+
+from actors.store import ChainStream
+from actors.store_memory import MemoryStore
+from actors.store_memory_chain import MemoryChain
+from actors.store_memory_server import MemoryServer
+from controller.archive import ArchiveConsumer, open_archive
+from controller.verify import verify
+from controller.verify.watch import BooksWatch
+
+Tamper = Callable[[MemoryChain], None]
+
+
+def _document(key: str, edit: Callable[[dict[str, Any]], object]) -> Tamper:
+    def tamper(chain: MemoryChain) -> None:
+        stored = chain.documents[key]
+        document = orjson.loads(stored.blob)
+        edit(document)
+        chain.documents[key] = replace(stored, blob=orjson.dumps(document))
+
+    return tamper
+
+
+def _pack(**changes: object) -> Tamper:
+    return _document("bought:ann", lambda d: d["player_tariffs"][0].update(changes))
+
+
+def _posted(name: str, *moves: tuple[str, int], kind: str = "top_up") -> Tamper:
+    """A transaction that sums to zero, with balances that follow it."""
+
+    def tamper(chain: MemoryChain) -> None:
+        entries = [{"account": one, "amount_minor": amount_minor} for one, amount_minor in moves]
+        document = {"id": name, "at_ms": 1, "kind": kind, "entries": entries, "session_id": None}
+        chain.streams[ChainStream.LEDGER].append(orjson.dumps(document))
+        for one, amount_minor in moves:
+            chain.balances[one] = chain.balances.get(one, 0) + amount_minor
+
+    return tamper
+
+
+def _paid_by_another(chain: MemoryChain) -> None:
+    """A step of Bob's out of Ann's wallet; both balances agree with the ledger."""
+    entries = chain.streams[ChainStream.LEDGER].entries
+    number = next(n for n, payload in entries.items() if b'"step/s2/0/1"' in payload)
+    document = orjson.loads(entries[number])
+    for side in document["entries"]:
+        if side["account"] == "EUR:wallet:bob:cash":
+            side["account"] = "EUR:wallet:ann:cash"
+            chain.balances["EUR:wallet:bob:cash"] -= side["amount_minor"]
+            chain.balances["EUR:wallet:ann:cash"] += side["amount_minor"]
+    entries[number] = orjson.dumps(document)
+
+
+def _tile_of_nobody(chain: MemoryChain) -> None:
+    tile = orjson.loads(chain.halls["north"]["north-main-0"])
+    tile["session_id"] = "nobody"
+    chain.halls["north"]["north-main-0"] = orjson.dumps(tile)
+
+
+DAMAGED: dict[str, tuple[Tamper, str, str]] = {
+    "a pack with more time than was bought": (
+        _pack(total_ms=10**12),
+        "bought time",
+        "ann/",
+    ),
+    "a pack more of which was used than it has": (_pack(used_ms=10**11), "bought time", "ann/"),
+    "a pack with more visits than were bought": (
+        _pack(total_sessions=1, used_sessions=2),
+        "bought visits",
+        "ann/",
+    ),
+    "a pack that is worth more than was paid": (
+        _pack(earned_minor=-1_000_00),
+        "bought money",
+        "ann/",
+    ),
+    "a pack of somebody else": (_pack(holder_id="bob"), "bought holder", "ann/"),
+    "a pack worth a cent less": (_pack(earned_minor=1), "prepaid time", "EUR:deferred:north"),
+    "packs that are gone": (
+        lambda chain: chain.documents.pop("bought:ann"),  # type: ignore[arg-type, return-value]
+        "prepaid time",
+        "EUR:deferred:north",
+    ),
+    "packs nobody can read": (
+        _document("bought:ann", lambda d: d.update(v=99)),
+        "bought readable",
+        "ann",
+    ),
+    "a purchase booked twice, by another name": (
+        _posted(
+            "command/again/0",
+            ("EUR:desk:north:cash", -100_00),
+            ("EUR:deferred:north", 100_00),
+            kind="purchase",
+        ),
+        "prepaid time",
+        "EUR:deferred:north",
+    ),
+    "a wallet below its limit": (
+        _posted(
+            "command/z/0", ("EUR:wallet:bob:cash", -9_000_00), ("EUR:desk:north:cash", 9_000_00)
+        ),
+        "wallet limit",
+        "EUR:wallet:bob:cash",
+    ),
+    "a step paid by another's wallet": (_paid_by_another, "wallet of a session", "step/s2/0/1"),
+    "a player who plays without a claim": (
+        lambda chain: chain.claims.pop("playing/bob"),  # type: ignore[arg-type, return-value]
+        "claim",
+        "playing/bob",
+    ),
+    "a tile of nobody's": (_tile_of_nobody, "tile", "north/north-main-0"),
+}
+"""By what was done: how, which check says so, and of what."""
+UNSEEN: frozenset[str] = frozenset()
+"""Found by the whole check only, which reads all of history."""
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "background"])
+@pytest.mark.parametrize("archived", [True, False], ids=["archived", "store alone"])
+async def test_a_prepaid_day_is_sound(tmp_path: Path, whole: bool, archived: bool) -> None:
+    store = MemoryStore()
+    shard = await played_prepaid_day(store)
+    archive = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    if archived:
+        await ArchiveConsumer(store, archive, shard.clock).step()
+    if whole:
+        report = await verify(store, archive)
+    else:
+        report = await BooksWatch(store, archive).check()
+    assert report.ok, report.rows
+    archive.close()
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+async def test_what_is_damaged_is_found_and_named(tmp_path: Path, case: str) -> None:
+    tamper, check, subject = DAMAGED[case]
+    server = MemoryServer()
+    store = MemoryStore(server)
+    shard = await played_prepaid_day(store)
+    tamper(server.chain(CHAIN))
+    archive = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    reports = [await verify(store, None)]
+    # An archive that has read what is damaged from the beginning, so that it says the same.
+    await ArchiveConsumer(store, archive, shard.clock).step()
+    reports.append(await verify(store, archive))
+    if case not in UNSEEN:
+        reports.append(await BooksWatch(store, archive).check())
+    for report in reports:
+        named = [(row.check, row.subject) for row in report.rows]
+        assert any(c == check and s.startswith(f"{CHAIN} {subject}") for c, s in named), named
+    archive.close()
