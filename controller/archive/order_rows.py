@@ -48,6 +48,19 @@ def order(connection: Connection, chain_id: str, order_id: str) -> bytes | None:
     return None if found is None else bytes(found)
 
 
+def orders(connection: Connection, chain_id: str, order_ids: Sequence[str]) -> dict[str, bytes]:
+    """Those of these orders that are archived, as documents."""
+    table = tables.orders
+    query = select(table.c.order_id, table.c.document).where(table.c.chain_id == chain_id)
+    return {
+        order_id: bytes(document)
+        for first in range(0, len(order_ids), IDS_PER_QUERY)
+        for order_id, document in connection.execute(
+            query.where(table.c.order_id.in_(order_ids[first : first + IDS_PER_QUERY]))
+        )
+    }
+
+
 def changed_at_ms(one: Order) -> int:
     """When money last moved for it, or it was made."""
     instants = [one.created_at_ms]

@@ -134,6 +134,21 @@ def spans(
     return cursor(connection, chain_id, ChainStream.OUTBOX), found
 
 
+def events_of(
+    connection: Connection, chain_id: str, sources: Sequence[str], *, kind: str, until: str
+) -> tuple[str, list[StreamEntry]]:
+    """(the outbox's cursor, events of a kind of these sources up to a place)."""
+    table = tables.events
+    query = select(table.c.entry_id, table.c.document)
+    query = query.where(table.c.chain_id == chain_id, table.c.kind == kind, up_to(table, until))
+    found = [
+        StreamEntry(entry_id, bytes(document))
+        for some in parts(sources)
+        for entry_id, document in connection.execute(query.where(table.c.source_id.in_(some)))
+    ]
+    return cursor(connection, chain_id, ChainStream.OUTBOX), found
+
+
 def broken_sources(connection: Connection, chain_id: str) -> list[tuple[str, Span]]:
     """Sources whose events do not count 1, 2, 3 ... to the last one."""
     table = tables.events

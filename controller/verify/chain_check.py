@@ -11,12 +11,16 @@ from typing import Final, NamedTuple, TypeVar
 import orjson
 
 from actors.store import SESSION_KEY_PREFIX, SHARD_COUNT, Store, StoredEntity, session_key
+from billing_core.events import EventKind
 from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import StoredValueError, session_from_dict
+from controller.archive import Archive
 from controller.verify import money, sessions
+from controller.verify.bills import BillsCheck
 from controller.verify.books import Books, Row, books_of, pieces_of
 from controller.verify.history import History
 from controller.verify.prepaid import Catalogued, Drawn, PrepaidCheck, drawn_by_open_segments
+from controller.verify.purchases import OrdersCheck
 
 ACCOUNTS_PER_PIECE: Final = 5_000
 SHARDS_PER_PIECE: Final = 8
@@ -39,7 +43,10 @@ class ChainCheck:
     All methods raise StoreError, ArchiveError and ArchiveBehindError.
     """
 
-    def __init__(self, store: Store, chain_id: str, history: History) -> None:
+    def __init__(
+        self, store: Store, chain_id: str, history: History, *, archive: Archive | None
+    ) -> None:
+        self._bills = BillsCheck(store, chain_id, history, archive=archive)
         self._store = store
         self._chain_id = chain_id
         self._history = history
@@ -164,9 +171,26 @@ class ChainCheck:
             *sessions.receipts_add_up(books),
         ):
             yield row
+        for row in await self._over(books, until):
+            yield row
         told = {source: count for source, count in books.told.items() if self._is_counted(source)}
         numbers = await self._history.numbers_of(told.keys(), until[1])
         for row in money.events_have_no_gaps(told, numbers):
+            yield row
+
+    async def _over(self, books: Books, until: tuple[str, str]) -> list[Row]:
+        """Sessions that are over: what their ends told of, and their bills."""
+        over = {one: state for one, state in books.states.items() if one in books.closed}
+        if not over:
+            return []
+        sources = {session_key(one) for one in over}
+        endings = await self._history.events_of(sources, EventKind.SESSION_ENDED.value, until[1])
+        bills = await self._bills.rows(over, books.transactions)
+        return [*sessions.endings_are_what_was_charged(books, endings), *bills]
+
+    async def orders(self) -> AsyncIterator[Row]:
+        """Every order the store holds."""
+        async for row in OrdersCheck(self._store, self._chain_id, self._history).rows():
             yield row
 
     def _is_counted(self, source: str) -> bool:

@@ -143,3 +143,16 @@ class History:
             if source in sources:
                 found.setdefault(source, []).append(Span(1, seq, seq))
         return found
+
+    async def events_of(self, sources: Collection[str], kind: str, until: str) -> list[Document]:
+        """Events of a kind that these sources have told, up to an entry."""
+        cursor, archived = BEGINNING, list[StreamEntry]()
+        if self._archive is not None:
+            cursor, archived = await self._archive.look(
+                sums.events_of, self._chain_id, sorted(sources), kind=kind, until=until
+            )
+        await self.outbox.reach(cursor, until)
+        found = [orjson.loads(entry.payload) for entry in archived]
+        found += self.outbox.between(cursor, until)
+        events = (one["event"] for one in found if source_of(one) in sources)
+        return [event for event in events if event["kind"] == kind]

@@ -67,6 +67,7 @@ async def verify_chain(store: Store, chain_id: str, archive: Archive | None) -> 
         check.shards(),
         check.closed(),
         check.archived_sessions(),
+        check.orders(),
         check.claims(),
         check.unclaimed(),
         check.halls(),

@@ -1,7 +1,7 @@
 """Checks of sessions: one entry per step, receipts that add up, nothing held by the ended."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from billing_core.session import SessionState, SessionStatus
 from controller.verify.books import Books, Document, Row
@@ -124,3 +124,28 @@ def wallets_are_the_holders(books: Books) -> Iterator[Row]:
             _, kind, owner, *_ = side["account"].split(":")
             if kind == "wallet" and owner not in own:
                 yield Row("wallet of a session", transaction["id"], state.holder_id, owner)
+
+
+def endings_are_what_was_charged(books: Books, endings: Iterable[Document]) -> Iterator[Row]:
+    """The event of an end says what the session cost then: now, or less what came back since."""
+    back_minor: Counter[str] = Counter()
+    for transaction in books.transactions:
+        if transaction["kind"] == "credit":
+            back_minor[transaction["session_id"]] += sum(
+                max(0, entry["amount_minor"]) for entry in transaction["entries"]
+            )
+    for event in endings:
+        session_id, told = event["session_id"], event["payload"]
+        state = books.states.get(session_id)
+        if state is None or state.status is not SessionStatus.ENDED:
+            continue
+        least_minor = state.amount_minor
+        most_minor = least_minor + back_minor[session_id]
+        if not least_minor <= told["amount_minor"] <= most_minor:
+            expected = f"{least_minor}..{most_minor}"
+            yield Row("event of the end", session_id, expected, str(told["amount_minor"]))
+        reason = None if state.ended_reason is None else state.ended_reason.value
+        if told["reason"] != reason or told["currency"] != state.currency:
+            expected = f"{reason}, {state.currency}"
+            found = f"{told['reason']}, {told['currency']}"
+            yield Row("event of the end", session_id, expected, found)

@@ -40,13 +40,14 @@ class BooksWatch:
 
     async def _check_chain(self, chain_id: str) -> Report:
         history = History(self._store, self._archive, chain_id, tail_max=TAIL_MAX)
-        check = ChainCheck(self._store, chain_id, history)
+        check = ChainCheck(self._store, chain_id, history, archive=self._archive)
         found = []
         for rows in (
             check.balances(),
             check.shards(),
             check.closed(),
             self._swept_again(check, chain_id),
+            check.orders(),
             check.claims(),
             check.unclaimed(),
             check.halls(),

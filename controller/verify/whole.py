@@ -1,14 +1,16 @@
 """The checks that read all of history: what only `clubctl verify` has the time for."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Final
 
+from actors.orders import order_key
 from actors.store import SESSION_KEY_PREFIX, ChainStream, Store, session_key
-from controller.archive import Archive, gaps, sums
+from controller.archive import Archive, gaps, order_rows, sums
 from controller.verify import money
 from controller.verify.books import Row
 from controller.verify.chain_check import ChainCheck
 from controller.verify.history import BEGINNING, History
+from controller.verify.purchases import ORDER_SOURCE
 from schemas.events import source_of
 
 NAMES_PER_PAGE: Final = 1_000
@@ -18,7 +20,7 @@ class WholeCheck(ChainCheck):
     """Everything of :class:`ChainCheck`, events of PCs and clubs, and what belongs to nothing."""
 
     def __init__(self, store: Store, chain_id: str, *, archive: Archive | None) -> None:
-        super().__init__(store, chain_id, History(store, archive, chain_id))
+        super().__init__(store, chain_id, History(store, archive, chain_id), archive=archive)
         self._archive = archive
 
     def _is_counted(self, source: str) -> bool:
@@ -110,10 +112,28 @@ class WholeCheck(ChainCheck):
         ids = [s.removeprefix(SESSION_KEY_PREFIX) for s in sources if _is_session(s)]
         unknown = {session_key(one) for one in await self._unknown(ids)}
         unknown |= {s for s in sources if s.startswith(_SEEN) and s not in self.sources}
+        orders = {s.removeprefix(ORDER_SOURCE) for s in sources if s.startswith(ORDER_SOURCE)}
+        missing, untold = await self._orders_that_left(orders)
+        unknown |= {ORDER_SOURCE + order_id for order_id in missing}
+        nothing = "a session, an order, a PC or a club"
         return [
-            Row("event of nothing", source, "a session, a PC or a club", "none")
-            for source in sorted(unknown)
+            *(Row("event of nothing", one, nothing, "none") for one in sorted(unknown)),
+            *untold,
         ]
+
+    async def _orders_that_left(self, ids: Collection[str]) -> tuple[set[str], list[Row]]:
+        """Of these orders, (those that are nowhere, what the archive's have told with a gap)."""
+        stored = await self._store.documents(self._chain_id, sorted(map(order_key, ids)))
+        left = sorted(one for one in ids if order_key(one) not in stored)
+        if self._archive is None or not left:
+            return set(left), []
+        # The archive is asked last: an order leaves the store when the archive has it.
+        versions = await self._archive.look(order_rows.versions, self._chain_id, left)
+        told = {ORDER_SOURCE + order_id: version for order_id, version in versions.items()}
+        until = await self._store.shards_image(self._chain_id, ())
+        numbers = await self._history.numbers_of(told.keys(), until.outbox_until)
+        rows = list(money.events_have_no_gaps(told, numbers))
+        return set(left) - versions.keys(), rows
 
     async def _unknown(self, ids: Sequence[str]) -> list[str]:
         """Sessions that are neither in the store nor in the archive; it may be closed just now,
