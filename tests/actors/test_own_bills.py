@@ -107,6 +107,8 @@ async def test_a_pack_of_another_order_extends_it_and_goes_back_through_that_ord
     await shard.wait(minutes=30)
     ended = await accepted(shard.command(EndSession(session_id="s1")))
     assert ended.result["session"]["order_id"] == "o1"
+    assert await wallet_of(shard.store, "ann") == (1_000_00 - 150_00, 0)
+    await accepted(shard.command(RefundOrder(order_id="o2")))
     assert await wallet_of(shard.store, "ann") == (1_000_00 - 50_00, 0)
     assert await refund(shard, "s1", 1) == "order-not-found"
     assert "s1" not in await read_orders(shard.store, CHAIN, ["s1"])
