@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from actors.store import ENDED_KEY_PREFIX
 from billing_core.outage import OutageStatus
+from billing_core.sale import Order
 from billing_core.session import SessionState
 
 
@@ -17,12 +18,16 @@ def ended_key(session_id: str) -> str:
 class EndedSession:
     """``state`` as it stands with what has come back since; ``document_version`` is that of its
     final document. ``wait_until_ms`` is when its PC is no longer waited for, None once it is
-    not; ``refunded_minor`` is what staff have given back of its price meanwhile."""
+    not; ``refunded_minor`` is what staff have given back of its price meanwhile.
+
+    ``bill`` is the session's order as last stored: by the time staff decides the archive may
+    have taken it out of the store, and it must come back with what was paid and given back."""
 
     state: SessionState
     document_version: int
     wait_until_ms: int | None
     refunded_minor: int = 0
+    bill: Order | None = None
     v: int = 1
 
     @property

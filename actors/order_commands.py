@@ -145,7 +145,6 @@ def refund_order(context: CommandContext, command: RefundOrder) -> CommandReply 
     if isinstance(done, Rejected):
         return refused_by_billing(done)
     _take(context, done, done.transactions, terms=terms)
-    _remember(context, done.order)
     return _written(context, done.order, before=order, version=known.version)
 
 
@@ -153,7 +152,8 @@ def _remember(context: CommandContext, order: Order) -> None:
     """Whoever judges the session's outages later must not give the same money back again."""
     ended = None if order.session_id is None else context.drafting.ended(order.session_id)
     if ended is not None:
-        context.drafting.put_ended(replace(ended, refunded_minor=order.refunded_by_hand_minor))
+        refunded_minor = order.refunded_by_hand_minor
+        context.drafting.put_ended(replace(ended, refunded_minor=refunded_minor, bill=order))
 
 
 def _take(
@@ -177,6 +177,7 @@ def _written(
     order, events = told_of(before, after, at_ms=context.now.wall_ms)
     context.drafting.put_order(order, version)
     context.drafting.order_events += events
+    _remember(context, order)
     names = context.club.setup.names_of(line.tariff for line in order.lines)
     view = order_view(order, names)
     return CommandReply(status=ReplyStatus.OK, result={"order": view.model_dump(mode="json")})

@@ -20,6 +20,7 @@ from actors.turn import Now
 from billing_core.crediting import settle_outages
 from billing_core.decision import Decision
 from billing_core.outage import Finding, OutagePolicy, OutageStatus
+from billing_core.sale import Order
 from billing_core.sale_refund import with_outages
 from billing_core.session import SessionMode, SessionState, SessionStatus
 from billing_core.terms import Terms
@@ -101,36 +102,46 @@ class OutageDesk:
             if waits or proposed:
                 version = self.drafting.version_after(state.session_id)
                 wait_until_ms = self.now.wall_ms + EVIDENCE_WAIT_MS if waits else None
-                self.drafting.put_ended(EndedSession(state, version, wait_until_ms))
+                bill, _ = self.drafting.orders_after.get(state.session_id, (None, 0))
+                ended = EndedSession(state, version, wait_until_ms, bill=bill)
+                self.drafting.put_ended(ended)
 
     def take_ended(self, ended: EndedSession, decision: Decision) -> None:
         """Put a decision about a session that has ended into the draft: money, events, papers."""
         if decision.state == ended.state:
             return
-        self._lower_bill(ended.state, decision.state)
+        bill = self._bring_bill(ended, decision.state)
         version = ended.document_version + 1
         actor = SessionActor(self.club.setup, self.drafting, self.now)
         actor.correct(decision, version=version)
         self.drafting.put_corrected(decision.state)
-        self.drafting.put_ended(replace(ended, state=decision.state, document_version=version))
+        after = replace(ended, state=decision.state, document_version=version, bill=bill)
+        self.drafting.put_ended(after)
 
-    def _lower_bill(self, before: SessionState, after: SessionState) -> None:
-        known = self._bill(before)
+    def _bring_bill(self, ended: EndedSession, after: SessionState) -> Order | None:
+        """The session's bill as it is stored now: a post-pay one is lowered, and one that has left
+        the store comes back with the final document, or that would give birth to it anew."""
+        known = self._bill(ended.state)
         if known is None:
-            return
-        at_ms = self.now.wall_ms
-        lowered = with_outages(known.order, before, after, at_ms=at_ms)
-        if lowered != known.order:
-            order, events = told_of(known.order, lowered, at_ms=at_ms)
-            self.drafting.put_order(order, known.version)
-            self.drafting.order_events += events
+            return None
+        at_ms, lowered = self.now.wall_ms, known.order
+        if ended.state.mode is SessionMode.OPEN_ENDED:
+            lowered = with_outages(known.order, ended.state, after, at_ms=at_ms)
+        if lowered == known.order and known.version:
+            return known.order
+        order, events = told_of(known.order, lowered, at_ms=at_ms)
+        self.drafting.put_order(order, known.version)
+        self.drafting.order_events += events
+        return order
 
     def _bill(self, state: SessionState) -> KnownOrder | None:
-        """The stored bill of a post-pay session that is over; every other was paid as it ran."""
-        if state.mode is not SessionMode.OPEN_ENDED:
-            return None
+        """The bill of a session that is over, once money has moved on it: at version 0 if it has
+        left the store meanwhile. Every other was paid as it ran."""
         known = self.drafting.order(state.session_id)
-        return known if known is not None and known.version else None
+        if known is not None and known.version:
+            return known
+        ended = self.drafting.ended(state.session_id)
+        return None if ended is None or ended.bill is None else KnownOrder(ended.bill, 0)
 
     def terms_after_end(self, state: SessionState) -> Terms:
         """The facts a decision about an ended session depends on: its own, and the wallet."""
@@ -142,14 +153,14 @@ class OutageDesk:
             # A one-time guest is paid at the desk, so somebody has to be there; and who has given
             # money back by hand may have meant the same minutes.
             club = replace(club, outages=OutagePolicy.PROPOSE)
-        bill = self._bill(state)
+        bill, on_credit = self._bill(state), state.mode is SessionMode.OPEN_ENDED
         return Terms(
             club=club,
             tariffs=setup.tariffs,
             zone=setup.zone_terms_of(state.pc_id),
             wallet=self.drafting.wallet(SessionActor.wallet_key(state)),
             groups=state.groups,
-            unpaid_minor=0 if bill is None else bill.order.due_minor,
+            unpaid_minor=0 if bill is None or not on_credit else bill.order.due_minor,
         )
 
     def _settle(self, subject: SessionState, pc_id: str, found: Iterable[Finding]) -> None:

@@ -34,19 +34,22 @@ async def known_order(given: ApiDependencies, chain_id: str, order_id: str) -> K
 
 
 async def bring_back(given: ApiDependencies, chain_id: str, known: KnownOrder) -> None:
-    """Put into the store what a host needs to act on the order, if it has left it."""
+    """Put into the store what a host needs to act on the order, if it has left it.
+
+    A session's bill comes before its final document, from which hosts would make it anew.
+    """
     if given.archived is None:
         return
     store, order_id = given.store, known.order.order_id
-    if known.session is not None and await store.session(chain_id, order_id) is None:
-        closed = await given.archived.session(chain_id, order_id)
-        if closed is not None:
-            await store.bring_back(chain_id, known.order.club_id, closed)
     document = await given.archived.look(order_rows.order, chain_id, order_id)
     if document is not None and not await store.documents(chain_id, [order_key(order_id)]):
         # Refused if it is there by now, which is as good.
         write = EntityWrite(order_key(order_id), _NEW, document, Scope.CHAIN)
         await store.edit(chain_id, CatalogueEdit(documents=(write,)))
+    if known.session is not None and await store.session(chain_id, order_id) is None:
+        closed = await given.archived.session(chain_id, order_id)
+        if closed is not None:
+            await store.bring_back(chain_id, known.order.club_id, closed)
 
 
 def _state(stored: StoredEntity | None) -> SessionState | None:

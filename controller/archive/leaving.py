@@ -54,14 +54,16 @@ class Leaving:
     async def drop_orders(self, chain_id: str) -> int:
         """Let go of orders that have lain still for a day; how many went.
 
-        Only what the archive has as it is now, and only as it was read here.
+        Only what the archive has as it is now, and only as it was read here. The bill of a session
+        goes after the session's final document, which alone would be a bill nobody has touched.
         """
+        closed = set(await self._store.closed_ids(chain_id))
         stored = await self._store.documents_by_prefix(chain_id, ORDER_KEY_PREFIX)
         too_old_ms = self._clock.wall_ms() - ORDERS_KEPT_MS
         still: dict[str, tuple[StoredEntity, int]] = {}
         for entity in stored:
             order = order_from_dict(orjson.loads(entity.blob))
-            if order_rows.changed_at_ms(order) < too_old_ms:
+            if order.order_id not in closed and order_rows.changed_at_ms(order) < too_old_ms:
                 still[order.order_id] = (entity, order.event_seq)
         held = await self._archive.look(order_rows.versions, chain_id, sorted(still))
         missing = [entity for name, (entity, seq) in still.items() if held.get(name) != seq]

@@ -355,3 +355,12 @@ def test_evidence_as_older_releases_have_stored_it_is_read(name: str) -> None:
         assert state.session_id == "s1"
         assert state.wait_until_ms is not None
     assert missing(json.loads(raw), json.loads(orjson.dumps(state))) == []
+
+
+def test_a_kept_session_is_read_with_its_bill() -> None:
+    raw = (GOLDEN / "ended_billed.v1.json").read_bytes()
+    state = decode_shard([StoredEntity("ended:x", 1, raw)])["ended:x"].state
+    assert isinstance(state, EndedSession)
+    assert state.bill is not None
+    assert state.bill.refunded_minor == state.refunded_minor == 5_00
+    assert missing(json.loads(raw), json.loads(orjson.dumps(state))) == []
