@@ -113,9 +113,9 @@ class OutageDesk:
         bill = self._bring_bill(ended, decision.state)
         version = ended.document_version + 1
         actor = SessionActor(self.club.setup, self.drafting, self.now)
-        actor.correct(decision, version=version)
-        self.drafting.put_corrected(decision.state)
-        after = replace(ended, state=decision.state, document_version=version, bill=bill)
+        state = actor.correct(decision, version=version)
+        self.drafting.put_corrected(state)
+        after = replace(ended, state=state, document_version=version, bill=bill)
         self.drafting.put_ended(after)
 
     def _bring_bill(self, ended: EndedSession, after: SessionState) -> Order | None:

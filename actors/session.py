@@ -4,7 +4,7 @@ Billing rules live in ``billing_core``. What follows from a decision outside the
 done here: claims, the guest's change, the final document.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import orjson
@@ -116,9 +116,8 @@ class SessionActor:
             drafting.put_bought(state.holder_id, decision.player_tariffs)
         self._claim(before, state)
         if state.status.is_final:
-            self._close(state)
-        else:
-            drafting.put_session(state)
+            return self._close(state)
+        drafting.put_session(state)
         return state
 
     def brought_to_now(self, state: SessionState) -> SessionState:
@@ -152,20 +151,20 @@ class SessionActor:
                 return state
         return None
 
-    def correct(self, decision: Decision, *, version: int) -> None:
-        """Put what a decision gave back after the end into the draft, with the final document as
-        it then stands."""
+    def correct(self, decision: Decision, *, version: int) -> SessionState:
+        """Put what a decision gave back after the end into the draft, with the final document;
+        the session as it then stands."""
         state, drafting = decision.state, self.drafting
         drafting.transactions += decision.transactions
         drafting.events += decision.events
         key = self.wallet_key(state)
         if decision.wallet != drafting.wallet(key):
             drafting.put_wallet(key, decision.wallet)
-        if state.player_id is None:
-            self._give_back_to_guest(state)
+        state = self._given_back_to_guest(state)
         _, document = self._final_document(state, issued_at_ms=self.now.wall_ms)
         drafting.closes.append(ClosedSession(state.session_id, document, version))
         drafting.indexes.append((state.session_id, state.club_id))
+        return state
 
     @staticmethod
     def wallet_key(state: SessionState) -> WalletKey:
@@ -202,8 +201,8 @@ class SessionActor:
         elif not self.setup.terms.allows_parallel_sessions:
             self.drafting.claims.append(claim)
 
-    def _close(self, state: SessionState) -> None:
-        self._give_back_to_guest(state)
+    def _close(self, state: SessionState) -> SessionState:
+        state = self._given_back_to_guest(state)
         issued_at_ms = state.actual_end_at_ms or self.now.wall_ms
         receipt, document = self._final_document(state, issued_at_ms=issued_at_ms)
         self.drafting.receipts[state.session_id] = receipt
@@ -213,6 +212,7 @@ class SessionActor:
             order, events = told_of(None, session_order(state), at_ms=issued_at_ms)
             self.drafting.put_order(order, 0)
             self.drafting.order_events += events
+        return state
 
     def _final_document(self, state: SessionState, *, issued_at_ms: int) -> tuple[Receipt, bytes]:
         receipt = receipt_of(
@@ -229,17 +229,21 @@ class SessionActor:
         }
         return receipt, orjson.dumps(document)
 
-    def _give_back_to_guest(self, state: SessionState) -> None:
-        if state.player_id is not None:
-            return
+    def _given_back_to_guest(self, state: SessionState) -> SessionState:
+        """Hand a guest what is left, first of all to the card it was paid with: a desk that gave
+        cash for it would be a cash machine. The session as it then stands."""
         key = self._wallet_key(state.holder_id)
+        if state.player_id is not None:
+            return state
         wallet = self.drafting.wallet(key)
         if wallet.cash_minor <= 0:
-            return
+            return state
         currency, club_id = key.currency, state.club_id
+        card_minor = min(wallet.cash_minor, state.guest_card_minor)
         entries = entries_of(
             (wallet_cash(currency, state.holder_id), -wallet.cash_minor),
-            (desk(currency, club_id, Means.CASH), wallet.cash_minor),
+            (desk(currency, club_id, Means.CARD), card_minor),
+            (desk(currency, club_id, Means.CASH), wallet.cash_minor - card_minor),
         )
         self.drafting.transactions.append(
             Transaction(
@@ -251,3 +255,4 @@ class SessionActor:
             )
         )
         self.drafting.put_wallet(key, wallet.changed(-wallet.cash_minor, 0))
+        return replace(state, guest_card_minor=state.guest_card_minor - card_minor)

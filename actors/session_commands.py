@@ -5,6 +5,7 @@ the player's claim on the chain (which the store grants or refuses with the unit
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from actors.choice import chosen_tariff
@@ -68,11 +69,16 @@ def create_session(
         planned_end_at_ms=command.planned_end_at_ms,
         start=command.start,
         channel=Channel(cause.envelope.channel.value),
+        guest_card_minor=_by_card(command),
     )
     outcome = _decided(actor, None, asked, terms=terms)
     if isinstance(outcome, SessionState):
         actor.drafting.indexes.append((outcome.session_id, outcome.club_id))
     return outcome
+
+
+def _by_card(command: wire.CreateSession | wire.ExtendSession) -> int:
+    return command.paid_minor if command.means is wire.PaymentMeans.CARD else 0
 
 
 def _self_service_on_credit(
@@ -115,6 +121,7 @@ def extend_session(
         return PAYS_FROM_WALLET
     key = cause.named(actor.now.wall_ms)
     actor.pay_at_desk(state.holder_id, command.paid_minor, means=command.means, key=key)
+    state = replace(state, guest_card_minor=state.guest_card_minor + _by_card(command))
     terms = actor.terms_of(state)
     tariff = _chosen(actor, terms, command)
     if isinstance(tariff, Refusal):

@@ -31,6 +31,8 @@ class CreateSession:
     planned_end_at_ms: int | None = None
     start: bool = False
     channel: Channel = Channel.CRM
+    guest_card_minor: int = 0
+    """The part of what a one-time guest pays for it that comes by card."""
 
 
 @dataclass(frozen=True, slots=True)

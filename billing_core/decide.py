@@ -158,6 +158,7 @@ def _fresh(command: CreateSession, terms: Terms, now_ms: int) -> SessionState:
         groups=terms.groups,
         device_links=(),
         order_id=None if pack is None else pack.order_id,
+        guest_card_minor=command.guest_card_minor,
     )
 
 

@@ -261,6 +261,7 @@ class Draft:
             self.event_seq,
             before.order_id,
             self.outages,
+            before.guest_card_minor,
         )
         return Decision(
             state,

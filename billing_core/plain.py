@@ -46,6 +46,7 @@ def session_to_dict(state: SessionState) -> dict[str, Any]:
         "event_seq": state.event_seq,
         "order_id": state.order_id,
         "outages": state.outages,
+        "guest_card_minor": state.guest_card_minor,
         "v": state.v,
     }
 

@@ -268,6 +268,8 @@ class SessionState:
     order_id: str | None = None
     """The purchase it was made on, for good; None for a session that is an order of its own."""
     outages: tuple[Outage, ...] = ()
+    guest_card_minor: int = 0
+    """What a one-time guest has paid by card and not got back: that much returns to the card."""
     v: int = STATE_VERSION
 
     @property

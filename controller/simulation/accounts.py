@@ -20,6 +20,7 @@ from schemas.commands import (
     CreateSession,
     ExtendSession,
     OrderMeans,
+    PaymentMeans,
     PayOrder,
     RefundOrder,
     TopUpWallet,
@@ -86,6 +87,7 @@ class Accounts:
         self.wanted: Counter[str] = Counter()
         self._history = history
         self._paid_for_session: Counter[str] = Counter()
+        self._by_card: Counter[str] = Counter()
         for request in history.done:
             self._done(request)
         for session_id, session in history.sessions.items():
@@ -102,6 +104,8 @@ class Accounts:
             self.wanted[_wallet(command.player_id)] += command.amount_minor + command.bonus_minor
         elif isinstance(command, CreateSession | ExtendSession):
             self.wanted[_desk(club_id, command.means)] -= command.paid_minor
+            if command.means is PaymentMeans.CARD:
+                self._by_card[command.session_id] += command.paid_minor
             holder_id = _holder(self._history.sessions[command.session_id])
             self.wanted[_wallet(holder_id)] += command.paid_minor
         elif isinstance(command, CreateOrder | PayOrder):
@@ -153,7 +157,9 @@ class Accounts:
             wallet = _wallet(_holder(session))
             if session["player_id"] is None and session["status"] in OVER:
                 change_minor = self.wanted.pop(wallet, 0)
-                self.wanted[_desk(session["club_id"], "cash")] += change_minor
+                card_minor = min(max(0, change_minor), self._by_card[session_id])
+                self.wanted[_desk(session["club_id"], "card")] += card_minor
+                self.wanted[_desk(session["club_id"], "cash")] += change_minor - card_minor
                 if change_minor < 0:
                     self.wanted[f"change of {session_id}"] = change_minor
 

@@ -1,0 +1,103 @@
+"""A guest is handed what is left by the means it came: no desk turns a card into cash."""
+
+import pytest
+from clubs_under_test import CHAIN, seed
+from outages_under_test import opened, pass_time, play
+from shard_under_test import ShardUnderTest
+
+from actors.store_memory import MemoryStore
+from billing_core.ledger import Means, desk
+from schemas.commands import (
+    CancelSession,
+    Command,
+    CreateSession,
+    EndSession,
+    ExtendSession,
+    PaymentMeans,
+    ReplyStatus,
+    ResolveOutage,
+)
+from schemas.device import UsageEnd
+
+MINUTE_MINOR = 2_00
+
+
+@pytest.fixture
+async def shard() -> ShardUnderTest:
+    store = MemoryStore()
+    await seed(store)
+    return await ShardUnderTest(store).take()
+
+
+def guest(means: PaymentMeans, paid_minor: int, **fields: object) -> CreateSession:
+    asked = {
+        "session_id": "s1",
+        "pc_id": "north-main-0",
+        "guest_label": "Guest",
+        "tariff_id": "standard",
+        "start": True,
+        "paid_minor": paid_minor,
+        "means": means,
+    }
+    return CreateSession.model_validate(asked | fields)
+
+
+async def ok(shard: ShardUnderTest, *commands: Command) -> None:
+    for command in commands:
+        reply = await shard.command(command)
+        assert reply.status is ReplyStatus.OK, reply
+
+
+async def taken_in(shard: ShardUnderTest) -> tuple[int, int]:
+    """What is in the drawer and what came by card, after what was handed back."""
+    balances = await shard.store.all_balances(CHAIN)
+    assert sum(balances.values()) == 0
+    accounts = [desk("EUR", "north", means) for means in (Means.CASH, Means.CARD)]
+    cash_minor, card_minor = (-balances.get(account, 0) for account in accounts)
+    return cash_minor, card_minor
+
+
+async def test_a_card_gets_back_what_a_session_of_no_length_did_not_cost(
+    shard: ShardUnderTest,
+) -> None:
+    await ok(shard, guest(PaymentMeans.CARD, 500_00), EndSession(session_id="s1"))
+    assert await taken_in(shard) == (0, 0)
+
+
+async def test_a_booking_taken_back_returns_to_the_card(shard: ShardUnderTest) -> None:
+    await ok(shard, guest(PaymentMeans.CARD, 50_00, start=False), CancelSession(session_id="s1"))
+    assert await taken_in(shard) == (0, 0)
+
+
+async def test_cash_comes_back_as_cash(shard: ShardUnderTest) -> None:
+    await ok(shard, guest(PaymentMeans.CASH, 50_00))
+    await shard.wait(minutes=2, seconds=30)
+    await ok(shard, EndSession(session_id="s1"))
+    assert await taken_in(shard) == (3 * MINUTE_MINOR, 0)
+
+
+@pytest.mark.parametrize("first", list(PaymentMeans))
+async def test_of_both_the_card_comes_first(shard: ShardUnderTest, first: PaymentMeans) -> None:
+    (second,) = set(PaymentMeans) - {first}
+    more = ExtendSession(session_id="s1", tariff_id="block", paid_minor=210_00, means=second.value)
+    await ok(shard, guest(first, 20_00), more)
+    await shard.wait(minutes=4, seconds=30)
+    await ok(shard, EndSession(session_id="s1"))
+    assert await taken_in(shard) == (5 * MINUTE_MINOR, 0)
+
+
+async def test_an_outage_approved_after_the_end_goes_to_the_card_too() -> None:
+    shard = await opened(MemoryStore(), "PROPOSE")
+    pc = await play(
+        shard, player_id=None, guest_label="Guest", paid_minor=100_00, means=PaymentMeans.CARD
+    )
+    await pass_time(shard, 600, pc)
+    pc.stop(UsageEnd.FROZEN)
+    await pass_time(shard, 300, None)
+    pc.serve()
+    await pass_time(shard, 120, pc)
+    await ok(shard, EndSession(session_id="s1"))
+    cash_minor, before_minor = await taken_in(shard)
+    await ok(shard, ResolveOutage(session_id="s1", number=0, approve=True))
+    assert cash_minor == 0
+    assert await taken_in(shard) == (0, before_minor - 5 * MINUTE_MINOR)
