@@ -25,6 +25,8 @@ class Permission(StrEnum):
     """Give money back: of orders, and of time that was not served."""
     WALLET_READ = "WalletRead"
     WALLET_EDIT = "WalletEdit"
+    BONUS_EDIT = "BonusEdit"
+    """Give bonus with a top-up: play for which nobody has paid."""
     PLAYER_READ = "PlayerRead"
     """Find any player."""
     PLAYER_EDIT = "PlayerEdit"

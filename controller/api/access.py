@@ -102,6 +102,16 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
 )
 """Operation -> the permission it needs."""
 
+PART_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
+    {
+        "createSession.payment": frozenset({Permission.WALLET_EDIT, Permission.ORDER_EDIT}),
+        "extendSession.payment": frozenset({Permission.WALLET_EDIT, Permission.ORDER_EDIT}),
+        "topUpWallet.bonusMinor": frozenset({Permission.BONUS_EDIT}),
+    }
+)
+"""Part of an operation's body that takes or gives money -> permissions of which it needs one too.
+What a guest pays becomes a player's when the guest registers."""
+
 
 OF_PLAYERS: Final[Mapping[str, Permission | None]] = MappingProxyType(
     {
@@ -128,10 +138,19 @@ def needed_for(operation_id: str | None) -> Permission:
 
 
 def operations_of(principal: Principal) -> tuple[str, ...]:
-    """The operations somebody has the permission for, by name; what they may do it to is asked
-    at each request."""
+    """The operations somebody has the permission for, by name, and the parts of them; what they
+    may do it to is asked at each request."""
     held = principal.permissions
-    return tuple(name for name, needed in OPERATION_PERMISSIONS.items() if needed in held)
+    parts = (name for name, needed in PART_PERMISSIONS.items() if needed & held)
+    return (*(name for name, needed in OPERATION_PERMISSIONS.items() if needed in held), *parts)
+
+
+def check_part(principal: Principal, part: str, club_id: str) -> None:
+    """Raise ``forbidden`` without any of the permissions that a part of an operation needs."""
+    needed = PART_PERMISSIONS[part]
+    if not needed & principal.permissions_in(club_id):
+        names = " or ".join(sorted(needed))
+        raise ProblemError("forbidden", f"This needs the permission {names}.")
 
 
 def check_access(

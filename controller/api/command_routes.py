@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from controller.api import models
+from controller.api.access import check_part
 from controller.api.command_calls import (
     ClubId,
     IdempotencyKey,
@@ -19,6 +20,7 @@ from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
 from controller.api.principal import assert_same_player
 from controller.api.rendering import balance_of, ended_session_of, session_of
+from controller.api.sessions import club_of
 from schemas.commands import (
     CancelSession,
     ConvertGuest,
@@ -54,6 +56,8 @@ async def create_session(
     """Create a session on a PC for a player or a guest, and start it at once if asked to."""
     key = checked_key(idempotency_key)
     assert_same_player(principal, asked.player_id)
+    if asked.payment is not None:
+        check_part(principal, "createSession.payment", club_id)
     directory = await rooms.directory.chain(principal.chain_id)
     directory.club(club_id)
     command = CreateSession(
@@ -101,6 +105,9 @@ async def extend_session(
     headers: SessionHeaders,
 ) -> models.Session:
     """Append a tariff after what is covered; the PC does not notice."""
+    if asked.payment is not None:
+        club_id = await club_of(rooms.given, principal, session_id)
+        check_part(principal, "extendSession.payment", club_id or "")
     command = ExtendSession(
         session_id=session_id,
         tariff_id=asked.tariff_id,
@@ -198,6 +205,8 @@ async def top_up_wallet(
 ) -> models.Wallet:
     """Take money over the desk of a club into a player's wallet, in the club's currency."""
     key = checked_key(idempotency_key)
+    if asked.bonus_minor:
+        check_part(principal, "topUpWallet.bonusMinor", club_id)
     directory = await rooms.directory.chain(principal.chain_id)
     directory.club(club_id)
     command = TopUpWallet(

@@ -7,7 +7,12 @@ from typing import Final
 
 from fastapi import FastAPI
 
-from controller.api.access import OF_PLAYERS, OPERATION_PERMISSIONS, needed_of
+from controller.api.access import (
+    OF_PLAYERS,
+    OPERATION_PERMISSIONS,
+    PART_PERMISSIONS,
+    needed_of,
+)
 from controller.api.openapi import committed_form
 from controller.api.problem_table import PROBLEMS
 from controller.api.routers import API_ROUTERS
@@ -64,6 +69,16 @@ def access_markdown() -> str:
         of_players = OF_PLAYERS.get(operation)
         needed = permission if of_players is None else f"{permission}; of players {of_players}"
         lines.append(f"| {operation} | {needed} | " + " | ".join(may) + " |")
+    lines += [
+        "",
+        "Parts of a request that take or give money need one of these besides:",
+        "",
+        "| part | permission | " + " | ".join(Role) + " |",
+        "|---|---|" + "---|" * len(Role),
+    ]
+    for part, rights in sorted(PART_PERMISSIONS.items()):
+        may = ("yes" if rights & ROLE_PERMISSIONS[role] else "" for role in Role)
+        lines.append(f"| {part} | {' or '.join(sorted(rights))} | " + " | ".join(may) + " |")
     return "\n".join(lines) + "\n"
 
 

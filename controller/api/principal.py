@@ -24,6 +24,8 @@ class Principal:
     player_id: str | None = None
     channel: Channel = Channel.CRM
     club_permissions: tuple[tuple[str, frozenset[Permission]], ...] = ()
+    in_club: tuple[tuple[str, frozenset[Permission]], ...] = field(default=(), compare=False)
+    """What else they may do in single clubs of those a permission reaches."""
     origin: str = field(default="", compare=False)
     """The address the request came from, for the audit."""
 
@@ -42,7 +44,18 @@ class Principal:
         if permission in self.permissions or not own:
             return self
         shared = frozenset.intersection(*own.values())
-        return replace(self, permissions=shared, club_ids=frozenset(own), club_permissions=())
+        return replace(
+            self,
+            permissions=shared,
+            club_ids=frozenset(own),
+            club_permissions=(),
+            in_club=tuple(own.items()),
+        )
+
+    def permissions_in(self, club_id: str) -> frozenset[Permission]:
+        """What somebody may do in one club."""
+        own = (*self.in_club, *self.club_permissions)
+        return self.permissions.union(*(held for one, held in own if one == club_id))
 
     def sees_club(self, club_id: str) -> bool:
         """Whether the club is theirs to know of."""

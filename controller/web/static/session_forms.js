@@ -1,5 +1,6 @@
 // What an operator does with a session and the money for it, one form for each.
 
+import { may } from "./access.js";
 import { element } from "./dom.js";
 import { Incomplete, choice, field, form, question } from "./form.js";
 import { PlayerPicker } from "./player_picker.js";
@@ -182,15 +183,16 @@ function move({ tile, tiles, done }) {
 function topUp({ tile, club, done }) {
   const amount = amountField("amount", club, "amountMinor");
   amount.input.dataset.first = "";
+  const givesBonus = may("topUpWallet.bonusMinor");
   const bonus = amountField("bonus", club, "bonusMinor");
   const means = meansField();
   return form({
-    fields: [amount.node, bonus.node, means.node],
+    fields: [amount.node, ...(givesBonus ? [bonus.node] : []), means.node],
     submit: "submitTopUp",
     async send(post) {
       const amountMinor = amount.minor();
       if (amountMinor === 0) throw new Incomplete("badAmount", "amountMinor");
-      const body = { amountMinor, bonusMinor: bonus.minor(), means: means.select.value };
+      const body = { amountMinor, bonusMinor: givesBonus ? bonus.minor() : 0, means: means.select.value };
       await post(`/clubs/${club.clubId}/players/${tile.playerId}/wallet/top-ups`, body);
       done(word("done", "topUp", { amount: money({ amountMinor, currency: club.currency }) }));
     },
