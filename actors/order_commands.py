@@ -40,7 +40,7 @@ NOT_DUE: Final = Refusal("order-not-due", "the session's bill is known when it i
 
 
 def create_order(context: CommandContext, command: CreateOrder) -> CommandReply | Refusal:
-    """Order tariffs for a player, and pay at once if payments come with it."""
+    """Order tariffs for a player, and pay at once if payments come with it or nothing is due."""
     if context.drafting.player(command.player_id) is None:
         return Refusal("player-not-found", f"no player {command.player_id}", "player_id")
     zone = _zone(context, command.zone_id)
@@ -55,7 +55,7 @@ def create_order(context: CommandContext, command: CreateOrder) -> CommandReply 
     )
     if isinstance(order, Rejected):
         return refused_by_billing(order)
-    if not command.payments:
+    if order.due_minor and not command.payments:
         return _written(context, order, before=None, version=0)
     return _pay(context, KnownOrder(order, 0), command.payments, terms=terms)
 
@@ -112,7 +112,8 @@ def _pay(
     if isinstance(paid, Rejected):
         return refused_by_billing(paid)
     transaction = asking.transaction(paid.kind, *paid.amounts, session_id=order.session_id)
-    _take(context, paid, (transaction,), terms=terms)
+    moved = (transaction,) if transaction.entries else ()
+    _take(context, paid, moved, terms=terms)
     before = known.order if known.version or order.session_id is not None else None
     return _written(context, paid.order, before=before, version=known.version)
 

@@ -231,11 +231,13 @@ def correct(
     amount_minor: int,
     corrected_minor: int,
     wallet: Wallet,
+    owed_minor: int = 0,
 ) -> Settled | Rejected:
     """Give ``amount_minor`` of a session's own bill back by a new entry; nothing is ever edited.
 
-    ``corrected_minor`` is what earlier corrections of the session gave back. Each part goes back
-    in the proportion it was paid; a post-pay session owes less instead.
+    ``corrected_minor`` is what earlier corrections of the session gave back. Of a post-pay bill
+    ``owed_minor`` is still to pay and is lowered first; the rest was paid, and each part of that
+    goes back in the proportion it was paid.
     """
     if amount_minor <= 0:
         message = "a correction gives back more than zero"
@@ -250,17 +252,12 @@ def correct(
     before_minor = share_half_up(corrected_minor, paid_bonus_minor, total_minor)
     after_minor = share_half_up(corrected_minor + amount_minor, paid_bonus_minor, total_minor)
     bonus_minor = after_minor - before_minor
-    cash_minor = amount_minor - bonus_minor
-    earned = (revenue(state.currency, state.club_id), -amount_minor)
-    if state.mode == "OPEN_ENDED":
-        back = (receivable(state.currency, state.session_id), amount_minor)
-        transaction = context.transaction(
-            TransactionKind.CORRECTION, earned, back, session_id=state.session_id
-        )
-        return Settled((transaction,), wallet)
+    lowered_minor = min(amount_minor, owed_minor)
+    cash_minor = amount_minor - lowered_minor - bonus_minor
     transaction = context.transaction(
         TransactionKind.CORRECTION,
-        earned,
+        (revenue(state.currency, state.club_id), -amount_minor),
+        (receivable(state.currency, state.session_id), lowered_minor),
         (wallet_cash(state.currency, context.holder_id), cash_minor),
         (wallet_bonus(state.currency, context.holder_id), bonus_minor),
         session_id=state.session_id,

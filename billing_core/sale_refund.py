@@ -124,9 +124,13 @@ def paid_out(
         message = f"the wallet holds {done.wallet.cash_minor}: the rest pays what it owes"
         return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message, "payout")
     order, count = done.order, len(before.refunds)
+    # A session's bill is given back in one piece, of which a part may only have lowered it.
+    is_bill = order.session_id is not None
     handed = tuple(
         replace(
-            back, paid_out_minor=back.cash_minor, paid_out_by=means if back.cash_minor else None
+            back,
+            paid_out_minor=out_minor if is_bill else back.cash_minor,
+            paid_out_by=means if back.cash_minor else None,
         )
         for back in order.refunds[count:]
     )
@@ -164,12 +168,12 @@ def with_outages(order: Order, before: SessionState, after: SessionState, *, at_
 def refund_session(
     order: Order, state: SessionState, wallet: Wallet, *, context: OrderContext, wish: RefundWish
 ) -> Refunded | Rejected:
-    """Give back an amount of a finished session's own bill; an unpaid one is lowered by it."""
+    """Give back an amount of a finished session's own bill: what is unpaid of it is lowered first,
+    then what was paid goes to the wallet."""
     if wish.amount_minor is None:
         message = "say how much of the session's price goes back"
         return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
-    post_pay = state.mode is SessionMode.OPEN_ENDED
-    most_minor = order.due_minor if post_pay else order.amount_minor - order.refunded_minor
+    most_minor = order.amount_minor - order.refunded_minor
     if wish.amount_minor > most_minor:
         message = f"at most {most_minor} can be given back"
         return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
@@ -179,6 +183,7 @@ def refund_session(
         amount_minor=wish.amount_minor,
         corrected_minor=order.refunded_by_hand_minor,
         wallet=wallet,
+        owed_minor=order.due_minor if state.mode is SessionMode.OPEN_ENDED else 0,
     )
     if isinstance(settled, Rejected):
         return settled

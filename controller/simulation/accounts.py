@@ -88,6 +88,8 @@ class Accounts:
         self._history = history
         self._paid_for_session: Counter[str] = Counter()
         self._by_card: Counter[str] = Counter()
+        self._paid_later: Counter[str] = Counter()
+        self._lowered: Counter[str] = Counter()
         for request in history.done:
             self._done(request)
         for session_id, session in history.sessions.items():
@@ -121,7 +123,7 @@ class Accounts:
             else:
                 self.wanted[_desk(club_id, payment.means)] -= payment.amount_minor
             if order["session_id"] is not None:
-                self.wanted[f"{CURRENCY}:receivable:{command.order_id}"] += payment.amount_minor
+                self._paid_later[command.order_id] += payment.amount_minor
 
     def _given_back(self, command: RefundOrder) -> None:
         """A session's price; what goes back of bought tariffs is in their own books."""
@@ -130,7 +132,7 @@ class Accounts:
             return
         assert command.amount_minor is not None, "a session's refund says how much"
         if self._history.is_postpaid(command.order_id):
-            self.wanted[f"{CURRENCY}:receivable:{command.order_id}"] += command.amount_minor
+            self._lowered[command.order_id] += command.amount_minor
         else:
             self.wanted[_wallet(_holder(session))] += command.amount_minor
 
@@ -138,8 +140,11 @@ class Accounts:
         amount_minor = from_wallet_minor(session)
         if self._history.is_postpaid(session_id):
             late_minor = self._history.credits.to_wallet[session_id]
-            self.wanted[f"{CURRENCY}:receivable:{session_id}"] -= amount_minor + late_minor
+            owed_minor = amount_minor + late_minor - self._paid_later[session_id]
+            lowered_minor = min(owed_minor, self._lowered[session_id])
+            self.wanted[f"{CURRENCY}:receivable:{session_id}"] -= owed_minor - lowered_minor
             self.wanted[_wallet(_holder(session))] += late_minor
+            self.wanted[_wallet(_holder(session))] += self._lowered[session_id] - lowered_minor
         else:
             self.wanted[_wallet(_holder(session))] -= amount_minor
 

@@ -11,7 +11,7 @@ from scenario_table import Row, read_tables
 from billing_core.receipt import receipt_of
 
 ROWS = read_tables()
-EDGE_CASES = 69
+EDGE_CASES = 70
 ROOT = Path(__file__).parents[2]
 LEAST_ROWS = 150
 

@@ -159,14 +159,23 @@ def test_corrections_never_exceed_the_price() -> None:
 
 
 def test_a_post_pay_correction_lowers_the_bill() -> None:
-    """Nobody gets money for what was not paid yet."""
+    """Nobody gets money for what was not paid yet; what was paid comes back."""
     club = played(Wallet(), minutes=10, mode=SessionMode.OPEN_ENDED)
     settled = correct(
-        club.state, context(), amount_minor=500, corrected_minor=0, wallet=club.wallet
+        club.state,
+        context(),
+        amount_minor=500,
+        corrected_minor=0,
+        wallet=club.wallet,
+        owed_minor=400,
     )
     assert isinstance(settled, Settled)
-    assert sums(settled) == {"EUR:revenue:c1": -500, "EUR:receivable:s1": 500}
-    assert settled.wallet == Wallet()
+    assert sums(settled) == {
+        "EUR:revenue:c1": -500,
+        "EUR:receivable:s1": 400,
+        "EUR:wallet:p1:cash": 100,
+    }
+    assert settled.wallet == Wallet(100)
 
 
 def test_an_expired_pool_lapses_once() -> None:

@@ -19,8 +19,8 @@ from schemas.access import ROLE_PERMISSIONS, Permission, Role
 
 SESSIONS = "/api/v1/clubs/north/sessions"
 TOP_UPS = "/api/v1/clubs/north/players/ann/wallet/top-ups"
-PAYMENT = {"payment": {"amountMinor": 900_00, "means": "cash"}}
-GUEST = {"pcId": "north-main-0", "guestLabel": "Guest", "tariffId": "standard"}
+PAYMENT: dict[str, object] = {"payment": {"amountMinor": 900_00, "means": "cash"}}
+GUEST: dict[str, object] = {"pcId": "north-main-0", "guestLabel": "Guest", "tariffId": "standard"}
 HELD: Mapping[str, frozenset[Permission]] = {
     "hall": frozenset({Permission.SESSION_EDIT}),
     "till": frozenset({Permission.SESSION_EDIT, Permission.WALLET_EDIT}),
@@ -62,7 +62,7 @@ async def test_without_a_right_to_money_no_guest_pays(desk: Desk) -> None:
     status, session_id = await desk.post("hall", SESSIONS, GUEST)
     assert status == 201
     extend = f"/api/v1/sessions/{session_id}/extend"
-    asked = {"tariffId": "block"} | PAYMENT
+    asked = PAYMENT | {"tariffId": "block"}
     assert await desk.post("hall", extend, asked) == (403, "forbidden")
     convert = f"/api/v1/sessions/{session_id}/convert-guest"
     assert (await desk.post("hall", convert, {"playerId": "ann"}))[0] == 200
@@ -74,12 +74,12 @@ async def test_with_one_a_guest_pays(desk: Desk, key: str) -> None:
     status, session_id = await desk.post(key, SESSIONS, GUEST | PAYMENT)
     assert status == 201
     extend = f"/api/v1/sessions/{session_id}/extend"
-    assert (await desk.post(key, extend, {"tariffId": "block"} | PAYMENT))[0] == 200
+    assert (await desk.post(key, extend, PAYMENT | {"tariffId": "block"}))[0] == 200
 
 
 @pytest.mark.parametrize("key", ["till", "cashier"])
 async def test_bonus_has_a_right_of_its_own(desk: Desk, key: str) -> None:
-    generous = {"amountMinor": 1, "bonusMinor": 1_000_00, "means": "cash"}
+    generous: dict[str, object] = {"amountMinor": 1, "bonusMinor": 1_000_00, "means": "cash"}
     assert await desk.post(key, TOP_UPS, generous) == (403, "forbidden")
     assert (await desk.post(key, TOP_UPS, generous | {"bonusMinor": 0}))[0] == 201
     assert await wallet_of(desk.store, "ann") == (1, 0)
