@@ -30,7 +30,7 @@ class Credits:
     def posted(self, transaction: Document, session: Document) -> Iterator[str]:
         """Money came back by a write that leaves the session like this; what is wrong with that."""
         segment = session["segments"][transaction["segment_index"]]
-        back_minor = 0
+        back_minor, wallet_minor = 0, 0
         wanted = _where_to(session, segment)
         for entry in transaction["entries"]:
             account, amount_minor = entry["account"], entry["amount_minor"]
@@ -38,14 +38,14 @@ class Credits:
                 back_minor -= amount_minor
             elif amount_minor and not account.startswith(wanted):
                 yield f"{transaction['id']} gave back to {account}, must go to {wanted}"
+            elif ":wallet:" in account:
+                wallet_minor += amount_minor
         number = int(transaction["id"].rpartition("/")[2])
         self.by_outage[session["session_id"], number] += back_minor
-        if ":wallet:" not in wanted:
-            return
         if segment["pack"] is not None:
-            self.to_wallet[segment["pack"]["player_tariff_id"]] += back_minor
+            self.to_wallet[segment["pack"]["player_tariff_id"]] += wallet_minor
         elif session["mode"] == "OPEN_ENDED":
-            self.to_wallet[session["session_id"]] += back_minor
+            self.to_wallet[session["session_id"]] += wallet_minor
 
     def violations(self, sessions: Mapping[str, Document]) -> Iterator[str]:
         """Each outage says what it gave back, and only what was given back has given."""
@@ -58,12 +58,15 @@ class Credits:
                     yield f"{where} gave back {found_minor}, says {told_minor}"
 
 
-def _where_to(session: Document, segment: Document) -> str:
+def _where_to(session: Document, segment: Document) -> tuple[str, ...]:
+    """How the accounts begin that it may go to: the bill first, as far as that is due."""
     if segment["pack"] is not None and segment["end_at_ms"] is None:
-        return f"{CURRENCY}:deferred:{segment['pack']['club_id']}"
-    if session["mode"] == "OPEN_ENDED" and session["status"] not in OVER:
-        return f"{CURRENCY}:receivable:{session['session_id']}"
-    return f"{CURRENCY}:wallet:{session['player_id'] or 'guest-' + session['session_id']}"
+        return (f"{CURRENCY}:deferred:{segment['pack']['club_id']}",)
+    wallet = f"{CURRENCY}:wallet:{session['player_id'] or 'guest-' + session['session_id']}"
+    if session["mode"] != "OPEN_ENDED":
+        return (wallet,)
+    bill = f"{CURRENCY}:receivable:{session['session_id']}"
+    return (bill, wallet) if session["status"] in OVER else (bill,)
 
 
 def credited_spans(session: Document, segment: Document) -> Sequence[tuple[int, int]]:
