@@ -30,7 +30,8 @@ TEN_HOURS = Tariff(
 
 
 async def played_prepaid_day(store: Store) -> ShardUnderTest:
-    """Ann has a pack and a bill she has paid half of; Bob plays, Cleo plays what she bought."""
+    """Ann has a pack and a bill she has paid a part of, Bob was given back some of what he played
+    and plays again, Cleo plays what she bought."""
     await seed(store, players=("ann", "bob", "cleo"))
     await store.put(CHAIN, {"tariff:hours:1": orjson.dumps(TEN_HOURS)})
     shard = await ShardUnderTest(store).take()  # type: ignore[arg-type]
@@ -40,15 +41,17 @@ async def played_prepaid_day(store: Store) -> ShardUnderTest:
     for order_id, player_id in (("o1", "ann"), ("o2", "cleo")):
         await told(shard, _ordered(order_id, player_id))
     await told(shard, _begun("p1", "north-main-0", "ann", mode="OPEN_ENDED"))
+    await told(shard, _begun("p0", "north-main-1", "bob"))
     await shard.wait(minutes=5)
-    await told(shard, EndSession(session_id="p1"))
+    for session_id in ("p0", "p1"):
+        await told(shard, EndSession(session_id=session_id))
     await told(shard, _begun("s2", "north-main-0", "bob"))
     pack_id = {"tariff_id": "hours", "player_tariff_id": "o2-0"}
     await told(shard, _begun("s3", "north-main-1", "cleo", **pack_id))
     await shard.wait(minutes=5)
     paid = [{"means": "cash", "amount_minor": 4_00}]
     await told(shard, PayOrder.model_validate({"order_id": "p1", "payments": paid}))
-    for order_id, amount_minor in (("p1", 1_00), ("o1", 20_00)):
+    for order_id, amount_minor in (("p0", 2_00), ("p1", 1_00), ("o1", 20_00)):
         wish = {"order_id": order_id, "amount_minor": amount_minor}
         await told(shard, RefundOrder.model_validate(wish))
     return shard

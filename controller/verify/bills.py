@@ -99,21 +99,19 @@ def bill_is_what_was_posted(
         yield order
         return
     moved = _moved(posted, f"{state.currency}:receivable:{session_id}")
-    paid_minor, corrected_minor, due_minor = 0, 0, None
+    paid_minor, corrected_minor, due_minor = 0, 0, 0
     if order is not None:
         corrected_minor = order.refunded_by_hand_minor
-        if state.mode is SessionMode.OPEN_ENDED:
-            paid_minor, due_minor = order.paid_minor, order.due_minor
-    elif not moved["due"]:
-        due_minor = 0
+    if order is not None and state.mode is SessionMode.OPEN_ENDED:
+        # Every other session was paid as it ran.
+        paid_minor, due_minor = order.paid_minor, order.due_minor
     for check, expected, found in (
         ("bill paid", paid_minor, moved["payment"]),
         ("bill given back", corrected_minor, moved["correction"]),
         ("bill due", due_minor, -moved["due"]),
     ):
         if expected != found:
-            shown = "a bill" if expected is None else str(expected)
-            yield Row(check, session_id, shown, str(found))
+            yield Row(check, session_id, str(expected), str(found))
 
 
 def _moved(posted: Iterable[Document], receivable: str) -> Counter[str]:

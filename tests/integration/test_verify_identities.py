@@ -82,7 +82,7 @@ def _last_event_lost(source: str) -> Tamper:
 def _end_told(**changes: object) -> Tamper:
     def tamper(chain: MemoryChain) -> None:
         entries = chain.streams[ChainStream.OUTBOX].entries
-        number = next(n for n, payload in entries.items() if b'"session_ended"' in payload)
+        number = next(n for n, p in entries.items() if b'"session_ended"' in p and b'"p1"' in p)
         entry = orjson.loads(entries[number])
         entry["event"]["payload"].update(changes)
         entries[number] = orjson.dumps(entry)
@@ -162,6 +162,11 @@ DAMAGED: dict[str, tuple[Tamper, str, str]] = {
         _document("order:p1", lambda d: d["lines"][0].update(price_minor=11_00)),
         "bill due",
         "p1",
+    ),
+    "a paid session's bill that is gone": (
+        lambda chain: chain.documents.pop("order:p0"),  # type: ignore[arg-type, return-value]
+        "bill given back",
+        "p0",
     ),
     "an order nobody can read": (
         _document("order:o1", lambda d: d.update(v=99)),
