@@ -41,11 +41,18 @@ class WatchTelemetry:
             for name, text in ODDITIES.items()
         }
 
+        self._unread = Gauge(
+            "clubctl_archive_webhooks_behind_seconds",
+            "How far the sender of webhooks is behind the archive; after three days events go.",
+            registry=self._registry,
+        )
+
     def _gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"clubctl_verify_{name}", text, registry=self._registry)
 
-    def stands(self, odd: Oddities) -> None:
-        """What the archive has noted that should not happen."""
+    def stands(self, odd: Oddities, *, webhooks_behind_ms: int) -> None:
+        """What the archive has noted that should not happen, and who lags behind it."""
+        self._unread.set(webhooks_behind_ms / MS_PER_S)
         self._odd["rewinds"].set(odd.rewinds)
         self._odd["conflicts"].set(odd.conflicts)
         self._odd["gaps_lost"].set(odd.lost_gaps)

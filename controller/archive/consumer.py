@@ -12,18 +12,17 @@ import structlog
 
 from actors.clock import Clock
 from actors.store import ChainStream, Store, StoreUnavailableError, StreamEntry
-from controller.archive import deliveries, rewinding, rows
+from controller.archive import rewinding, rows
 from controller.archive.catching_up import CatchingUp, just_before
 from controller.archive.database import Archive
 from controller.archive.leaving import Leaving
 from controller.archive.rewinding import Reached
+from controller.archive.unsent import Unsent
 from controller.archive.writing import digest_of
 
 ENTRIES_PER_TRANSACTION: Final = 500
 STREAM_KEPT_MS: Final = 3_600_000
 """Readers that resume (webhooks, figures) find at least this much behind the cursor."""
-WEBHOOKS_WAITED_FOR_MS: Final = 3 * 24 * 3_600_000
-"""How far behind a sender of webhooks may be before events are trimmed without it."""
 CLOSED_KEPT_MS: Final = 24 * 3_600_000
 """A receipt is asked for most on the day of the session; until then the store answers."""
 STEP_EVERY_SECONDS: Final = 1.0
@@ -50,6 +49,7 @@ class ArchiveConsumer:
         self._clock = clock
         self._catching_up = CatchingUp(store, archive, clock)
         self._leaving = Leaving(store, archive, clock)
+        self._unsent = Unsent(store, archive)
         self._stream_kept_ms = stream_kept_ms
         self._closed_kept_ms = closed_kept_ms
         self._steps = 0
@@ -147,16 +147,8 @@ class ArchiveConsumer:
         # stays: by it the next step knows that the store has not gone back in time.
         oldest_ms = max(0, int(reached.entry_id.partition("-")[0]) - self._stream_kept_ms)
         if stream is ChainStream.OUTBOX:
-            oldest_ms = await self._webhooks_bound_ms(chain_id, oldest_ms)
+            oldest_ms = await self._unsent.kept_from_ms(chain_id, oldest_ms)
         await self._store.trim(chain_id, stream, before=f"{oldest_ms}-0")
-
-    async def _webhooks_bound_ms(self, chain_id: str, oldest_ms: int) -> int:
-        """What webhooks have not read yet stays, but not for ever if nobody sends them."""
-        follower = await self._archive.look(deliveries.cursor, chain_id)
-        if follower == rows.BEGINNING:
-            return oldest_ms
-        patience_ms = max(0, oldest_ms - WEBHOOKS_WAITED_FOR_MS)
-        return max(patience_ms, min(oldest_ms, int(follower.partition("-")[0])))
 
     async def _take_sessions(self, chain_id: str, session_ids: Sequence[str]) -> None:
         """Archive those of these sessions that are closed."""

@@ -12,7 +12,9 @@ from actors.store import EntityWrite, Scope, Store, StoredEntity, place_of
 from actors.store_editing import CatalogueEdit
 from billing_core.stored import order_from_dict
 from controller.archive import audit_rows, order_rows
+from controller.archive.catching_up import just_before
 from controller.archive.database import Archive
+from controller.archive.rows import BEGINNING
 
 ENTRIES_PER_TRANSACTION: Final = 500
 AUDIT_KEPT_MS: Final = 7 * 24 * 3_600_000
@@ -40,6 +42,7 @@ class Leaving:
     async def take_audit(self, chain_id: str) -> int:
         """Archive what is new of the audit, and let go of what is old; how much was new."""
         cursor, moved = await self._archive.look(audit_rows.cursor, chain_id), 0
+        await self._tell_of_lost_audit(chain_id, cursor)
         while read := await self._store.audit_after(
             chain_id, cursor, count=ENTRIES_PER_TRANSACTION
         ):
@@ -50,6 +53,15 @@ class Leaving:
             oldest_ms = max(0, place_of(cursor)[0] - AUDIT_KEPT_MS)
             await self._store.trim_audit(chain_id, before=f"{oldest_ms}-0")
         return moved
+
+    async def _tell_of_lost_audit(self, chain_id: str, cursor: str) -> None:
+        """The store holds its newest entries only. The last one archived stays for a week, so
+        when that has gone unasked, others may have gone after it."""
+        if cursor == BEGINNING:
+            return
+        held = await self._store.audit_after(chain_id, just_before(cursor), count=1)
+        if held and held[0].entry_id != cursor:
+            log.error("audit_lost", chain=chain_id, after=cursor, before=held[0].entry_id)
 
     async def drop_orders(self, chain_id: str) -> int:
         """Let go of orders that have lain still for a day; how many went.

@@ -9,6 +9,7 @@ from actors.clock import SystemClock
 from actors.store import Store, StoreError
 from controller.archive import Archive, ArchiveError, sums
 from controller.archive.sums import NOTHING_ODD
+from controller.archive.unsent import Unsent
 from controller.process_telemetry import MS_PER_S, WatchTelemetry
 from controller.verify.history import ArchiveBehindError
 from controller.verify.report import Report
@@ -26,13 +27,14 @@ async def watch_books(
 ) -> None:
     """Check until ``stop``, ``every_s`` real seconds after the last check; never raises for I/O."""
     watch, telemetry = BooksWatch(store, archive), WatchTelemetry()
+    unsent = Unsent(store, archive)
     while not stop.is_set():
         try:
             async with asyncio.timeout(every_s):
                 await stop.wait()
         except TimeoutError:
             await check_once(watch, telemetry)
-            await _look_at_oddities(store, archive, telemetry)
+            await _look_at_oddities(store, archive, telemetry, unsent=unsent)
             await _leave(store, telemetry, ttl_ms=int(every_s * 2 * MS_PER_S) + MARGIN_MS)
 
 
@@ -63,15 +65,18 @@ async def check_once(watch: BooksWatch, telemetry: WatchTelemetry) -> Report | N
     return report
 
 
-async def _look_at_oddities(store: Store, archive: Archive, telemetry: WatchTelemetry) -> None:
+async def _look_at_oddities(
+    store: Store, archive: Archive, telemetry: WatchTelemetry, *, unsent: Unsent
+) -> None:
     try:
-        found = NOTHING_ODD
+        found, behind_ms = NOTHING_ODD, 0
         for chain_id in await store.chains():
             found += await archive.look(sums.oddities, chain_id)
+            behind_ms = max(behind_ms, await unsent.behind_ms(chain_id))
     except (StoreError, ArchiveError) as error:
         log.warning("archive_not_looked_at", reason=str(error))
     else:
-        telemetry.stands(found)
+        telemetry.stands(found, webhooks_behind_ms=behind_ms)
 
 
 async def _leave(store: Store, telemetry: WatchTelemetry, *, ttl_ms: int) -> None:

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 from stores_under_test import CHAIN, owned
+from structlog.testing import capture_logs
 
 from actors.clock import ManualClock
 from actors.store import ChainStream, Unit
 from actors.store_memory import MemoryStore
-from controller.archive import Archive, ArchiveConsumer, consumer, open_archive
+from controller.archive import Archive, ArchiveConsumer, open_archive, unsent
 from controller.webhooks.queue import DeliveryQueue
+from controller.webhooks.subscriptions import put_subscription
+from schemas.webhooks import WebhookDocument, WebhookSecret
 
 EVENTS = 9
 
@@ -58,7 +61,63 @@ async def test_what_a_sender_has_not_read_stays(store: MemoryStore, archive: Arc
 async def test_a_sender_that_never_comes_back_is_not_waited_for_for_ever(
     store: MemoryStore, archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumer, "WEBHOOKS_WAITED_FOR_MS", 4)
+    monkeypatch.setattr(unsent, "WEBHOOKS_WAITED_FOR_MS", 4)
     await DeliveryQueue(archive).take_in(CHAIN, [], after="0-0", to="1-0", now_ms=0)
     await ArchiveConsumer(store, archive, ManualClock(), stream_kept_ms=0).step()
     assert (await left(store))[0] == "5-0"
+
+
+def subscription(name: str, *, at_ms: int, disabled_reason: str | None = None) -> WebhookDocument:
+    return WebhookDocument(
+        webhook_id=name,
+        url="https://crm.example/events",
+        secrets=(WebhookSecret(text="whsec_" + "a" * 32),),
+        created_at_ms=at_ms,
+        disabled_reason=disabled_reason,
+    )
+
+
+async def test_what_followed_the_first_subscription_waits_for_a_sender_that_never_ran(
+    store: MemoryStore, archive: Archive
+) -> None:
+    await put_subscription(store, CHAIN, subscription("later", at_ms=6))
+    await put_subscription(store, CHAIN, subscription("first", at_ms=4))
+    await put_subscription(store, CHAIN, subscription("off", at_ms=1, disabled_reason="gone"))
+    await ArchiveConsumer(store, archive, ManualClock(), stream_kept_ms=0).step()
+    assert await left(store) == [f"{number}-0" for number in range(4, EVENTS + 1)]
+    assert await unsent.Unsent(store, archive).behind_ms(CHAIN) == EVENTS - 4
+
+
+async def test_who_sends_to_nobody_is_not_waited_for(store: MemoryStore, archive: Archive) -> None:
+    await put_subscription(store, CHAIN, subscription("off", at_ms=1, disabled_reason="gone"))
+    await ArchiveConsumer(store, archive, ManualClock(), stream_kept_ms=0).step()
+    assert await left(store) == ["9-0"]
+    assert await unsent.Unsent(store, archive).behind_ms(CHAIN) == 0
+
+
+async def test_leaving_a_sender_behind_is_said_once(
+    store: MemoryStore, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unsent, "WEBHOOKS_WAITED_FOR_MS", 4)
+    await put_subscription(store, CHAIN, subscription("first", at_ms=1))
+    waiting = unsent.Unsent(store, archive)
+    with capture_logs() as logs:
+        assert [await waiting.kept_from_ms(CHAIN, at_ms) for at_ms in (4, 9, 10)] == [1, 5, 6]
+    assert [line["event"] for line in logs] == ["webhooks_left_behind"]
+
+
+async def test_audit_entries_that_went_before_they_were_archived_are_told_of(
+    store: MemoryStore, archive: Archive
+) -> None:
+    shard, taking = await owned(store), ArchiveConsumer(store, archive, ManualClock())
+    for number in range(4):
+        entry = b'{"at_ms":0,"club_id":"c1","principal":"p","operation":"o","result":"ok"}'
+        await store.commit(shard, EVENTS + 1 + number, [Unit(audit=(entry,))])
+        if number == 0:
+            await taking.step()
+    with capture_logs() as logs:
+        await store.trim_audit(CHAIN, before="3-0")
+        await taking.step()
+        await taking.step()
+    told = [line for line in logs if line["event"] == "audit_lost"]
+    assert [(line["after"], line["before"]) for line in told] == [("1-0", "3-0")]

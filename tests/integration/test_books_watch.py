@@ -109,5 +109,6 @@ async def test_a_mismatch_is_logged_and_measured(tmp_path: Path) -> None:
     assert values["clubctl_verify_mismatches"] == 2
     assert values["clubctl_verify_runs_total"] >= 1
     assert values["clubctl_archive_conflicts"] == values["clubctl_archive_rewinds"] == 0
+    assert values["clubctl_archive_webhooks_behind_seconds"] == 0
     assert {"books_differ", "books_row"} <= {line["event"] for line in logs}
     archive.close()
