@@ -39,7 +39,7 @@ async def played_prepaid_day(store: Store) -> ShardUnderTest:
     for player_id in ("ann", "bob", "cleo"):
         await told(shard, TopUpWallet(player_id=player_id, amount_minor=500_00))
     for order_id, player_id in (("o1", "ann"), ("o2", "cleo")):
-        await told(shard, _ordered(order_id, player_id))
+        await told(shard, ordered(order_id, player_id))
     await told(shard, _begun("p1", "north-main-0", "ann", mode="OPEN_ENDED"))
     await told(shard, _begun("p0", "north-main-1", "bob"))
     await shard.wait(minutes=5)
@@ -57,7 +57,8 @@ async def played_prepaid_day(store: Store) -> ShardUnderTest:
     return shard
 
 
-def _ordered(order_id: str, player_id: str) -> CreateOrder:
+def ordered(order_id: str, player_id: str) -> CreateOrder:
+    """Ten hours, paid at the desk."""
     return CreateOrder.model_validate(
         {
             "order_id": order_id,

@@ -1,6 +1,6 @@
 """Damage that leaves every sum right: each is found by what must be equal to what, and named."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,15 +8,23 @@ from typing import Any
 import orjson
 import pytest
 from clubs_under_test import CHAIN
-from prepaid_day_under_test import played_prepaid_day
+from day_under_test import told
+from prepaid_day_under_test import ordered, played_prepaid_day
 
-from actors.store import ChainStream
+from actors.store import (
+    BalancesImage,
+    ChainStream,
+    DocumentsPage,
+    ShardsImage,
+    StoredEntity,
+)
 from actors.store_memory import MemoryStore
 from actors.store_memory_chain import MemoryChain
 from actors.store_memory_server import MemoryServer
 from controller.archive import ArchiveConsumer, open_archive
 from controller.verify import verify
 from controller.verify.watch import BooksWatch
+from schemas.commands import EndSession, RefundOrder
 
 Tamper = Callable[[MemoryChain], None]
 
@@ -259,4 +267,68 @@ async def test_what_is_damaged_is_found_and_named(tmp_path: Path, case: str) -> 
     for report in reports:
         named = [(row.check, row.subject) for row in report.rows]
         assert any(c == check and s.startswith(f"{CHAIN} {subject}") for c, s in named), named
+    archive.close()
+
+
+class MovingStore(MemoryStore):
+    """Something happens in the club before each of the next readings."""
+
+    def __init__(self, server: MemoryServer) -> None:
+        super().__init__(server)
+        self.next: list[Callable[[], Awaitable[object]]] = []
+
+    async def _move(self) -> None:
+        if self.next:
+            await self.next.pop(0)()
+
+    async def documents_page(self, chain_id: str, prefix: str, after: str | None) -> DocumentsPage:
+        await self._move()
+        return await super().documents_page(chain_id, prefix, after)
+
+    async def balances_image(self, chain_id: str, accounts: Sequence[str]) -> BalancesImage:
+        await self._move()
+        return await super().balances_image(chain_id, accounts)
+
+    async def shards_image(self, chain_id: str, numbers: Sequence[int]) -> ShardsImage:
+        await self._move()
+        return await super().shards_image(chain_id, numbers)
+
+    async def documents(self, chain_id: str, keys: Sequence[str]) -> dict[str, StoredEntity]:
+        await self._move()
+        return await super().documents(chain_id, keys)
+
+
+@pytest.mark.parametrize("still", [0, 3, 20, 34, 36])
+async def test_nothing_that_moves_meanwhile_is_taken_for_damage(tmp_path: Path, still: int) -> None:
+    server = MemoryServer()
+    shard = await played_prepaid_day(MemoryStore(server))
+    store, archive = MovingStore(server), open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
+    await ArchiveConsumer(store, archive, shard.clock).step()
+
+    async def nothing() -> None:
+        return None
+
+    async def minute() -> None:
+        await shard.wait(minutes=1)
+
+    def asked(command: Any) -> Callable[[], Awaitable[object]]:
+        async def ask() -> None:
+            await told(shard, command)
+
+        return ask
+
+    def bought(order_id: str) -> Callable[[], Awaitable[object]]:
+        return asked(ordered(order_id, "bob"))
+
+    def given_back(order_id: str) -> Callable[[], Awaitable[object]]:
+        return asked(RefundOrder.model_validate({"order_id": order_id, "amount_minor": 10}))
+
+    store.next = [nothing] * still
+    for number in range(12):
+        store.next += [minute, bought(f"m{number}"), given_back("p1"), given_back("o1")]
+        store.next += [given_back("p0"), minute]
+    store.next += [asked(EndSession(session_id="s3")), minute]
+    for report in (await verify(store, archive), await BooksWatch(store, archive).check()):
+        assert report.ok, report.rows
+    assert len(store.next) < 12
     archive.close()
