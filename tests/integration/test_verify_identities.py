@@ -298,8 +298,11 @@ class MovingStore(MemoryStore):
         return await super().documents(chain_id, keys)
 
 
-@pytest.mark.parametrize("still", [0, 3, 20, 34, 36])
-async def test_nothing_that_moves_meanwhile_is_taken_for_damage(tmp_path: Path, still: int) -> None:
+@pytest.mark.parametrize("busy", ["everything", "a bill", "a paid session's bill", "an order"])
+@pytest.mark.parametrize("still", [0, 3, 34])
+async def test_nothing_that_moves_meanwhile_is_taken_for_damage(
+    tmp_path: Path, still: int, busy: str
+) -> None:
     server = MemoryServer()
     shard = await played_prepaid_day(MemoryStore(server))
     store, archive = MovingStore(server), open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
@@ -317,18 +320,19 @@ async def test_nothing_that_moves_meanwhile_is_taken_for_damage(tmp_path: Path, 
 
         return ask
 
-    def bought(order_id: str) -> Callable[[], Awaitable[object]]:
-        return asked(ordered(order_id, "bob"))
-
     def given_back(order_id: str) -> Callable[[], Awaitable[object]]:
-        return asked(RefundOrder.model_validate({"order_id": order_id, "amount_minor": 10}))
+        return asked(RefundOrder.model_validate({"order_id": order_id, "amount_minor": 1}))
 
+    only = {"a bill": "p1", "a paid session's bill": "p0", "an order": "o1"}
     store.next = [nothing] * still
-    for number in range(12):
-        store.next += [minute, bought(f"m{number}"), given_back("p1"), given_back("o1")]
-        store.next += [given_back("p0"), minute]
-    store.next += [asked(EndSession(session_id="s3")), minute]
+    for number in range(14):
+        if busy in only:
+            store.next += [given_back(only[busy])] * 6
+            continue
+        store.next += [minute, asked(ordered(f"m{number}", "bob")), given_back("p1")]
+        store.next += [given_back("o1"), given_back("p0"), minute]
+    store.next += [asked(EndSession(session_id="s3"))]
     for report in (await verify(store, archive), await BooksWatch(store, archive).check()):
         assert report.ok, report.rows
-    assert len(store.next) < 12
+    assert len(store.next) < 24
     archive.close()
