@@ -6,7 +6,6 @@ Nothing here decides anything about a club; it moves inputs in and effects out.
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,8 +23,9 @@ from actors.flood_gate import FloodGate
 from actors.machine_board import MachineBoard
 from actors.news import News
 from actors.placement import shard_of_club
-from actors.population import PcLabels, SessionLabels, count_population
+from actors.population import population_of
 from actors.publisher import DevicePublisher
+from actors.quarantine import QUARANTINE_SNAPSHOT, QUARANTINE_TTL_MS, snapshot_of
 from actors.reception import Reception
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
@@ -368,22 +368,21 @@ class Host:
 
     async def _publish_metrics(self) -> None:
         runtimes = [loop.runtime for loop in self._loops.values() if loop.runtime is not None]
-        pcs: Counter[PcLabels] = Counter()
-        sessions: Counter[SessionLabels] = Counter()
-        for runtime in runtimes:
-            count_population(runtime.memory, runtime.clubs, pcs=pcs, sessions=sessions)
-        self.telemetry.set_population(pcs, sessions)
+        population = population_of((one.memory, one.clubs) for one in runtimes)
+        self.telemetry.set_population(*population)
         self.telemetry.shards.set(len(runtimes))
         self.telemetry.inbox.set(sum(len(loop.inbox) for loop in self._loops.values()))
         self.telemetry.quarantined.set(sum(len(runtime.quarantine.parked) for runtime in runtimes))
         if not self._has_name:
             return
-        name, figures = f"metrics:{self.identity.name}", self.telemetry.exposition()
-        await self._store.put_snapshot(name, figures, ttl_ms=METRICS_TTL_MS)
+        host, put = self.identity.name, self._store.put_snapshot
+        await put(f"metrics:{host}", self.telemetry.exposition(), ttl_ms=METRICS_TTL_MS)
+        parked = snapshot_of((one.ownership.shard, one.quarantine) for one in runtimes)
+        await put(f"{QUARANTINE_SNAPSHOT}{host}", parked, ttl_ms=QUARANTINE_TTL_MS)
         await self._machines.publish(self._store)
         if self._strangers.changed:
-            name, heard = f"{STRANGERS_SNAPSHOT}{self.identity.name}", self._strangers.snapshot()
-            await self._store.put_snapshot(name, heard, ttl_ms=STRANGERS_TTL_MS)
+            heard = self._strangers.snapshot()
+            await put(f"{STRANGERS_SNAPSHOT}{host}", heard, ttl_ms=STRANGERS_TTL_MS)
 
     async def _retire(self) -> None:
         for loop in self._loops.values():

@@ -6,11 +6,14 @@ it was last granted, and every other entity goes on.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
+import orjson
+
 from actors.club_events import CLUB_KEY_PREFIX
-from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX
+from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX, ShardId
 from actors.turn import CommandInput, Input, Now, PcInput, PlayerInput, WalletInput
 from actors.workspace import PC_KEY_PREFIX, pc_key
 
@@ -28,6 +31,22 @@ class Parked:
 
     since_ms: int
     reason: str
+
+
+QUARANTINE_SNAPSHOT: Final = "quarantine:"
+QUARANTINE_TTL_MS: Final = 15_000
+LISTED_MAX: Final = 1_000
+"""Parked entities one host tells of; the gauge counts all."""
+
+
+def snapshot_of(shards: Iterable[tuple[ShardId, "Quarantine"]]) -> bytes:
+    """What a host's shards have parked, for whoever asks another process."""
+    parked = [
+        {"shard": str(shard), "entity": key, **asdict(one)}
+        for shard, quarantine in shards
+        for key, one in quarantine.parked.items()
+    ]
+    return orjson.dumps(parked[:LISTED_MAX])
 
 
 @dataclass(slots=True)

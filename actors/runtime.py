@@ -296,7 +296,10 @@ class ShardRuntime:
 
     def _after_failure(self, key: str, reason: str, now: Now) -> None:
         self.failures[key.partition(":")[0]] += 1
+        was_parked = key in self.quarantine.parked
         pause_ms = self.quarantine.failed(key, now, reason)
+        if key in self.quarantine.parked and not was_parked:
+            log.error("entity_parked", entity=key, reason=reason)
         if pause_ms is not None:
             self._agenda.retries.remind(key, now.mono_ms + pause_ms)
 

@@ -88,11 +88,9 @@ def advance_past_lock(
     state: SessionState, terms: Terms, *, locked_from_ms: int, now_ms: int
 ) -> Decision:
     """Bring a session to ``now_ms`` whose PC was locked from ``locked_from_ms`` on, because we did
-    not renew its right to be open. That is nobody's fault but ours, so it is not charged, whatever
-    the club's policy.
+    not renew its right to be open: not charged, whatever the club's policy.
 
-    Each step of that time is posted and given back before the next, so it takes no more money than
-    one step does, and the session does not end for want of it.
+    Each step is given back before the next is posted, so no session ends for want of that money.
     """
     draft = Draft(state, terms)
     bring_to(draft, locked_from_ms)
@@ -127,10 +125,9 @@ def _pass_lock(draft: Draft, locked_from_ms: int, now_ms: int) -> None:
                 bonus_minor=outage.bonus_minor + segment.bonus_minor - after.bonus_minor,
             )
             replan(draft)
-    if outage.credited_ms == 0:
-        return
-    draft.outages = (*draft.outages, outage)
-    draft.emit(EventKind.SESSION_CREDITED, now_ms, **_told(draft, outage))
+    if outage.credited_ms:
+        draft.outages = (*draft.outages, outage)
+        draft.emit(EventKind.SESSION_CREDITED, now_ms, **_told(draft, outage))
 
 
 def approve_outage(

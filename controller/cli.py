@@ -34,6 +34,9 @@ COMMANDS: Final = {
     "drain": Deferred(
         "controller.commands_hosts", "drain_command", "Empty a host and keep it empty."
     ),
+    "quarantine": Deferred(
+        "controller.commands_hosts", "quarantine_command", "What hosts have set aside."
+    ),
     "clock": Deferred("controller.commands_hosts", "clock_command", "What time hosts bill by."),
     "api": Deferred(
         "controller.commands_serve", "api_command", "The API, the hall page and /metrics."

@@ -1,12 +1,15 @@
 """``clubctl drain`` and ``clubctl clock``: what an operator does about hosts and their time."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
+import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from actors.quarantine import QUARANTINE_SNAPSHOT
 from actors.store import StoreError
 from actors.store_redis import RedisStore
 from actors.timekeeping import KnownTime, adopt_calendar, known_time
@@ -89,6 +92,37 @@ def _show_time(known: KnownTime) -> None:
         times = "never" if adopted is None else f"{adopted.revision} times"
         table.add_row(boot, f"{record.ahead_ms / 1_000:+.1f} s", times, waits)
     Console().print(table)
+
+
+def quarantine_command() -> None:
+    """List what hosts have set aside because it keeps failing or cannot be read.
+
+    Everything else goes on. Each is tried again every five minutes, by a command to it, and when
+    its shard is loaded anew (``clubctl drain``, a restart, a new release).
+    """
+    url = _redis_url()
+    try:
+        snapshots = asyncio.run(_quarantined(url))
+    except StoreError as error:
+        typer.echo(f"the store does not answer: {error}", err=True)
+        raise typer.Exit(1) from error
+    table = Table(title="clubctl quarantine")
+    for column in ("entity", "shard", "host", "since", "why"):
+        table.add_column(column, overflow="fold")
+    for name, snapshot in snapshots.items():
+        for one in orjson.loads(snapshot):
+            since = datetime.fromtimestamp(one["since_ms"] / 1_000, UTC).isoformat("T", "seconds")
+            host = name.removeprefix(QUARANTINE_SNAPSHOT)
+            table.add_row(one["entity"], one["shard"], host, since, one["reason"])
+    Console().print(table if table.rows else "nothing is set aside")
+
+
+async def _quarantined(url: str) -> dict[str, bytes]:
+    store = RedisStore.open(url)
+    try:
+        return await store.snapshots(QUARANTINE_SNAPSHOT)
+    finally:
+        await store.close()
 
 
 def _redis_url() -> str:
