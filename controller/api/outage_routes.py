@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-import orjson
 from fastapi import APIRouter, Path
 
 from actors.outage_commands import outage_view
 from billing_core.outage import OutageStatus
 from billing_core.session import SessionState
-from billing_core.stored import session_from_dict
 from controller.api import outage_models as models
 from controller.api.command_calls import ClubId, IdempotencyKey, SessionId
 from controller.api.commands import CommandRequest, checked_key
@@ -19,6 +17,7 @@ from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
 from controller.api.past_orders import bring_back, known_order
 from controller.api.principal import Principal
 from controller.api.rendering import edge_of
+from controller.readable import readable, session_of
 from schemas.commands import ResolveOutage
 from schemas.views import OutageView
 
@@ -109,9 +108,8 @@ async def _resolve(
 async def _states(rooms: Rooms, chain_id: str, club_id: str) -> Iterable[SessionState]:
     store = rooms.given.store
     running = await store.sessions_of_club(chain_id, club_id)
-    states = [session_from_dict(orjson.loads(stored.blob)) for stored in running]
     ended = await store.ended_beside(chain_id, club_id)
-    states += [session_from_dict(orjson.loads(stored.blob)["state"]) for stored in ended]
+    states = (state for _, state in readable([*running, *ended], session_of))
     return (state for state in states if state.club_id == club_id)
 
 

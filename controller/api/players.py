@@ -7,6 +7,7 @@ from typing import Final
 from actors.clock import Clock
 from actors.store import ReadModels, StoredEntity
 from controller.api.phones import normalised
+from controller.readable import readable
 from schemas.catalogue import PlayerDocument
 
 MAX_PLAYERS_FOUND: Final = 20
@@ -76,10 +77,14 @@ class Players:
         if held is not None and stored == held.stored:
             parsed = held.parsed
         else:
-            players = (PlayerDocument.model_validate_json(entity.blob) for entity in stored)
+            players = (player for _, player in readable(stored, _player_of))
             parsed = tuple(sorted(players, key=lambda player: player.label.casefold()))
         self._held[chain_id] = _Held(stored, parsed, now_ms)
         return parsed
+
+
+def _player_of(stored: StoredEntity) -> PlayerDocument:
+    return PlayerDocument.model_validate_json(stored.blob)
 
 
 def _matches(player: PlayerDocument, wanted: str, digits: str) -> bool:

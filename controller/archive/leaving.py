@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
 import structlog
 
 from actors.clock import Clock
 from actors.orders import ORDER_KEY_PREFIX, order_key
 from actors.store import EntityWrite, Scope, Store, StoredEntity, place_of
 from actors.store_editing import CatalogueEdit
-from billing_core.stored import order_from_dict
 from controller.archive import audit_rows, order_rows
 from controller.archive.catching_up import just_before
 from controller.archive.database import Archive
 from controller.archive.rows import BEGINNING
+from controller.readable import readable
 
 ENTRIES_PER_TRANSACTION: Final = 500
 AUDIT_KEPT_MS: Final = 7 * 24 * 3_600_000
@@ -73,8 +72,7 @@ class Leaving:
         stored = await self._store.documents_by_prefix(chain_id, ORDER_KEY_PREFIX)
         too_old_ms = self._clock.wall_ms() - ORDERS_KEPT_MS
         still: dict[str, tuple[StoredEntity, int]] = {}
-        for entity in stored:
-            order = order_from_dict(orjson.loads(entity.blob))
+        for entity, order in readable(stored, order_rows.order_of):
             if order.order_id not in closed and order_rows.changed_at_ms(order) < too_old_ms:
                 still[order.order_id] = (entity, order.event_seq)
         held = await self._archive.look(order_rows.versions, chain_id, sorted(still))

@@ -69,8 +69,13 @@ def changed_at_ms(one: Order) -> int:
     return max(instants)
 
 
+def order_of(stored: StoredEntity) -> Order:
+    """The order in a chain document."""
+    return order_from_dict(orjson.loads(stored.blob))
+
+
 def _row(chain_id: str, stored: StoredEntity) -> Mapping[str, Any]:
-    one = order_from_dict(orjson.loads(stored.blob))
+    one = order_of(stored)
     return {
         "chain_id": chain_id,
         "order_id": one.order_id,

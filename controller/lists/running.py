@@ -9,11 +9,9 @@ import asyncio
 from collections import OrderedDict
 from typing import Final, Protocol
 
-import orjson
-
 from actors.store import StoredEntity
 from billing_core.session import SessionState
-from billing_core.stored import session_from_dict
+from controller.readable import readable, session_of
 from controller.shared_reads import SharedReads
 
 CLUBS_KEPT_MAX: Final = 512
@@ -52,10 +50,12 @@ class RunningSessions:
             found = before.get(stored.key)
             # A store that went back in time gives a version's number to other content.
             if found is None or found[0] != stored:
-                found = (stored, session_from_dict(orjson.loads(stored.blob)))
+                found = next(readable([stored], session_of), None)
                 decoded += 1
                 if decoded % DECODED_AT_ONCE == 0:
                     await asyncio.sleep(0)
+            if found is None:
+                continue
             known[stored.key] = found
         self._known[club] = known
         self._known.move_to_end(club)

@@ -13,6 +13,7 @@ from actors.store import StoredEntity
 from actors.store_memory import MemoryStore
 from billing_core.outage import OutagePolicy
 from billing_core.tariff import PriceRule, Tariff, TariffType
+from controller.lists.running import RunningSessions
 from schemas.commands import (
     Command,
     CommandPc,
@@ -212,3 +213,16 @@ async def test_a_player_who_left_with_an_open_outage_is_not_settled_twice() -> N
     await rig.take("h2")
     reply = await rig.command(RefundOrder.model_validate({"order_id": "s0", "amount_minor": 1}))
     assert reply.code == "quarantined"
+
+
+async def test_lists_leave_out_what_cannot_be_read() -> None:
+    store = await seeded()
+    rig = await ShardUnderTest(store).take()
+    await rig.beat()
+    for number, name in enumerate(("ann", "bob")):
+        await rig.command(TopUpWallet(player_id=name, amount_minor=900_00))
+        await rig.command(sits(number, name))
+    shard = store._server.chain(CHAIN).shards[rig.runtime.ownership.shard.number]
+    rewrite(shard, "session:s0", damaged)
+    running_now = await RunningSessions(store).of(CHAIN, "north")
+    assert [state.session_id for _, state in running_now] == ["s1"]
