@@ -1,15 +1,19 @@
 """A unit the store cannot take costs its own entity; every command beside it is answered once."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 from clubs_under_test import CHAIN, seed, wallet_of
 from loop_under_test import LoopUnderTest, running
+from stores_under_test import running_server, tell
 
 from actors.quarantine import PARKED_RETRY_MS
 from actors.store import MAX_AMOUNT_MINOR, CommitResult, Ownership, StoreError, Unit, session_key
+from actors.store_keys import ChainKeys
 from actors.store_memory import MemoryStore
-from schemas.commands import CreateSession, ReplyStatus, TopUpWallet
+from actors.store_redis import RedisStore
+from schemas.commands import CreateSession, HoldPc, ReplyStatus, TopUpWallet
 
 Bad = Callable[[Unit], bool]
 
@@ -33,6 +37,11 @@ def bills(session_id: str) -> Bad:
 
 def answers(key: str) -> Bad:
     return lambda unit: unit.idempotency is not None and unit.idempotency.key == key
+
+
+def by_card(player_id: str, amount_minor: int) -> TopUpWallet:
+    asked = {"player_id": player_id, "amount_minor": amount_minor, "means": "card"}
+    return TopUpWallet.model_validate(asked)
 
 
 async def two_play(rig: LoopUnderTest) -> None:
@@ -95,13 +104,11 @@ async def test_a_full_account_refuses_what_is_paid_into_it_and_nothing_else() ->
     async with running(store) as rig:
         full, beside = await rig.ask(
             TopUpWallet(player_id="ann", amount_minor=10_00),
-            TopUpWallet.model_validate({"player_id": "bob", "amount_minor": 5, "means": "card"}),
+            by_card("bob", 5),
         )
         assert (full.status, full.code) == (ReplyStatus.REJECTED, "balance-out-of-range")
         assert beside.status is ReplyStatus.OK
-        (later,) = await rig.ask(
-            TopUpWallet.model_validate({"player_id": "bob", "amount_minor": 5, "means": "card"})
-        )
+        (later,) = await rig.ask(by_card("bob", 5))
         assert later.status is ReplyStatus.OK
         assert await wallet_of(store, "ann") == (0, 0)
 
@@ -134,3 +141,31 @@ async def test_a_store_that_takes_nothing_blames_nobody(monkeypatch: pytest.Monk
         assert rig.loop.runtime.quarantine.parked == {}
         assert await rig.steps("s0") == await rig.steps("s1") == 2
         assert all(len(given) == 1 for given in rig.answers.values())
+
+
+async def test_a_real_server_refuses_one_unit_and_takes_the_others(tmp_path: Path) -> None:
+    """A full account, and a key of the wrong type: the script's word and the server's own."""
+    with running_server(tmp_path / "state") as server:
+        store = RedisStore.open(server.url, host="h1")
+        await seed(store)
+        keys = ChainKeys(CHAIN)
+        full = ("EUR:desk:north:cash", str(10 - MAX_AMOUNT_MINOR))
+        assert tell(server.port, "HSET", keys.of("balances"), *full) == b":1\r\n"
+        async with running(store) as rig:
+            cash, card = await rig.ask(
+                TopUpWallet(player_id="ann", amount_minor=10_00),
+                TopUpWallet.model_validate(
+                    {"player_id": "bob", "amount_minor": 5, "means": "card"}
+                ),
+            )
+            assert (cash.code, card.status) == ("balance-out-of-range", ReplyStatus.OK)
+            assert tell(server.port, "SET", keys.hall("north"), "not a hash") == b"+OK\r\n"
+            hold, beside = await rig.ask(
+                HoldPc(pc_id="north-main-0", reason="broken"),
+                TopUpWallet.model_validate(
+                    {"player_id": "bob", "amount_minor": 5, "means": "card"}
+                ),
+            )
+            assert (hold.code, beside.status) == ("internal-error", ReplyStatus.OK)
+            assert await wallet_of(store, "bob") == (10, 0)
+        await store.close()
