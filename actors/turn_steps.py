@@ -186,6 +186,8 @@ class TurnSteps:
         """Judge what a PC that is back was silent about, session by session."""
         state = self.workspace.pc(pc_id)
         for session_id in () if state is None else state.evidence.session_ids:
+            if {session_key(session_id), ended_key(session_id)} & self.memory.unreadable.keys():
+                continue
             drafting, club = self._drafting(club_id)
             OutageDesk(drafting, club, self.now).settle(pc_id, session_id)
             follow_through(drafting, club, self.now)
