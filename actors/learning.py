@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from actors.bought import read_bought
 from actors.ended import ended_key
-from actors.orders import order_key, read_orders
+from actors.orders import KnownOrder, order_key, read_orders
 from actors.pc import PcState
 from actors.runtime import ShardRuntime
 from actors.store import ShardStore, StoredEntity
@@ -24,12 +24,7 @@ async def learn_for(runtime: ShardRuntime, store: ShardStore, inputs: Sequence[I
     memory = runtime.memory
     order_ids = memory.orders_wanted | {one for each in inputs for one in _orders_of(memory, each)}
     memory.orders_wanted = set()
-    memory.orders, memory.unreadable_orders = {}, {}
-    for order_id in sorted(order_ids):
-        try:
-            memory.orders |= await read_orders(store, chain_id, [order_id])
-        except UNREADABLE_ERRORS as error:
-            memory.unreadable_orders[order_id] = UnreadableError(order_key(order_id), repr(error))
+    memory.orders, memory.unreadable_orders = await _read_orders(store, chain_id, order_ids)
     unknown = _wallets_to_read(runtime, inputs)
     if unknown:
         runtime.learn(*await read_holders(store, chain_id, unknown))
@@ -45,6 +40,27 @@ def _orders_of(memory: Memory, one: Input) -> Iterable[str]:
     pc = memory.entities.get(pc_key(one.pc_id))
     judged = pc.state.evidence.session_ids if pc and isinstance(pc.state, PcState) else ()
     return [session_id for session_id in judged if ended_key(session_id) in memory.entities]
+
+
+async def _read_orders(
+    store: ShardStore, chain_id: str, order_ids: set[str]
+) -> tuple[dict[str, KnownOrder], dict[str, UnreadableError]]:
+    """Orders as the store has them now; one that cannot be read costs only itself."""
+    if not order_ids:
+        return {}, {}
+    try:
+        return await read_orders(store, chain_id, order_ids), {}
+    except UNREADABLE_ERRORS as error:
+        if len(order_ids) == 1:
+            (order_id,) = order_ids
+            return {}, {order_id: UnreadableError(order_key(order_id), repr(error))}
+    found: dict[str, KnownOrder] = {}
+    unreadable: dict[str, UnreadableError] = {}
+    for order_id in sorted(order_ids):
+        orders, refused = await _read_orders(store, chain_id, {order_id})
+        found |= orders
+        unreadable |= refused
+    return found, unreadable
 
 
 def _wallets_to_read(runtime: ShardRuntime, inputs: Iterable[Input]) -> set[WalletKey]:
