@@ -304,15 +304,24 @@ for i = 1, #audit do call('XADD', KEYS[10], 'MAXLEN', '~', ARGV[8], '*', 'a', au
 write_blobs(KEYS[1], plan[1], entity_blob)
 write_blobs(KEYS[3], plan[2], document_blob)
 
-local money, wallets = {}, {ARGV[5]}
+local function is_of_one_session(account)
+  return find(account, ':receivable:', 1, true) or find(account, ':wallet:guest-', 1, true)
+end
+
+local money, settled, wallets = {}, {}, {ARGV[5]}
 for i in pairs(balance_changed) do
-  money[#money + 1] = plan[3][i]
-  money[#money + 1] = format('%.0f', balances[i])
+  if balances[i] == 0 and is_of_one_session(plan[3][i]) then
+    settled[#settled + 1] = plan[3][i]
+  else
+    money[#money + 1] = plan[3][i]
+    money[#money + 1] = format('%.0f', balances[i])
+  end
   if find(plan[3][i], ':wallet:', 1, true) then
     wallets[#wallets + 1] = plan[3][i]
   end
 end
 write('HSET', KEYS[4], money)
+write('HDEL', KEYS[4], settled)
 
 local claimed, released = {}, {}
 for i in pairs(claim_changed) do

@@ -39,9 +39,9 @@ from actors.workspace import (
     player_key,
 )
 from billing_core.events import Event
-from billing_core.ledger import Transaction
+from billing_core.ledger import Transaction, is_guest
 from billing_core.plain import session_to_dict, transaction_to_dict
-from billing_core.player_tariff import PlayerTariff, without_long_finished
+from billing_core.player_tariff import PlayerTariff, PlayerTariffStatus, without_long_finished
 from billing_core.receipt import Receipt
 from billing_core.sale import Order
 from billing_core.session import SessionState
@@ -264,7 +264,7 @@ class Drafting:
     ) -> Draft:
         """One unit and what to install with it; later drafts of the turn build on it."""
         effects: list[Effect] = [*self._documents(), *self.acks, *self.orders]
-        writes = self._writes()
+        writes, bought_writes = self._writes(), self._bought_writes()
         installs = {
             write.key: Versioned(state, write.expected_version + 1)
             for write, state in zip(writes, self.entities.values(), strict=True)
@@ -283,7 +283,7 @@ class Drafting:
             idempotency = stored_answer(cause.envelope, reply)
             audit = (audit_entry(cause.envelope, reply),)
         unit = Unit(
-            entities=(*writes, *self._bought_writes(holders), *self._order_writes()),
+            entities=(*writes, *bought_writes, *self._order_writes()),
             expects=expected_balances(self.wallets_read),
             reads=tuple(self.documents_read.items()),
             seen=self._seen() if isinstance(cause, CommandInput) else (),
@@ -332,15 +332,20 @@ class Drafting:
         after = {}
         for holder_id, bought in self.bought_after.items():
             known = self.workspace.holder(holder_id)
-            version = known.bought_version + 1
-            after[holder_id] = replace(known, bought=bought, bought_version=version)
+            version = 0 if _leaves_nothing(holder_id, bought) else known.bought_version + 1
+            after[holder_id] = replace(
+                known, bought=bought if version else (), bought_version=version
+            )
         return after
 
-    def _bought_writes(self, holders: dict[str, KnownHolder]) -> Iterable[EntityWrite]:
-        for holder_id, known in holders.items():
-            blob = bought_blob(known.bought)
-            key, before = bought_key(holder_id), known.bought_version - 1
-            yield EntityWrite(key, before, blob, Scope.CHAIN)
+    def _bought_writes(self) -> list[EntityWrite]:
+        writes = []
+        for holder_id, bought in self.bought_after.items():
+            version = self.workspace.holder(holder_id).bought_version
+            blob = None if _leaves_nothing(holder_id, bought) else bought_blob(bought)
+            if version or blob is not None:
+                writes.append(EntityWrite(bought_key(holder_id), version, blob, Scope.CHAIN))
+        return writes
 
     def _order_writes(self) -> Iterable[EntityWrite]:
         for order_id, (order, version) in self.orders_after.items():
@@ -382,3 +387,9 @@ def _deltas(transactions: Iterable[Transaction]) -> tuple[tuple[str, int], ...]:
         for entry in transaction.entries:
             sums[entry.account] = sums.get(entry.account, 0) + entry.amount_minor
     return tuple([pair for pair in sums.items() if pair[1]])
+
+
+def _leaves_nothing(holder_id: str, bought: Iterable[PlayerTariff]) -> bool:
+    """A one-time guest never comes back: once nothing is open, the session tells the rest."""
+    is_open = any(one.status is PlayerTariffStatus.OPEN for one in bought)
+    return is_guest(holder_id) and not is_open

@@ -11,7 +11,7 @@ from actors.order_rendering import order_view
 from actors.orders import KnownOrder
 from actors.refusal import Refusal, refused_by_billing
 from actors.wallets import WalletKey
-from billing_core.ledger import Means, Transaction
+from billing_core.ledger import Means, Transaction, is_guest
 from billing_core.order import OrderContext
 from billing_core.rejection import Rejected
 from billing_core.sale import Order, Paid, Tender, Tendered, open_order, pay
@@ -186,7 +186,7 @@ def _written(
 
 def _terms(context: CommandContext, holder_id: str, zone: ZoneTerms) -> Terms:
     drafting, setup = context.drafting, context.club.setup
-    player = None if holder_id.startswith("guest-") else drafting.player(holder_id)
+    player = None if is_guest(holder_id) else drafting.player(holder_id)
     return Terms(
         club=setup.terms,
         tariffs=setup.tariffs,

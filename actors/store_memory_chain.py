@@ -21,6 +21,7 @@ from actors.store_values import (
     UnitStatus,
 )
 from actors.store_wire import closed_version
+from billing_core.ledger import is_of_one_session
 
 _APPLIED = UnitOutcome(UnitStatus.APPLIED)
 
@@ -150,7 +151,10 @@ class MemoryChain:
 
     def _move_money(self, unit: Unit, wallets: dict[str, None]) -> None:
         for account, amount_minor in unit.deltas:
-            self.balances[account] = self.balances.get(account, 0) + amount_minor
+            after_minor = self.balances.get(account, 0) + amount_minor
+            self.balances[account] = after_minor
+            if after_minor == 0 and is_of_one_session(account):
+                del self.balances[account]
             if ":wallet:" in account:
                 wallets[account] = None
 

@@ -85,6 +85,16 @@ def deferred(currency: str, club_id: str) -> Account:
     return Account(f"{currency}:deferred:{club_id}")
 
 
+def is_guest(holder_id: str) -> bool:
+    """Whether a holder is a one-time guest, whose wallet ends with the session."""
+    return holder_id.startswith("guest-")
+
+
+def is_of_one_session(account: str) -> bool:
+    """Whether an account is done with when it is at zero: a guest's wallet, a post-pay bill."""
+    return ":receivable:" in account or ":wallet:guest-" in account
+
+
 @hot_value(frozen=True, slots=True)
 class Entry:
     """One account's side of a transaction, in minor units."""

@@ -10,10 +10,13 @@ from billing_core.ledger import Means, desk
 from schemas.commands import (
     CancelSession,
     Command,
+    ConvertGuest,
     CreateSession,
     EndSession,
     ExtendSession,
+    OrderPayment,
     PaymentMeans,
+    PayOrder,
     ReplyStatus,
     ResolveOutage,
 )
@@ -101,3 +104,42 @@ async def test_an_outage_approved_after_the_end_goes_to_the_card_too() -> None:
     await ok(shard, ResolveOutage(session_id="s1", number=0, approve=True))
     assert cash_minor == 0
     assert await taken_in(shard) == (0, before_minor - 5 * MINUTE_MINOR)
+
+
+async def left_behind(shard: ShardUnderTest) -> list[str]:
+    """Accounts and documents that bear a session's name."""
+    accounts = await shard.store.all_balances(CHAIN)
+    documents = [one.key for one in await shard.store.documents_by_prefix(CHAIN, "bought:")]
+    return [name for name in (*accounts, *documents) if "s1" in name]
+
+
+async def test_a_guest_who_is_gone_leaves_no_wallet_and_no_purchases(
+    shard: ShardUnderTest,
+) -> None:
+    await ok(shard, guest(PaymentMeans.CASH, 250_00, tariff_id="block"))
+    assert await left_behind(shard) == ["EUR:wallet:guest-s1:cash", "bought:guest-s1"]
+    await shard.wait(minutes=1)
+    await ok(shard, EndSession(session_id="s1"))
+    assert await left_behind(shard) == []
+    await taken_in(shard)
+
+
+async def test_a_guest_who_became_a_player_leaves_nothing_under_the_old_name(
+    shard: ShardUnderTest,
+) -> None:
+    await ok(shard, guest(PaymentMeans.CASH, 250_00, tariff_id="block"))
+    await ok(shard, ConvertGuest(session_id="s1", player_id="ann"))
+    left = await left_behind(shard)
+    assert "bought:guest-s1" not in left
+    assert "EUR:wallet:guest-s1:cash" not in left
+    await ok(shard, EndSession(session_id="s1"))
+
+
+async def test_a_bill_that_is_paid_leaves_no_account(shard: ShardUnderTest) -> None:
+    await ok(shard, guest(PaymentMeans.CASH, 0, mode="OPEN_ENDED"))
+    await shard.wait(minutes=10)
+    await ok(shard, EndSession(session_id="s1"))
+    assert await left_behind(shard) == ["EUR:receivable:s1"]
+    payment = OrderPayment(means="cash", amount_minor=20_00)
+    await ok(shard, PayOrder(order_id="s1", payments=(payment,)))
+    assert await left_behind(shard) == []

@@ -287,3 +287,19 @@ async def test_chains_do_not_see_each_other(sut: StoreUnderTest) -> None:
     assert result.outcomes == (APPLIED,)
     assert await store.all_balances("south") == await store.all_balances(CHAIN)
     assert len(await store.stream("south", ChainStream.LEDGER)) == 2
+
+
+async def test_accounts_of_one_session_are_gone_when_they_are_at_zero(sut: StoreUnderTest) -> None:
+    """A player's empty wallet stays; a guest's, and a bill that is paid, would stay for ever."""
+    accounts = ("EUR:wallet:guest-s1:cash", "EUR:receivable:s1", wallet("p1"))
+    desk = "EUR:desk:c1:cash"
+    ownership = await owned(sut.store)
+    there = [Unit(deltas=((account, 5), (desk, -5))) for account in accounts]
+    back = [Unit(deltas=((account, -5), (desk, 5))) for account in accounts]
+    assert (await sut.store.commit(ownership, 1, there)).outcomes == (APPLIED,) * 3
+    assert await sut.store.all_balances(CHAIN) == {**dict.fromkeys(accounts, 5), desk: -15}
+    result = await sut.store.commit(ownership, 2, [*back, there[0], back[0]])
+    assert result.outcomes == (APPLIED,) * 5
+    assert await sut.store.all_balances(CHAIN) == {wallet("p1"): 0, desk: 0}
+    expects = Unit(expects=((accounts[0], 0), (accounts[1], 0)))
+    assert (await sut.store.commit(ownership, 3, [expects])).outcomes == (APPLIED,)
