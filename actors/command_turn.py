@@ -10,6 +10,7 @@ from actors.club import ClubSupervisor
 from actors.command_context import CommandContext
 from actors.draft import Draft
 from actors.drafting import Drafting
+from actors.expiry import lapse_expired
 from actors.follow_through import follow_through
 from actors.one_shot import command_pc
 from actors.order_commands import create_order, pay_order, refund_order
@@ -52,6 +53,7 @@ def decide_command(
     if isinstance(outcome, Refusal):
         return drafting.emptied().finish(cause, reply=outcome.reply)
     _look_at_neighbours(context)
+    lapse_expired(drafting, club.setup, now_ms=now.wall_ms)
     follow_through(drafting, club, now)
     return drafting.finish(cause, reply=_with_tile(outcome, drafting, cause))
 

@@ -17,6 +17,7 @@ import structlog
 from actors.clock import Clock
 from actors.club_events import ClubState
 from actors.draft import Draft
+from actors.expiry import HOLDERS_AT_A_TIME, LOOK_AGAIN_MS, LOOK_EVERY_MS, holders_with_expired
 from actors.inbox import Inbox
 from actors.learning import learn_for, read_holders
 from actors.presence import Presence
@@ -46,6 +47,7 @@ from actors.turn import (
     WalletInput,
 )
 from actors.wallets import WalletKey
+from actors.workspace import BOUGHT_KEY_PREFIX
 from billing_core.wallet import Wallet
 from schemas.commands import CommandReply, ReplyStatus
 
@@ -98,6 +100,7 @@ class ShardLoop:
         """Commands of the turn under way that are neither answered nor back in the inbox."""
         self._heard: dict[str, Presence] = {}
         self._reload_catalogue = False
+        self._look_at_ms = 0
 
     @property
     def ready(self) -> bool:
@@ -208,8 +211,27 @@ class ShardLoop:
                 await asyncio.sleep(RETRY_FIRST_S)
                 expected_ms = self._ports.clock.mono_ms()
                 continue
+            await self._look_for_expired(runtime, now)
             await self._turn(runtime, ownership, now)
             expected_ms = await self._wait(runtime)
+
+    async def _look_for_expired(self, runtime: ShardRuntime, now: Now) -> None:
+        """Have this turn look at holders whose purchases have expired, once a day."""
+        if now.wall_ms < self._look_at_ms:
+            return
+        is_first, self._look_at_ms = self._look_at_ms == 0, now.wall_ms + LOOK_EVERY_MS
+        if is_first:
+            # Shards are taken together; they look one after the other.
+            self._look_at_ms = now.wall_ms + secrets.randbelow(LOOK_EVERY_MS)
+            return
+        documents = await self._ports.store.documents_by_prefix(
+            self.shard.chain_id, BOUGHT_KEY_PREFIX
+        )
+        found = holders_with_expired(documents, runtime.clubs, now_ms=now.wall_ms)
+        if len(found) > HOLDERS_AT_A_TIME:
+            self._look_at_ms = now.wall_ms + LOOK_AGAIN_MS
+        for holder_id in found[:HOLDERS_AT_A_TIME]:
+            self.inbox.put_player(PlayerInput(holder_id))
 
     async def _check_lease(self, ownership: Ownership) -> None:
         """Whoever stood still may have been replaced: before that is known nothing may leave, not

@@ -11,6 +11,7 @@ from actors.command_turn import decide_command
 from actors.draft import Draft, TickReport, TickResult, Turn
 from actors.drafting import Drafting
 from actors.ended import ended_key
+from actors.expiry import lapse_expired
 from actors.follow_through import follow_through
 from actors.outages import OutageDesk, may_settle
 from actors.pc import PcState, desired_document
@@ -285,6 +286,12 @@ class TurnSteps:
         self.to_recompute.update(dict.fromkeys(self.memory.sessions_of_holder(one.key.holder_id)))
 
     def _player(self, one: PlayerInput) -> None:
+        for club_id in self.clubs:
+            drafting, club = self._drafting(club_id)
+            drafting.bought(one.player_id)
+            lapse_expired(drafting, club.setup, now_ms=self.now.wall_ms)
+            if drafting.bought_after:
+                self._add(drafting.finish(one))
         for session_id in self.memory.sessions_of_holder(one.player_id):
             self.to_recompute[session_id] = None
             state = self.workspace.session(session_id)

@@ -24,6 +24,7 @@ from schemas.views import HallTile
 
 EMPTY_WALLET: Final = Wallet()
 PC_KEY_PREFIX: Final = "pc:"
+BOUGHT_KEY_PREFIX: Final = "bought:"
 
 Entity = PcState | SessionState | ClubState | EndedSession
 _Lists = dict[str, tuple[str, ...]]
@@ -42,7 +43,7 @@ def player_key(player_id: str) -> str:
 
 def bought_key(holder_id: str) -> str:
     """The key of a holder's bought tariffs among the chain's documents."""
-    return f"bought:{holder_id}"
+    return BOUGHT_KEY_PREFIX + holder_id
 
 
 @hot_value(frozen=True, slots=True)

@@ -127,6 +127,10 @@ def refund(
     Unused time goes back as it was paid, whatever the policy. Once used, the tariff's policy
     decides: KEEP and FORFEIT give nothing back.
     """
+    expiry_ms = expires_at_ms(owned, tariff, terms.club.timezone)
+    if owned.session_id is None and expiry_ms is not None and expiry_ms <= context.at_ms:
+        message = f"{tariff.name} has expired"
+        return Rejected(RejectionCode.PLAYER_TARIFF_EXPIRED, message)
     rejected = _check_refund(owned, tariff, amount_minor)
     if rejected is not None:
         return rejected
