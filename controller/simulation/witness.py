@@ -21,7 +21,9 @@ from actors.store import (
 from actors.store_memory import MemoryStore
 from actors.store_memory_server import MemoryServer
 from controller.simulation.credits import Credits
+from controller.simulation.reckoning import lasted_no_time
 from controller.simulation.seating import Seating
+from controller.simulation.tariffs import CASH_BACK
 
 _CREDIT: Final = "credit"
 _SESSION: Final = "session:"
@@ -85,6 +87,18 @@ class Witness:
             if transaction["kind"] == _CREDIT:
                 session = orjson.loads(self.sessions[transaction["session_id"]])
                 self.violations += self.credits.posted(transaction, session)
+        for write in unit.entities:
+            if write.blob is None and write.key.startswith(_BOUGHT):
+                self._guest_gone(write.key.removeprefix(_BOUGHT))
+
+    def _guest_gone(self, holder_id: str) -> None:
+        """What a guest had left is gone with the guest: given back or not, as its tariff says."""
+        session = orjson.loads(self.sessions[holder_id.removeprefix("guest-")])
+        is_void = session["actual_start_at_ms"] is not None and lasted_no_time(session)
+        for name, pack in self.packs.items():
+            if pack["holder_id"] == holder_id and pack["status"] == "OPEN":
+                is_cash = is_void or pack["tariff"]["id"] in CASH_BACK
+                self.packs[name] = {**pack, "status": "REFUNDED" if is_cash else "USED_UP"}
 
     def _written(self, key: str, blob: bytes) -> None:
         if key.startswith(_SESSION):
