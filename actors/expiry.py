@@ -20,9 +20,8 @@ from billing_core.player_tariff import PlayerTariff
 
 LOOK_EVERY_MS: Final = 24 * 3_600_000
 """Expired money is earned at most so much later; nobody can play or refund it meanwhile."""
-LOOK_AGAIN_MS: Final = 60_000
-HOLDERS_AT_A_TIME: Final = 500
-"""Of one shard; the others are looked at in a minute."""
+LOOK_ON_MS: Final = 1_000
+"""Between two pages of one look, so that no tick waits for it."""
 
 log = structlog.get_logger(__name__)
 

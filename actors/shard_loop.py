@@ -17,7 +17,7 @@ import structlog
 from actors.clock import Clock
 from actors.club_events import ClubState
 from actors.draft import Draft
-from actors.expiry import HOLDERS_AT_A_TIME, LOOK_AGAIN_MS, LOOK_EVERY_MS, holders_with_expired
+from actors.expiry import LOOK_EVERY_MS, LOOK_ON_MS, holders_with_expired
 from actors.inbox import Inbox
 from actors.learning import learn_for, read_holders
 from actors.presence import Presence
@@ -25,6 +25,7 @@ from actors.runtime import ShardRuntime
 from actors.shard_contents import read_shard
 from actors.store import (
     MAX_UNITS_PER_COMMIT,
+    SHARD_COUNT,
     Ownership,
     ShardId,
     Store,
@@ -101,6 +102,7 @@ class ShardLoop:
         self._heard: dict[str, Presence] = {}
         self._reload_catalogue = False
         self._look_at_ms = 0
+        self._looked_until: str | None = None
 
     @property
     def ready(self) -> bool:
@@ -216,22 +218,22 @@ class ShardLoop:
             expected_ms = await self._wait(runtime)
 
     async def _look_for_expired(self, runtime: ShardRuntime, now: Now) -> None:
-        """Have this turn look at holders whose purchases have expired, once a day."""
+        """Have this turn look at some holders whose purchases have expired; at all, once a day."""
         if now.wall_ms < self._look_at_ms:
             return
-        is_first, self._look_at_ms = self._look_at_ms == 0, now.wall_ms + LOOK_EVERY_MS
-        if is_first:
-            # Shards are taken together; they look one after the other.
-            self._look_at_ms = now.wall_ms + secrets.randbelow(LOOK_EVERY_MS)
+        if self._look_at_ms == 0:
+            # Each shard has an hour of its own, whoever takes it and when.
+            own_ms = self.shard.number * LOOK_EVERY_MS // SHARD_COUNT
+            self._look_at_ms = now.wall_ms + (own_ms - now.wall_ms) % LOOK_EVERY_MS
             return
-        documents = await self._ports.store.documents_by_prefix(
-            self.shard.chain_id, BOUGHT_KEY_PREFIX
+        page = await self._ports.store.documents_page(
+            self.shard.chain_id, BOUGHT_KEY_PREFIX, self._looked_until
         )
-        found = holders_with_expired(documents, runtime.clubs, now_ms=now.wall_ms)
-        if len(found) > HOLDERS_AT_A_TIME:
-            self._look_at_ms = now.wall_ms + LOOK_AGAIN_MS
-        for holder_id in found[:HOLDERS_AT_A_TIME]:
+        for holder_id in holders_with_expired(page.documents, runtime.clubs, now_ms=now.wall_ms):
             self.inbox.put_player(PlayerInput(holder_id))
+        self._looked_until = page.after
+        pause_ms = LOOK_EVERY_MS if page.after is None else LOOK_ON_MS
+        self._look_at_ms = now.wall_ms + pause_ms
 
     async def _check_lease(self, ownership: Ownership) -> None:
         """Whoever stood still may have been replaced: before that is known nothing may leave, not
