@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 import structlog
 
@@ -25,7 +26,6 @@ from actors.runtime import ShardRuntime
 from actors.shard_contents import read_shard
 from actors.store import (
     MAX_UNITS_PER_COMMIT,
-    SHARD_COUNT,
     Ownership,
     ShardId,
     Store,
@@ -219,11 +219,11 @@ class ShardLoop:
 
     async def _look_for_expired(self, runtime: ShardRuntime, now: Now) -> None:
         """Have this turn look at some holders whose purchases have expired; at all, once a day."""
-        if now.wall_ms < self._look_at_ms:
+        if now.wall_ms < self._look_at_ms or not runtime.clubs:
             return
         if self._look_at_ms == 0:
-            # Each shard has an hour of its own, whoever takes it and when.
-            own_ms = self.shard.number * LOOK_EVERY_MS // SHARD_COUNT
+            # Clubs have an hour of their own, whoever takes their shard and when.
+            own_ms = crc32(min(runtime.clubs).encode()) % LOOK_EVERY_MS
             self._look_at_ms = now.wall_ms + (own_ms - now.wall_ms) % LOOK_EVERY_MS
             return
         page = await self._ports.store.documents_page(
