@@ -75,8 +75,12 @@ def take_document(state: AgentState, happening: DocumentReceived, now: Instant) 
 
 
 def _is_old(state: AgentState, document: DesiredDocument) -> bool:
-    """Older than the newest seen, or that one again; a withdrawn one may come back."""
-    if state.floor is not None and document.version < state.floor:
+    """Older than the newest seen, or that one again; a withdrawn one may come back.
+
+    What the controller has moved on from opens nothing any more; it may still lock.
+    """
+    is_passed = state.floor is not None and document.version < state.floor
+    if is_passed and document.mode is not PcMode.LOCKED:
         return True
     if state.observed is None or document.version > state.observed:
         return False

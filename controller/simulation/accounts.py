@@ -60,6 +60,12 @@ class History:
                 if name is not None:
                     self.told_back_minor[name] += back["cash_minor"] + back["bonus_minor"]
 
+    def holder_of(self, pack: Document) -> str:
+        """Whose wallet a pack belongs to: a guest's that became a player's is the player's."""
+        holder_id = str(pack["holder_id"])
+        session = self.sessions.get(holder_id.removeprefix("guest-"))
+        return holder_id if session is None else _holder(session)
+
     def is_postpaid(self, session_id: str) -> bool:
         """Whether a session is settled after its end."""
         return bool(self.sessions[session_id]["mode"] == "OPEN_ENDED")
@@ -154,7 +160,7 @@ class Accounts:
         if pack["order_id"] is not None:
             paid_minor -= LIST_PRICE_MINOR[pack["tariff"]["id"]]
         back_minor = self._history.returned_minor(pack)
-        self.wanted[_wallet(pack["holder_id"])] += back_minor - paid_minor
+        self.wanted[_wallet(self._history.holder_of(pack))] += back_minor - paid_minor
         self.wanted[f"{CURRENCY}:deferred:{pack['club_id']}"] += self._history.left_minor(pack)
 
     def _guests_get_change(self) -> None:

@@ -3,7 +3,7 @@ and a purchase was paid in full for what its holder has.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -39,7 +39,7 @@ class BillsCheck:
         Orders were read after the transactions, so what differs is read again, until an order
         was the same before and after.
         """
-        known = await self._orders(states.keys())
+        known = await self._orders(states)
         odd = _by_session(states, known, transactions)
         rows: list[Row] = []
         for session_id in odd:
@@ -47,27 +47,30 @@ class BillsCheck:
         return rows
 
     async def _again(self, state: SessionState) -> list[Row]:
-        ids = {state.session_id}
-        before = await self._orders(ids)
+        alone = {state.session_id: state}
+        before = await self._orders(alone)
         for _ in range(ATTEMPTS_MAX):
             until = (await self._store.shards_image(self._chain_id, ())).ledger_until
-            transactions = await self._history.transactions_of(ids, until)
-            after = await self._orders(ids)
+            transactions = await self._history.transactions_of(alone.keys(), until)
+            after = await self._orders(alone)
             if before == after:
-                return _by_session({state.session_id: state}, after, transactions).get(
-                    state.session_id, []
-                )
+                return _by_session(alone, after, transactions).get(state.session_id, [])
             before = after
         return []
 
-    async def _orders(self, ids: Collection[str]) -> dict[str, StoredEntity]:
-        """Bills by session, of the store or, if they have left it, of the archive."""
-        names = {order_key(one): one for one in ids}
+    async def _orders(self, states: Mapping[str, SessionState]) -> dict[str, StoredEntity]:
+        """Bills by session: of the store, or of the archive for sessions that have left the store.
+
+        A bill leaves after its session. One that only the archive has, of a session the store
+        still holds, is of a past that the store has lost.
+        """
+        names = {order_key(one): one for one in states}
         stored = await self._store.documents(self._chain_id, sorted(names))
         found = {names[key]: entity for key, entity in stored.items()}
-        missing = sorted(set(ids) - found.keys())
-        if self._archive is not None and missing:
-            archived = await self._archive.look(order_rows.orders, self._chain_id, missing)
+        clubs = {one: state.club_id for one, state in states.items() if one not in found}
+        if self._archive is not None and clubs:
+            left = sorted(await self._store.absent_sessions(self._chain_id, clubs))
+            archived = await self._archive.look(order_rows.orders, self._chain_id, left)
             found |= {one: StoredEntity(order_key(one), 0, blob) for one, blob in archived.items()}
         return found
 
