@@ -24,6 +24,7 @@ from schemas.device import (
     DeviceCommand,
     DeviceCommandKind,
     DeviceCommandResult,
+    DocumentVersion,
     PcMode,
 )
 from schemas.journal_events import JournalEvent, JournalEventKind
@@ -310,3 +311,16 @@ def test_a_key_withdrawn_while_the_pc_was_off_opens_nothing_when_it_starts(club:
 
     assert club.bench.mode is PcMode.LOCKED
     assert club.play(HOUR_MS) == 0
+
+
+def test_what_the_controller_has_moved_on_from_locks_and_opens_nothing(club: Club) -> None:
+    passed = club.grants(2)
+    club.newest = (1, 4)
+    club.connects()
+    club.bench.document(passed)
+    assert club.bench.state.applied == DocumentVersion(1, 1)
+
+    club.bench.document(locked(3))
+    assert club.bench.mode is PcMode.LOCKED
+    club.bench.document(passed)
+    assert club.bench.mode is PcMode.LOCKED
