@@ -153,7 +153,7 @@ def believe_that_a_store_only_grows(patch: pytest.MonkeyPatch) -> None:
 DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
     (drop_the_epoch_check, ("another host owns",)),
     (skip_the_sequence_check, ("follows",)),
-    (forget_idempotency, ("took effect twice", "different answers", "other content")),
+    (forget_idempotency, ("took effect twice", "different answers", "other content", "must hold")),
     (ignore_expected_balances, ("fell to", "must hold", "balance", "charged")),
     (let_effects_out_before_the_commit, ("must hold", "promised", "different answers", "open")),
     (charge_before_the_commit, ("took effect twice", "must hold")),
