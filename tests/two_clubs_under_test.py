@@ -6,6 +6,7 @@ its own: what one of them remembers, the other does not know.
 
 import asyncio
 import os
+import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -116,7 +117,9 @@ async def two_clubs(
         addresses = []
         for _ in range(EDGES):
             given = dependencies(store, gateway, clock=clock, keys=[key])
+            # Edges of one chain that drew the same would take each other's secrets for their own.
             given = replace(given, draw_id=lambda: uuid.uuid4().hex, archived=archived)
+            given = replace(given, draw_secret=lambda: secrets.token_bytes(32))
             addresses.append(await stack.enter_async_context(serving(create_app(given))))
         yield TwoClubs(store, addresses, clock)
 
