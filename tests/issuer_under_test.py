@@ -19,6 +19,8 @@ class IssuerUnderTest:
         self.key = ECKey.generate_key("P-256", {"kid": "first"})
         self.reads = 0
         self.down = False
+        self.answer: Any = None
+        """What it answers instead of its key set, if anything."""
 
     def rotate(self) -> None:
         """Sign with a new key from now on."""
@@ -33,6 +35,9 @@ class IssuerUnderTest:
         self.reads += 1
         if self.down:
             raise ValueError("not a key set")
+        if self.answer is not None:
+            answered: dict[str, Any] = self.answer
+            return answered
         return {"keys": [dict(self.key.as_dict(private=False))]}
 
     def token(self, subject: str, role: str, /, **changes: object) -> str:

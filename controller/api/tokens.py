@@ -125,7 +125,15 @@ class TokenReader:
     async def _refresh(self) -> None:
         try:
             self._keys = KeySet.import_key_set(await self._read_keys())  # type: ignore[arg-type]
-        except (httpx.HTTPError, JoseError, ValueError, KeyError) as error:
+        except (
+            httpx.HTTPError,
+            JoseError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+        ) as error:
+            # An issuer may answer anything, a list for one; the reader of key sets trips over it.
             if self._keys is None:
                 raise IssuerUnavailableError(repr(error)) from error
         self._read_at_ms = self._clock.mono_ms()

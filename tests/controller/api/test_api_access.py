@@ -194,6 +194,16 @@ async def test_a_token_signed_with_another_key_is_nobody_and_keys_are_not_asked_
     assert (await asked(anybody, "get", "/api/v1/clubs", good)).status_code == 200
 
 
+@pytest.mark.parametrize("answer", [[], [1], "keys", {"keys": 1}, {"keys": [1]}, {}, 7])
+async def test_an_issuer_that_answers_anything_but_keys_is_said_to_be_away(
+    anybody: httpx.AsyncClient, issuer: IssuerUnderTest, answer: object
+) -> None:
+    token = issuer.token("anna", "administrator")
+    issuer.answer = answer
+    refused = await asked(anybody, "get", "/api/v1/clubs", token)
+    assert (refused.status_code, refused.json()["code"]) == (503, "issuer-unavailable")
+
+
 async def test_an_issuer_that_cannot_be_reached_is_said_to_be_so(
     anybody: httpx.AsyncClient, issuer: IssuerUnderTest
 ) -> None:
