@@ -19,6 +19,7 @@ from actors.store import HallWrite, Ownership, Store, Unit
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, CookieSigner, Gate, KeyRing, digest_of
 from controller.api.dependencies import ApiDependencies
+from controller.api.serve import KEEP_ALIVE_S
 from controller.api.tokens import TokenReader
 from schemas.catalogue import ClubDocument, PcDocument, PlayerDocument, ZoneDocument
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
@@ -95,7 +96,9 @@ async def serving(app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
+    config = uvicorn.Config(
+        app, log_level="warning", lifespan="off", ws="none", timeout_keep_alive=KEEP_ALIVE_S
+    )
     server = uvicorn.Server(config)
     with suppress(asyncio.CancelledError):
         running = asyncio.create_task(server.serve(sockets=[listener]))

@@ -32,6 +32,9 @@ SIGNING_SNAPSHOT: Final = "api-signing"
 COOKIE_SECRET_BYTES: Final = 32
 STORE_RETRY_S: Final = 0.5
 GRACE_S: Final = 10
+KEEP_ALIVE_S: Final = 75
+"""Longer than clients and proxies keep a connection they do not use: whoever closes it first
+must not be us, just as a request is sent on it."""
 SESSION_ID_BYTES: Final = 9
 
 P = ParamSpec("P")
@@ -61,6 +64,7 @@ async def _serve(settings: Settings, redis_url: str) -> None:
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=KEEP_ALIVE_S,
             ws="none",
         )
         log.info("api_serving", host=settings.api_host, port=settings.api_port)
