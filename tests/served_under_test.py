@@ -2,18 +2,21 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import clubs_under_test
 from api_under_test import dependencies, serving
+from fastapi import FastAPI
 from outages_under_test import ShardGateway, opened, pass_time, play
 from whole_club import WholeClub, whole_club
 
+from actors.store import Store
 from actors.store_memory import MemoryStore
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, digest_of
+from controller.api.tokens import TokenReader
 from controller.enrolment.terms import PcTerms
 from schemas.device import UsageEnd
 
@@ -22,6 +25,7 @@ STARTS_S = 60
 TIMES_LOST = 2
 
 T = TypeVar("T")
+Seed = Callable[[Store], Awaitable[None]]
 
 
 @dataclass
@@ -34,9 +38,14 @@ class Served:
 
 
 class ServedClubs:
-    """As long as the block lasts. ``more`` is given to the whole club."""
+    """As long as the block lasts. ``seed`` fills the store first, ``tokens`` are good in both, and
+    ``more`` is given to the whole club."""
 
-    def __init__(self, **more: Any) -> None:
+    def __init__(
+        self, *, seed: Seed | None = None, tokens: TokenReader | None = None, **more: Any
+    ) -> None:
+        self._seed = seed
+        self._tokens = tokens
         self._more = more
         self._ready = threading.Event()
         self._stop: asyncio.Event | None = None
@@ -71,20 +80,34 @@ class ServedClubs:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         terms = PcTerms("mqtts://broker.lan", "-----BEGIN CERTIFICATE-----")
         store = MemoryStore()
-        shard = await opened(store, "PROPOSE")
-        pc = await play(shard)
-        for _ in range(TIMES_LOST):
-            pc.stop(UsageEnd.FROZEN)
-            await pass_time(shard, 12 * 60, None)
-            pc.serve()
-            await pass_time(shard, 60, pc)
-        keys = [ApiKey(clubs_under_test.CHAIN, "judge", digest_of(JUDGING_KEY))]
-        judging = create_app(dependencies(store, ShardGateway(shard), keys=keys))
+        if self._seed is not None:
+            await self._seed(store)
         async with (
-            whole_club(pc_terms=terms, heartbeat_s=2.0, tells_machine=True, **self._more) as club,
+            whole_club(
+                store=store,
+                tokens=self._tokens,
+                pc_terms=terms,
+                heartbeat_s=2.0,
+                tells_machine=True,
+                **self._more,
+            ) as club,
             serving(club.app) as address,
-            serving(judging) as other,
+            serving(await _judging(self._tokens)) as judging,
         ):
-            self._served = Served(club, address, other)
+            self._served = Served(club, address, judging)
             self._ready.set()
             await self._stop.wait()
+
+
+async def _judging(tokens: TokenReader | None) -> FastAPI:
+    """The API of a club that proposes to give time back that a PC lost, twice in one session."""
+    store = MemoryStore()
+    shard = await opened(store, "PROPOSE")
+    pc = await play(shard)
+    for _ in range(TIMES_LOST):
+        pc.stop(UsageEnd.FROZEN)
+        await pass_time(shard, 12 * 60, None)
+        pc.serve()
+        await pass_time(shard, 60, pc)
+    keys = [ApiKey(clubs_under_test.CHAIN, "judge", digest_of(JUDGING_KEY))]
+    return create_app(dependencies(store, ShardGateway(shard), keys=keys, tokens=tokens))
