@@ -30,6 +30,7 @@ from served_under_test import ServedClubs
 from actors.store import ChainStream, Store
 from actors.store_memory import MemoryStore
 from controller.api.app import create_app
+from controller.api.auth import ApiKey, digest_of
 from controller.api.openapi import describe
 from schemas.catalogue import ClubDocument, PcDocument, PlayerDocument, ZoneDocument
 
@@ -64,7 +65,9 @@ SAID_OF_THEM: Final = frozenset(
         "key:front-desk",
     }
 )
+NAMESAKE: Final = "key of the same name as the first chain's"
 UNSEEN: Final = frozenset({403, 404})
+KEYS: Final = {"key": OTHER_KEY, "namesake": NAMESAKE, "first": KEY}
 CALLERS: Final = ("key", "owner", "administrator", "cashier", "player")
 AUDITS: Final = frozenset({"listAudit", "listChainAudit"})
 """They have what was asked for with the second chain's keys, the first one's ids with it."""
@@ -107,16 +110,18 @@ class Chains:
     keys: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
     def bearer(self, caller: str) -> str:
-        if caller == "key":
-            return OTHER_KEY
+        if caller in KEYS:
+            return KEYS[caller]
         # A player of the same id as one of the first chain's, and staff of any.
         return self.issuer.token("anna", caller, chain_id=OTHER_CHAIN)
 
-    def ask(self, caller: str, operation: str, asked: Asked) -> httpx.Response:
+    def ask(
+        self, caller: str, operation: str, asked: Asked, *, key: str | None = None
+    ) -> httpx.Response:
         method, path = OPERATIONS[operation]
         headers = {
             "Authorization": f"Bearer {self.bearer(caller)}",
-            "Idempotency-Key": f"apart-{next(self.keys)}",
+            "Idempotency-Key": key or f"apart-{next(self.keys)}",
         }
         if asked.version is not None:
             headers["If-Match"] = asked.version
@@ -175,8 +180,11 @@ async def whole(store: Store, chain_id: str) -> bytes:
 @pytest.fixture(scope="module")
 def chains() -> Iterator[Chains]:
     issuer = IssuerUnderTest()
-    catalogue = {"tariff:minute:1": DAY_LONG}
-    with ServedClubs(seed=second_chain, tokens=issuer.reader(), catalogue=catalogue) as served:
+    more = {
+        "catalogue": {"tariff:minute:1": DAY_LONG},
+        "keys": [ApiKey(OTHER_CHAIN, "front-desk", digest_of(NAMESAKE))],
+    }
+    with ServedClubs(seed=second_chain, tokens=issuer.reader(), **more) as served:
         clerk = Clerk(served.at.address, KEY)
         asked = {operation: ask(clerk) for operation, ask in VALID.items()}
         for session in clerk.send("/sessions?status=Active&limit=200", method="GET")["sessions"]:
@@ -346,3 +354,16 @@ def test_ids_and_numbers_of_another_chain_are_free(chains: Chains) -> None:
         else:
             assert answer.status_code == 201, (operation, answer.text)
     assert chains.first_chain() == before
+
+
+def test_an_answer_is_not_given_to_a_key_of_the_same_name_in_another_chain(
+    chains: Chains,
+) -> None:
+    asked = Asked(body={"label": "Dora"})
+    first, again, other = (
+        chains.ask(caller, "createPlayer", asked, key="same")
+        for caller in ("first", "first", "namesake")
+    )
+    assert (first.status_code, first.text) == (201, again.text)
+    assert other.status_code == 201
+    assert other.json()["playerId"] != first.json()["playerId"]
