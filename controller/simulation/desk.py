@@ -1,13 +1,14 @@
 """The counter: what was asked under which key, what came back, and what it says of sessions."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
 import orjson
 
+from controller.simulation.swarm import TOP_UPS_MINOR
 from controller.simulation.virtual_loop import at_once
 from controller.simulation.world import World
 from schemas.commands import Channel, Command, CommandEnvelope, CommandReply, ReplyStatus
@@ -41,7 +42,10 @@ class Desk:
     ``sessions`` and ``orders`` are the views last answered, by id: what people believe.
     """
 
-    def __init__(self, world: World, random: Random) -> None:
+    def __init__(
+        self, world: World, random: Random, *, top_ups_minor: Sequence[int] = TOP_UPS_MINOR[0]
+    ) -> None:
+        self.top_ups_minor = top_ups_minor
         self.requests: list[Request] = []
         self.loss = 0.0
         self.sessions: dict[str, View] = {}

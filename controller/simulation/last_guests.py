@@ -1,7 +1,7 @@
 """Whoever comes next gets a seat: nothing that is over may block a PC."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import orjson
@@ -58,8 +58,13 @@ def _free(world: World) -> Iterator[town.Seat]:
     for entity in at_once(world.store.all_entities(world.chain_id)):
         kind, _, name = entity.key.partition(":")
         document: dict[str, Any] = orjson.loads(entity.blob)
-        if kind == "session" and document["planned_start_at_ms"] < soon_ms:
+        if kind == "session" and (_plays(document) or document["planned_start_at_ms"] < soon_ms):
             taken.add(document["pc_id"])
         elif kind == "pc" and document.get("hold") is not None:
             taken.add(name)
     yield from (seat for seat in town.SEATS if seat.pc_id not in taken)
+
+
+def _plays(session: Mapping[str, Any]) -> bool:
+    """A booking may be played before its time."""
+    return bool(session["status"] == "STARTED")

@@ -1,6 +1,5 @@
 """What players and one-time guests ask for, and the same again after a timeout."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from types import MappingProxyType
@@ -8,6 +7,7 @@ from typing import Final
 
 from controller.simulation import town
 from controller.simulation.desk import OVER, Desk, Request, View
+from controller.simulation.pauses import Pauses
 from controller.simulation.tariffs import BLOCK, BOUGHT, DASH, LIST_PRICE_MINOR, STANDARD
 from schemas.commands import (
     CancelSession,
@@ -34,7 +34,6 @@ WHIMS: Final = 0.12
 SELF_SERVICE: Final = 0.3
 BOOKED_AHEAD_S: Final = 8.0
 """Real seconds a booking lies ahead at most; a seed lives for less than a minute."""
-TOP_UPS_MINOR: Final = (1, 150, 3_000, 8_000, 8_000, 20_000, 20_000)
 RECENT: Final = 3
 SEATS_TRIED: Final = 4
 STAYS: Final = 40
@@ -49,7 +48,7 @@ class Player:
     ) -> None:
         self.name = name
         self._alias = alias
-        self.leaving = False
+        self.pauses = Pauses(random)
         self._desk = desk
         self._random = random
         self._mine: list[str] = []
@@ -61,18 +60,18 @@ class Player:
             await self._do(Player.top_up)
         await self._go_on(think_s)
 
-    async def stay(self, think_s: float) -> None:
-        """Sit down where one can, and stay for as long as it goes well."""
+    async def stay(self, think_s: float, *, seats: int = 1) -> None:
+        """Sit down where one can, in so many clubs, and stay for as long as it goes well."""
         if self.name is not None:
             await self._do(Player.top_up)
-        for _ in range(SEATS_TRIED):
-            if not self._mine and not self.leaving:
+        for _ in range(SEATS_TRIED * seats):
+            if len(self._mine) < seats and not self.pauses.over:
                 await self._do(Player.sit_down)
         await self._go_on(think_s * STAYS)
 
     async def _go_on(self, think_s: float) -> None:
-        while not self.leaving:
-            await asyncio.sleep(self._random.expovariate(1 / think_s))
+        while not self.pauses.over:
+            await self.pauses.pause(think_s)
             if self._desk.requests and self._random.random() < REPEATS:
                 await self._desk.send(self._random.choice(self._desk.requests))
             else:
@@ -136,7 +135,7 @@ class Player:
             return self.create()
         command = TopUpWallet(
             player_id=self.name,
-            amount_minor=self._random.choice(TOP_UPS_MINOR),
+            amount_minor=self._random.choice(self._desk.top_ups_minor),
             bonus_minor=self._random.choice((0, 0, 500)),
             means=self._means(),
         )
@@ -147,9 +146,10 @@ class Player:
         return self._created(start=self._random.random() < 0.85)
 
     def sit_down(self) -> Request:
-        """Play at once, and pay as time goes by."""
+        """Play at once, in another club than before, and pay as time goes by."""
         self._drawn += 1
-        seat = self._random.choice(town.SEATS)
+        visited = {self._desk.sessions[one]["club_id"] for one in self._mine}
+        seat = self._random.choice([s for s in town.SEATS if s.club_id not in visited])
         command = CreateSession(
             session_id=f"{self.name or self._alias}-{self._drawn}",
             pc_id=seat.pc_id,

@@ -106,7 +106,8 @@ async def _played(seed: int, archive: Archive, defects: list[str]) -> Result:
         customs=swarm.customs,
     )
     world.surrounds.defects = defects
-    desk = Desk(world, Random(f"{seed}/desk"))  # noqa: S311
+    luck = Random(f"{seed}/desk")  # noqa: S311
+    desk = Desk(world, luck, top_ups_minor=swarm.top_ups_minor)
     found = await _lived(world, desk, swarm)
     found += await final_violations(world, desk)
     result = _result(seed, world, desk, found=found)
@@ -124,21 +125,22 @@ async def _lived(world: World, desk: Desk, swarm: Swarm) -> list[str]:
     ]
     operator = Operator(desk, Random(f"{world.random.random()}/desk"))  # noqa: S311
     playing = [asyncio.create_task(player.play(swarm.think_s)) for player in players]
-    if swarm.customs.outages != town.PLAIN.outages:
-        # Only who sits there when a PC fails is owed anything.
+    if swarm.has_stayers:
         stayers = [
             Player(name, desk, Random(f"{world.random.random()}/stays"), alias="stayer")  # noqa: S311
             for name in (town.STAYER, None)
         ]
-        playing += [asyncio.create_task(player.stay(swarm.think_s)) for player in stayers]
+        seats = len(town.CLUBS) if swarm.customs.parallel_sessions else 1
+        playing += [
+            asyncio.create_task(player.stay(swarm.think_s, seats=seats)) for player in stayers
+        ]
         players += stayers
     playing.append(asyncio.create_task(operator.work(swarm.think_s)))
     watching = asyncio.create_task(_watch(world, found))
     await Chaos(world, swarm).run()
     desk.loss = 0.0
-    operator.leaving = True
-    for player in players:
-        player.leaving = True
+    for pauses in (operator.pauses, *(player.pauses for player in players)):
+        pauses.leave()
     await asyncio.wait(playing, timeout=REST_WITHIN_S)
     found += [f"somebody failed: {one.exception()!r}" for one in playing if _failed(one)]
     await _rest(world, found)

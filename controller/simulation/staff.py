@@ -1,12 +1,12 @@
 """What the operator at the desk asks for: holds, guests who register, bills, corrections."""
 
-import asyncio
 from collections.abc import Callable
 from random import Random
 from typing import Final
 
 from controller.simulation import town
 from controller.simulation.desk import OVER, Desk, Request, View
+from controller.simulation.pauses import Pauses
 from schemas.commands import (
     ConvertGuest,
     EndSession,
@@ -29,15 +29,15 @@ class Operator:
     """Looks after both clubs."""
 
     def __init__(self, desk: Desk, random: Random) -> None:
-        self.leaving = False
+        self.pauses = Pauses(random)
         self._desk = desk
         self._random = random
         self._decided: list[tuple[str, str, int]] = []
 
     async def work(self, think_s: float) -> None:
         """Do things until the shift is over."""
-        while not self.leaving:
-            await asyncio.sleep(self._random.expovariate(1 / think_s))
+        while not self.pauses.over:
+            await self.pauses.pause(think_s)
             waiting = self._desk.proposals() and self._random.random() < ATTENTIVE
             request = self.decide() if waiting else self._random.choice(DUTIES)(self)
             if request is not None:

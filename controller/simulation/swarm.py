@@ -59,19 +59,32 @@ STARTS_AT_MS: Final = (
     1_799_994_000_000,  # 7:20, the night is about to be over
     1_806_194_400_000,  # 1:40, in twenty minutes the clocks go forward
 )
+TOP_UPS_MINOR: Final = (
+    (1, 150, 3_000, 8_000, 8_000, 20_000, 20_000),
+    (1, 150, 300, 700),
+)
+"""What people pay in. Where they have little, wallets run dry under two sessions at once."""
 NO_SHOW_REAL_S: Final = 5
 _OUTAGES: Final = (Mishap.POWER_CUT, Mishap.FREEZE_PC)
 _FREQUENT: Final = 0.04
 _PRESENT_SHARE: Final = 0.5
-_RESTORE_SHARE: Final = 0.15
-_ARCHIVED_SHARE: Final = 0.7
+_RESTORE_SHARE: Final = 0.2
+_ARCHIVED_SHARE: Final = 0.4
+_LIVES_S: Final = (*(((2.0, 5.0),) * 5), *(((5.0, 12.0),) * 3), *(((12.0, 28.0),) * 2))
+"""Least and most of a life. Most are short and dense: a defect needs two things at once, not a
+long time."""
+_NOTICED_AFTER_S: Final = 12.0
+"""Shorter lives are over before anybody notices that a PC has failed, and nothing is credited."""
+_MISHAPS_A_LIFE: Final = (3.0, 16.0)
+_PAUSES_A_LIFE: Final = (8.0, 40.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Swarm:
     """One seed's world and its faults. Chances are per call or per message, pauses real.
 
-    Without an archive nothing leaves the store, and a seed is lived sooner.
+    Without an archive nothing leaves the store, and a seed is lived sooner; whoever goes back in
+    time has one to contradict.
     """
 
     hosts: int
@@ -88,6 +101,13 @@ class Swarm:
     start_at_ms: int
     customs: Customs
     think_s: float
+    top_ups_minor: tuple[int, ...]
+
+    @property
+    def has_stayers(self) -> bool:
+        """Whether some sit and stay: only they are owed anything when a PC fails, and only they
+        draw on one wallet from two clubs for long."""
+        return self.customs.outages != PLAIN.outages or self.customs.parallel_sessions
 
     @property
     def restores(self) -> bool:
@@ -107,16 +127,17 @@ def drawn(random: Random) -> Swarm:
         if random.random() < (_RESTORE_SHARE if mishap is Mishap.RESTORE_STORE else _PRESENT_SHARE)
     ]
     speed = random.choice(SPEEDS)
-    customs = _customs(random, speed)
+    chaos_s = random.uniform(*random.choice(_LIVES_S))
+    customs = _customs(random, speed, notices=chaos_s >= _NOTICED_AFTER_S)
     if customs.outages != PLAIN.outages:
         # What such a club does shows only where PCs fail, and often enough.
         mishaps += [*_OUTAGES, *_OUTAGES, *_OUTAGES]
     return Swarm(
         hosts=random.choice((2, 2, 3)),
-        has_archive=random.random() < _ARCHIVED_SHARE,
+        has_archive=Mishap.RESTORE_STORE in mishaps or random.random() < _ARCHIVED_SHARE,
         speed=speed,
-        chaos_s=random.uniform(12.0, 28.0),
-        mishap_every_s=random.uniform(1.0, 5.0),
+        chaos_s=chaos_s,
+        mishap_every_s=chaos_s / random.uniform(*_MISHAPS_A_LIFE),
         calls=tuple((fate, maybe(_FREQUENT)) for fate in CallFate if fate is not CallFate.SERVED),
         mishaps=tuple(mishaps),
         message_loss=maybe(0.3),
@@ -125,11 +146,12 @@ def drawn(random: Random) -> Swarm:
         store_delay_s=maybe(0.2),
         start_at_ms=random.choice(STARTS_AT_MS),
         customs=customs,
-        think_s=random.uniform(0.3, 1.8),
+        think_s=chaos_s / random.uniform(*_PAUSES_A_LIFE),
+        top_ups_minor=random.choice(TOP_UPS_MINOR),
     )
 
 
-def _customs(random: Random, speed: float) -> Customs:
+def _customs(random: Random, speed: float, *, notices: bool) -> Customs:
     def sometimes() -> bool:
         return random.random() < _PRESENT_SHARE
 
@@ -141,6 +163,6 @@ def _customs(random: Random, speed: float) -> Customs:
         grace_seconds=random.choice((0, 0, 30, 120)),
         no_show_minutes=no_show_minutes,
         auto_renewal=frozenset(name for name in PLAYERS if sometimes()),
-        outages=random.choice(("CONTINUE", "CREDIT", "CREDIT", "PROPOSE")),
+        outages=random.choice(("CREDIT", "CREDIT", "PROPOSE")) if notices else PLAIN.outages,
         credit_max_minutes=random.choice((180, 180, 5)),
     )

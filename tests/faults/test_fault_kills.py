@@ -1,6 +1,7 @@
 """A random host killed again and again, ``FAULTS_KILLS`` times (100), under a full house.
 
 ``FAULTS_CROWD`` says how many play (2,000). This is the row that says how soon ticks go on.
+Business time runs 5 times as fast: 167 ticks a second, as of 10,000 who play in real time.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ pytestmark = [
     pytest.mark.timeout(3_600),
 ]
 CROWD = int(os.environ.get("FAULTS_CROWD", "2000"))
+PACE = 5.0
 KILLS = int(os.environ.get("FAULTS_KILLS", "100"))
 PAUSE_S = (1.0, 3.0)
 MEDIAN_MAX_S = 3.0
@@ -44,7 +46,11 @@ async def test_hosts_are_killed_over_and_over(house: FaultedHouse, report: Fault
         ordered = sorted(seconds)
         ninety = ordered[len(ordered) * 9 // 10]
         report.note(
-            "random host killed", seconds, ninety_of_hundred_s=round(ninety, 2), sessions=CROWD
+            "random host killed",
+            seconds,
+            ninety_of_hundred_s=round(ninety, 2),
+            sessions=CROWD,
+            speed=PACE,
         )
         await asyncio.sleep(luck.uniform(*PAUSE_S))
         if len(seconds) % CHECK_EVERY == 0:
