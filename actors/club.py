@@ -165,9 +165,11 @@ class ClubSupervisor:
         """Whether the club has just fallen silent as a whole; its PCs are then unknown."""
         if self.outage_since_ms is not None:
             return False
-        online = sum(map(_is_online, self.pcs.values()))
         self._forget_old_suspicions(now)
         silent = list(self.suspected_at_ms.values())
+        if not silent:
+            return False
+        online = sum(map(_is_online, self.pcs.values()))
         if not is_outage(silent, online + len(silent), now.mono_ms):
             return False
         self.outage_since_ms = now.mono_ms
