@@ -61,7 +61,7 @@ STARTS_AT_MS: Final = (
 )
 TOP_UPS_MINOR: Final = (
     (1, 150, 3_000, 8_000, 8_000, 20_000, 20_000),
-    (1, 150, 300, 700),
+    (150, 300, 700, 700, 1_500),
 )
 """What people pay in. Where they have little, wallets run dry under two sessions at once."""
 NO_SHOW_REAL_S: Final = 5
