@@ -24,6 +24,7 @@ from actors.store_wire import entity_of
 LIVE_BLOCK_MS_MAX = 30_000
 LIVE_ENTRIES_PER_READ = 500
 SHARDS_PER_READ = 32
+FIELDS_PER_SCAN = 1_000
 _BEGINNING = "0-0"
 STREAM_FIELD = {ChainStream.LEDGER: b"t", ChainStream.OUTBOX: b"e"}
 
@@ -145,8 +146,15 @@ class RedisReads(RedisPieces):
 
     async def documents_by_prefix(self, chain_id: str, prefix: str) -> tuple[StoredEntity, ...]:
         """See :meth:`actors.store.ReadModels.documents_by_prefix`."""
-        stored = _text_keys(await self._link.call("HGETALL", ChainKeys(chain_id).of("documents")))
-        return tuple(entity_of(k, v) for k, v in sorted(stored.items()) if k.startswith(prefix))
+        key, following = ChainKeys(chain_id).of("documents"), "0"
+        wanted = ("MATCH", f"{_escaped(prefix)}*", "COUNT", FIELDS_PER_SCAN)
+        stored: dict[str, bytes] = {}
+        while True:
+            cursor, found = await self._link.call("HSCAN", key, following, *wanted)
+            stored |= _text_keys(found)
+            following = str(cursor)
+            if following == "0":
+                return tuple(entity_of(name, value) for name, value in sorted(stored.items()))
 
     async def stream(
         self, chain_id: str, name: ChainStream, *, after: str = _BEGINNING, count: int = 1_000
@@ -258,6 +266,11 @@ class RedisReads(RedisPieces):
             return {}
         values = await self._link.call("MGET", *map(key_of, names))
         return {name: v for name, v in zip(names, values, strict=True) if v is not None}
+
+
+def _escaped(prefix: str) -> str:
+    """The text as a pattern that stands for itself."""
+    return "".join(f"\\{one}" if one in "*?[]^-\\" else one for one in prefix)
 
 
 def _text_keys(stored: Mapping[bytes, bytes]) -> dict[str, bytes]:

@@ -1,29 +1,62 @@
 """The audit over HTTP: who asked for what from where, and what came of it."""
 
-from collections.abc import Sequence
-from typing import Annotated, Final
+from dataclasses import asdict, dataclass
+from typing import Annotated, Literal
 
 import orjson
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import JsonValue
 
-from actors.store import StreamEntry
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.editing import whole_chain_only
 from controller.api.guard import GuardedRoute
 from controller.api.instants import Instant, render_instant
-from controller.api.models import Wire
+from controller.api.models import Page, Wire
 from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
-from controller.archive.audit_rows import audit_page
+from controller.api.paging import Id, InstantAsked, InTurning, Turning, at_ms, listed
+from controller.api.problems import ProblemError
+from controller.archive.audit_rows import AuditFilter
+from controller.lists.audit_list import AuditList, ListedEntry
+from controller.lists.cursors import NUL
 from schemas.commands import EntityId
-from schemas.views import AuditEntryView
 
-MAX_PAGE: Final = 200
-MAX_PAGES_READ: Final = 10
-"""Entries of other clubs are passed over; a page may be short, and its cursor still leads on."""
+Sort = Literal["-at"]
 
-Before = Annotated[str | None, Query(pattern=r"^[0-9]{1,18}-[0-9]{1,18}$")]
-"""Numbers that the store and every database take."""
+
+@dataclass(frozen=True, slots=True)
+class AuditAsked:
+    """The filters of an audit."""
+
+    principal_label: Annotated[
+        str | None,
+        Query(alias="principal", max_length=160, description="Who asked, as entries name them."),
+    ] = None
+    operation: Annotated[list[str] | None, Query(max_length=50)] = None
+    result: Literal["ok", "rejected"] | None = None
+    target: Annotated[
+        Id,
+        Query(description="An id named in what was asked for: a session, a player, a tariff."),
+    ] = None
+    from_: Annotated[InstantAsked, Query(alias="from")] = None
+    to: InstantAsked = None
+
+    def filter(self, club_id: str | None) -> AuditFilter:
+        """The filter. Raises ProblemError ``invalid-request``."""
+        for name in (self.principal_label, *(self.operation or ())):
+            if name is not None and NUL in name:
+                raise ProblemError("invalid-request", "no NUL in a name")
+        return AuditFilter(
+            club_id=club_id,
+            principal=self.principal_label,
+            operations=None if self.operation is None else frozenset(self.operation),
+            result=self.result,
+            target=self.target,
+            from_ms=at_ms("from", self.from_),
+            until_ms=at_ms("to", self.to),
+        )
+
+
+InAuditAsked = Annotated[AuditAsked, Depends()]
 
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=QUERY_PROBLEMS)
 
@@ -42,11 +75,10 @@ class AuditEntry(Wire):
     code: str | None
 
 
-class AuditPage(Wire):
-    """Entries of one club, newest first; ``before`` asks for the next page, null at the end."""
+class AuditPage(Page):
+    """Entries of one club, newest first."""
 
     entries: list[AuditEntry]
-    before: str | None
 
 
 class ChainAuditEntry(AuditEntry):
@@ -55,11 +87,10 @@ class ChainAuditEntry(AuditEntry):
     club_id: str | None
 
 
-class ChainAuditPage(Wire):
-    """Entries of the whole chain, newest first; ``before`` asks for the next page."""
+class ChainAuditPage(Page):
+    """Entries of the whole chain, newest first."""
 
     entries: list[ChainAuditEntry]
-    before: str | None
 
 
 @router.get("/clubs/{clubId}/audit", operation_id="listAudit", tags=["audit"])
@@ -67,25 +98,20 @@ async def list_audit(
     *,
     rooms: InRooms,
     principal: AsPrincipal,
+    turning: InTurning,
     club_id: Annotated[EntityId, Path(alias="clubId")],
-    before: Before = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    asked: InAuditAsked,
+    sort: Sort = "-at",
 ) -> AuditPage:
-    """Every command of the club with its speaker and its result, the newest first."""
+    """Every command of the club with its speaker and its result, the newest first: by who asked,
+    operation, result, an id named in it (`target`) and period.
+
+    A page may be shorter than `limit`, even empty, and lead on: so many entries are looked through
+    at a time.
+    """
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
-    entries: list[AuditEntry] = []
-    for _ in range(MAX_PAGES_READ):
-        found = await _entries(rooms, principal.chain_id, before=before, count=MAX_PAGE)
-        for stored in found:
-            view = AuditEntryView.model_validate_json(stored.payload)
-            before = stored.entry_id
-            if view.club_id == club_id:
-                entries.append(_entry(stored.entry_id, view))
-            if len(entries) == limit:
-                return AuditPage(entries=entries, before=before)
-        if len(found) < MAX_PAGE:
-            return AuditPage(entries=entries, before=None)
-    return AuditPage(entries=entries, before=before)
+    page, more = await _page(rooms, turning, asked.filter(club_id), sort=sort)
+    return AuditPage(entries=[_entry(one) for one in page], next_cursor=more)
 
 
 @router.get("/audit", operation_id="listChainAudit", tags=["audit"])
@@ -93,41 +119,34 @@ async def list_chain_audit(
     *,
     rooms: InRooms,
     principal: AsPrincipal,
-    before: Before = None,
-    limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
+    turning: InTurning,
+    club_id: Annotated[Id, Query(alias="clubId")] = None,
+    asked: InAuditAsked,
+    sort: Sort = "-at",
 ) -> ChainAuditPage:
-    """Every command and every change of the chain, its clubs, tariffs, players and staff."""
+    """Every command and every change of the chain, its clubs, tariffs, players and staff, with the
+    filters of a club's audit."""
     whole_chain_only(principal)
-    found = await _entries(rooms, principal.chain_id, before=before, count=limit)
-    entries = []
-    for stored in found:
-        view = AuditEntryView.model_validate_json(stored.payload)
-        shown = _entry(stored.entry_id, view).model_dump()
-        entries.append(ChainAuditEntry(**shown, club_id=view.club_id or None))
-    last = found[-1].entry_id if len(found) == limit else None
-    return ChainAuditPage(entries=entries, before=last)
+    page, more = await _page(rooms, turning, asked.filter(club_id), sort=sort)
+    entries = [
+        ChainAuditEntry(**_entry(one).model_dump(), club_id=one.view.club_id or None)
+        for one in page
+    ]
+    return ChainAuditPage(entries=entries, next_cursor=more)
 
 
-async def _entries(
-    rooms: Rooms, chain_id: str, *, before: str | None, count: int
-) -> Sequence[StreamEntry]:
-    """Newest first: from the store, and from the archive what has left it."""
-    found = await rooms.given.store.audit(chain_id, before=before, count=count)
-    if len(found) == count or rooms.given.archived is None:
-        return found
-    older = await rooms.given.archived.look(
-        audit_page,
-        chain_id,
-        club_id=None,
-        before=found[-1].entry_id if found else before,
-        count=count - len(found),
-    )
-    return [*found, *older]
+async def _page(
+    rooms: Rooms, turning: Turning, wanted: AuditFilter, *, sort: str
+) -> tuple[list[ListedEntry], str | None]:
+    ask = turning.asked(sort, **asdict(wanted))
+    listing = AuditList(rooms.given.store, rooms.given.archived)
+    return await listed(listing.page(turning.principal.chain_id, wanted, ask=ask))
 
 
-def _entry(entry_id: str, view: AuditEntryView) -> AuditEntry:
+def _entry(one: ListedEntry) -> AuditEntry:
+    view = one.view
     return AuditEntry(
-        entry_id=entry_id,
+        entry_id=one.entry_id,
         at=render_instant(view.at_ms),
         principal=view.principal,
         channel=view.channel,

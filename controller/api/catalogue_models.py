@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictInt
 
 from billing_core.outage import OutagePolicy
-from controller.api.models import MAX_MINOR, Request, Wire
+from controller.api.models import MAX_MINOR, Page, Request, Wire
 from schemas.catalogue import Currency, PcAdministrativeState
 from schemas.commands import EntityId
 
@@ -141,8 +141,8 @@ class ZoneSettings(ZoneFields):
     archived: bool
 
 
-class ZoneSettingsList(Wire):
-    """A club's zones in the order of the hall."""
+class ZoneSettingsList(Page):
+    """Zones of a club in the order asked for."""
 
     zones: list[ZoneSettings]
 
@@ -178,8 +178,8 @@ class PcSettings(Wire):
     administrative_state: Literal["IN_SERVICE", "RETIRED"]
 
 
-class PcSettingsList(Wire):
-    """A club's PCs in the order of the hall."""
+class PcSettingsList(Page):
+    """PCs of a club in the order asked for."""
 
     pcs: list[PcSettings]
 
@@ -206,7 +206,7 @@ class PlayerGroup(Wire):
     name: str
 
 
-class PlayerGroupList(Wire):
-    """The chain's player groups, by name."""
+class PlayerGroupList(Page):
+    """Player groups of the chain in the order asked for."""
 
     groups: list[PlayerGroup]

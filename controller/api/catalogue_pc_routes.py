@@ -1,7 +1,9 @@
 """PCs of a club as configured: listed, made, moved, renamed, retired."""
 
+from typing import Annotated, Final
+
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from controller.api import catalogue_models as wire
 from controller.api.catalogue_rendering import pc_settings
@@ -12,23 +14,43 @@ from controller.api.edit_calls import EditedVersion, InEdit, with_etag
 from controller.api.editing import Edited, check_etag, etag_of
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
+from controller.api.paging import Id, InTurning, PlaceSort
 from controller.api.problems import ProblemError
+from controller.lists.held import Listing, in_hall
 from schemas.catalogue import PcAdministrativeState, PcDocument
 
 router = APIRouter(prefix=f"{API_PREFIX}/clubs/{{clubId}}/pcs", route_class=GuardedRoute)
 
 
+PCS: Final[Listing[PcDocument]] = Listing(
+    row_id=lambda pc: pc.pc_id,
+    sorts={"position": lambda pc: in_hall(pc.position, pc.name), "name": lambda pc: pc.name},
+)
+
+
 @router.get("", operation_id="listPcs", tags=["pcs"], responses=QUERY_PROBLEMS)
 async def list_pcs(
-    *, rooms: InRooms, principal: AsPrincipal, club_id: ClubId, retired: bool = False
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    club_id: ClubId,
+    zone_id: Annotated[Id, Query(alias="zoneId")] = None,
+    state: Annotated[PcAdministrativeState | None, Query(alias="administrativeState")] = None,
+    retired: bool = False,
+    sort: PlaceSort = "position",
 ) -> wire.PcSettingsList:
-    """A club's PCs in the order of the hall; with `retired`, those too."""
-    directory = await rooms.directory.chain(principal.chain_id, fresh=True)
+    """A club's PCs in the order of the hall unless told, by zone and by state; retired ones only
+    with `retired`, or when `administrativeState` asks for them."""
+    ask = turning.asked(sort, zone=zone_id, state=state, retired=retired)
+    directory = await rooms.directory.chain(principal.chain_id, fresh=turning.is_first)
     directory.club(club_id)
-    found = [pc for pc in directory.every_pc.values() if pc.club_id == club_id]
-    shown = [pc for pc in found if retired or pc.state is PcAdministrativeState.IN_SERVICE]
-    in_order = sorted(shown, key=lambda pc: (pc.position, pc.name, pc.pc_id))
-    return wire.PcSettingsList(pcs=[_shown(directory, pc) for pc in in_order])
+    states = set(PcAdministrativeState) if retired else {PcAdministrativeState.IN_SERVICE}
+    states = states if state is None else {state}
+    found = (pc for pc in directory.every_pc.values() if pc.club_id == club_id)
+    wanted = (pc for pc in found if pc.state in states and zone_id in (None, pc.zone_id))
+    page, more = PCS.page(wanted, ask)
+    return wire.PcSettingsList(pcs=[_shown(directory, pc) for pc in page], next_cursor=more)
 
 
 @router.post("", operation_id="createPc", tags=["pcs"], status_code=201, responses=EDIT_PROBLEMS)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictInt
 
 from controller.api.instants import Instant
-from controller.api.models import Request, Wire
+from controller.api.models import Page, Request, Wire
 from controller.enrolment.office import DEFAULT_MINUTES, MINUTES_MAX, USES_MAX
 from schemas.commands import EntityId
 
@@ -86,14 +86,15 @@ class PcCredentials(Wire):
 
 
 class QuarantineView(Wire):
-    """Whatever of a club's devices is not what it should be."""
+    """Whatever of a club's devices is not what it should be: at most 256 machines that wait, and
+    256 strangers heard by each host. What was shut out is there whole, a PC at most once."""
 
     waiting: list[WaitingMachine]
     strangers: list[StrangeDevice]
     shut_out: list[PcCredentials]
 
 
-class CredentialsView(Wire):
-    """Every PC of a club that was ever enrolled, by id."""
+class CredentialsView(Page):
+    """PCs of a club that were ever enrolled, in the order asked for."""
 
     credentials: list[PcCredentials]

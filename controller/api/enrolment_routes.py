@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from fastapi import APIRouter, Path
 
@@ -21,6 +21,7 @@ from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.models import Wire
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
+from controller.api.paging import InTurning
 from controller.api.problems import ProblemError
 from controller.enrolment.book import Book, Decision, changes_of, parsed
 from controller.enrolment.codes import CODE_BYTES, make_code
@@ -35,6 +36,7 @@ from controller.enrolment.staffing import (
     set_state,
     want_renewal,
 )
+from controller.lists.held import Listing
 from schemas.commands import EntityId
 from schemas.enrolment import (
     CredentialState,
@@ -116,14 +118,28 @@ async def get_quarantine(
     )
 
 
+CREDENTIALS: Final[Listing[PcCredential]] = Listing(
+    row_id=lambda one: one.pc_id, sorts={"pcId": lambda one: one.pc_id}
+)
+
+
 @router.get("/credentials", operation_id="listPcCredentials", tags=["enrolment"])
 async def list_credentials(
-    rooms: InRooms, principal: AsPrincipal, club_id: ClubId
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    club_id: ClubId,
+    state: CredentialState | None = None,
+    sort: Literal["pcId", "-pcId"] = "pcId",
 ) -> wire.CredentialsView:
-    """Every PC of the club that was ever enrolled."""
+    """Every PC of the club that was ever enrolled, by the state of what it is let in by."""
+    ask = turning.asked(sort, state=state)
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
     book = await office_of(rooms).book_of(principal.chain_id, club_id)
-    return wire.CredentialsView(credentials=[_shown(one) for one in book.credentials.values()])
+    wanted = (one for one in book.credentials.values() if state in (None, one.state))
+    page, more = CREDENTIALS.page(wanted, ask)
+    return wire.CredentialsView(credentials=[_shown(one) for one in page], next_cursor=more)
 
 
 @router.post("/enrolments/{requestId}/approve", operation_id="approveEnrolment", tags=["enrolment"])

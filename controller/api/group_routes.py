@@ -1,6 +1,7 @@
 """Player groups of the chain: listed, made, renamed, taken away."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from fastapi import APIRouter, Response
 
@@ -12,18 +13,29 @@ from controller.api.edit_calls import EditedVersion, GroupId, InEdit, with_etag
 from controller.api.editing import Edited, check_etag, etag_of, whole_chain_only
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
+from controller.api.paging import InTurning, NameSort
 from controller.api.problems import ProblemError
+from controller.lists.held import Listing
 from schemas.catalogue import PlayerDocument, PlayerGroupDocument
 
 router = APIRouter(prefix=f"{API_PREFIX}/player-groups", route_class=GuardedRoute)
 
 
+GROUPS: Final[Listing[PlayerGroupDocument]] = Listing(
+    row_id=lambda group: group.group_id, sorts={"name": lambda group: group.name}
+)
+
+
 @router.get("", operation_id="listPlayerGroups", tags=["groups"], responses=QUERY_PROBLEMS)
-async def list_player_groups(rooms: InRooms, principal: AsPrincipal) -> wire.PlayerGroupList:
+async def list_player_groups(
+    *, rooms: InRooms, principal: AsPrincipal, turning: InTurning, sort: NameSort = "name"
+) -> wire.PlayerGroupList:
     """The chain's player groups, by name."""
-    directory = await rooms.directory.chain(principal.chain_id, fresh=True)
-    in_order = sorted(directory.groups.values(), key=lambda group: (group.name, group.group_id))
-    return wire.PlayerGroupList(groups=[_shown(directory, group) for group in in_order])
+    ask = turning.asked(sort)
+    directory = await rooms.directory.chain(principal.chain_id, fresh=turning.is_first)
+    page, more = GROUPS.page(directory.groups.values(), ask)
+    shown = [_shown(directory, group) for group in page]
+    return wire.PlayerGroupList(groups=shown, next_cursor=more)
 
 
 @router.post(

@@ -2,6 +2,7 @@
 
 from base64 import urlsafe_b64encode
 from hashlib import sha256
+from typing import Final, Literal
 
 from fastapi import APIRouter
 
@@ -15,9 +16,11 @@ from controller.api.editing import Edited, whole_chain_only
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
+from controller.api.paging import InTurning
 from controller.api.problems import ProblemError
 from controller.api.staff_routes import check_clubs, check_grants
 from controller.api.stored_keys import key_text, permissions_of
+from controller.lists.held import Listing
 from schemas.access import Role
 from schemas.catalogue import ApiKeyDocument
 
@@ -25,14 +28,33 @@ router = APIRouter(prefix=f"{API_PREFIX}/api-keys", route_class=GuardedRoute)
 _PREFIX = "apikey:"
 
 
+KEYS: Final[Listing[ApiKeyDocument]] = Listing(
+    row_id=lambda one: one.key_id,
+    sorts={"createdAt": lambda one: one.created_at_ms, "name": lambda one: one.name},
+)
+
+
 @router.get("", operation_id="listApiKeys", tags=["keys"], responses=QUERY_PROBLEMS)
-async def list_api_keys(rooms: InRooms, principal: AsPrincipal) -> wire.ChainApiKeyList:
-    """The chain's keys, the newest first, revoked ones too."""
+async def list_api_keys(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    revoked: bool | None = None,
+    role: wire.StaffRoleName | None = None,
+    sort: Literal["createdAt", "-createdAt", "name", "-name"] = "-createdAt",
+) -> wire.ChainApiKeyList:
+    """The chain's keys, the newest first unless told; revoked ones too, unless `revoked` says."""
     whole_chain_only(principal)
+    ask = turning.asked(sort, revoked=revoked, role=role)
     stored = await rooms.given.store.documents_by_prefix(principal.chain_id, _PREFIX)
-    found = [ApiKeyDocument.model_validate_json(one.blob) for one in stored]
-    found.sort(key=lambda one: (-one.created_at_ms, one.key_id))
-    return wire.ChainApiKeyList(api_keys=[_shown(one) for one in found])
+    wanted = (
+        one
+        for one in (ApiKeyDocument.model_validate_json(each.blob) for each in stored)
+        if revoked in (None, one.revoked_at_ms is not None) and role in (None, one.role)
+    )
+    page, more = KEYS.page(wanted, ask)
+    return wire.ChainApiKeyList(api_keys=[_shown(one) for one in page], next_cursor=more)
 
 
 @router.post(

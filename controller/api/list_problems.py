@@ -9,7 +9,8 @@ LIST_PROBLEMS: Final = (
         "cursor-invalid",
         422,
         "The cursor does not fit",
-        "A cursor is the `nextCursor` of the same list in the same order; begin without one.",
+        "A cursor is the `nextCursor` of the same list in the same order with the same filters; "
+        "begin without one.",
     ),
     ProblemKind(
         "archive-behind",

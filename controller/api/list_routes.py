@@ -1,7 +1,7 @@
 """Lists over HTTP: sessions and orders of a club or of the whole chain, page by page."""
 
-from collections.abc import Awaitable, Sequence
-from typing import Annotated, Any, Final, TypeVar
+from collections.abc import Sequence
+from typing import Annotated, Final
 
 import orjson
 from fastapi import APIRouter, Query
@@ -14,35 +14,23 @@ from controller.api import order_models
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.directory import ChainDirectory
 from controller.api.guard import GuardedRoute
-from controller.api.instants import parse_instant, render_instant
+from controller.api.instants import render_instant
 from controller.api.models import Money
 from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
+from controller.api.paging import Id, Ids, InstantAsked, InTurning, at_ms, listed
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
 from controller.archive.listing import OrderFilter, SessionFilter
-from controller.lists.cursors import CURSOR_CHARACTERS_MAX, NUL, CursorError, page_asked
+from controller.lists.cursors import NUL
 from controller.lists.order_list import OrderList
 from controller.lists.session_list import ListedSession, SessionList
-from controller.lists.sources import ArchiveBehindError
 from schemas.catalogue import PlayerDocument
-from schemas.commands import EntityId
 
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=QUERY_PROBLEMS)
 
-PAGE_MAX: Final = 200
 SHOWN: Final[tuple[models.SessionLabel, ...]] = ("Wait", "Active", "Ended")
 """Cancelled sessions are shown to who asks for them."""
-
-T = TypeVar("T")
-Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARACTERS_MAX)]
-Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
-Id = Annotated[EntityId | None, Query()]
-Ids = Annotated[list[EntityId] | None, Query(max_length=PAGE_MAX)]
-Instant = Annotated[
-    str | None,
-    Query(max_length=40, description="RFC 3339", json_schema_extra={"format": "date-time"}),
-]
 
 
 @router.get("/sessions", operation_id="listSessions", tags=["sessions"])
@@ -56,12 +44,11 @@ async def list_sessions(
     pc_id: Annotated[Id, Query(alias="pcId")] = None,
     player_id: Annotated[Id, Query(alias="playerId")] = None,
     tariff_id: Annotated[Id, Query(alias="tariffId")] = None,
-    from_: Annotated[Instant, Query(alias="from")] = None,
-    to: Instant = None,
+    from_: Annotated[InstantAsked, Query(alias="from")] = None,
+    to: InstantAsked = None,
     search: Annotated[str | None, Query(min_length=1, max_length=64)] = None,
     sort: models.SessionSort = "-startAt",
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    turning: InTurning,
 ) -> models.SessionPage:
     """Sessions by period, status, zone, PC, player or tariff, newest start first unless told.
 
@@ -81,16 +68,26 @@ async def list_sessions(
         pc_id=pc_id,
         player_id=principal.player_id or player_id,
         tariff_id=tariff_id,
-        from_ms=_at_ms("from", from_),
-        until_ms=_at_ms("to", to),
+        from_ms=at_ms("from", from_),
+        until_ms=at_ms("to", to),
         search=search,
         found_players=frozenset(found),
     )
     _assert_own(principal, player_id)
     given = rooms.given
     listing = SessionList(given.store, given.archived, given.clock, running=rooms.running)
-    ask = _asked(sort, cursor, limit)
-    page, more = await _listed(listing.page(principal.chain_id, clubs, wanted, ask=ask))
+    ask = turning.asked(
+        sort,
+        clubs=club_id,
+        statuses=status,
+        zone=zone_id,
+        pc=pc_id,
+        player=wanted.player_id,
+        tariff=tariff_id,
+        start=(wanted.from_ms, wanted.until_ms),
+        search=search,
+    )
+    page, more = await listed(listing.page(principal.chain_id, clubs, wanted, ask=ask))
     players = await _players_of(rooms, principal.chain_id, page)
     return models.SessionPage(
         sessions=[_session(directory, one, players) for one in page], next_cursor=more
@@ -106,11 +103,10 @@ async def list_orders(
     status: Annotated[list[models.OrderStatus] | None, Query(max_length=5)] = None,
     player_id: Annotated[Id, Query(alias="playerId")] = None,
     session_id: Annotated[Id, Query(alias="sessionId")] = None,
-    from_: Annotated[Instant, Query(alias="from")] = None,
-    to: Instant = None,
+    from_: Annotated[InstantAsked, Query(alias="from")] = None,
+    to: InstantAsked = None,
     sort: models.OrderSort = "-createdAt",
-    cursor: Cursor = None,
-    limit: Limit = 50,
+    turning: InTurning,
 ) -> models.OrderPage:
     """Orders by period, status, player or session, newest first unless told.
 
@@ -124,12 +120,19 @@ async def list_orders(
         statuses=None if status is None else frozenset(status),
         player_id=principal.player_id or player_id,
         session_id=session_id,
-        from_ms=_at_ms("from", from_),
-        until_ms=_at_ms("to", to),
+        from_ms=at_ms("from", from_),
+        until_ms=at_ms("to", to),
     )
     listing = OrderList(rooms.given.store, rooms.given.archived)
-    ask = _asked(sort, cursor, limit)
-    orders, more = await _listed(listing.page(principal.chain_id, wanted, ask=ask))
+    ask = turning.asked(
+        sort,
+        clubs=club_id,
+        statuses=status,
+        player=wanted.player_id,
+        session=session_id,
+        made=(wanted.from_ms, wanted.until_ms),
+    )
+    orders, more = await listed(listing.page(principal.chain_id, wanted, ask=ask))
     views = [order_view(order, directory.tariff_names) for order in orders]
     shown = [
         order_models.Order.model_validate(edge_of(view.model_dump(), view.currency))
@@ -153,29 +156,6 @@ def _clubs(
 def _assert_own(principal: Principal, player_id: str | None) -> None:
     if player_id is not None and not principal.is_same_player(player_id):
         raise ProblemError("player-not-found", field="playerId")
-
-
-def _at_ms(name: str, text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_instant(text)
-    except ValueError as error:
-        raise ProblemError("invalid-request", f"{name}: {error}", field=name) from error
-
-
-def _asked(sort: str, cursor: str | None, limit: int) -> Any:  # noqa: ANN401
-    try:
-        return page_asked(sort, cursor, limit)
-    except CursorError as error:
-        raise ProblemError("cursor-invalid", field="cursor") from error
-
-
-async def _listed(page: Awaitable[T]) -> T:
-    try:
-        return await page
-    except CursorError as error:
-        raise ProblemError("cursor-invalid", field="cursor") from error
-    except ArchiveBehindError as error:
-        raise ProblemError("archive-behind") from error
 
 
 async def _players_of(

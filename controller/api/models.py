@@ -147,8 +147,15 @@ class Club(ClubSummary):
     tariffs: list[Tariff]
 
 
-class ClubList(Wire):
-    """The chain's clubs, by name."""
+class Page(Wire):
+    """Some rows of a list; `nextCursor` is the `cursor` of the next page, null: there are no
+    more."""
+
+    next_cursor: str | None
+
+
+class ClubList(Page):
+    """Clubs of the chain in the order asked for."""
 
     clubs: list[ClubSummary]
 
@@ -353,11 +360,10 @@ class Player(Wire):
     balance: Balance
 
 
-class PlayerList(Wire):
-    """The players that match, by label; ``truncated`` when there are more."""
+class PlayerList(Page):
+    """Players that match, in the order asked for."""
 
     players: list[Player]
-    truncated: bool
 
 
 class FieldProblem(Wire):

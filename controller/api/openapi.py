@@ -23,6 +23,10 @@ answer; only when too many wait is it told 409. What could not be decided (400, 
 door, 404 of the path, 422 `invalid-request`, 428, 429, 503) leaves the key free. `If-Match` is no \
 part of the content.
 * **Money** is an integer in minor units beside its ISO 4217 currency.
+* **Lists** come in pages: at most `limit` rows (50 unless told, 200 at most) in the order of \
+`sort` (`-` in front: descending), and `nextCursor`, which as `cursor` asks for the next page; \
+null: there are no more. A cursor is good for its list, order and filters. Whatever comes or goes \
+between pages, what stays is on exactly one of them. Names sort by code point.
 * **Instants** are RFC 3339 in UTC with milliseconds.
 * **Problems** are RFC 9457; `code` is stable, and `/problems` lists every one.
 * **Live.** `/clubs/{clubId}/hall/stream` sends the hall as server-sent events.

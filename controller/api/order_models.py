@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictInt
 
 from controller.api.instants import Instant
-from controller.api.models import Money, PositiveMinor, Request, Wire
+from controller.api.models import Money, Page, PositiveMinor, Request, Wire
 from schemas.commands import MAX_ORDER_LINES, EntityId
 
 
@@ -94,6 +94,9 @@ class Order(Wire):
     refunds: list[OrderRefund]
 
 
+PlayerTariffStatus = Literal["OPEN", "USED_UP", "EXPIRED", "REFUNDED"]
+
+
 class PlayerTariff(Wire):
     """A bought tariff, and what is left of it."""
 
@@ -103,7 +106,7 @@ class PlayerTariff(Wire):
     tariff_name: str
     order_id: str | None
     club_id: str
-    status: Literal["OPEN", "USED_UP", "EXPIRED", "REFUNDED"]
+    status: PlayerTariffStatus
     bought_at: Instant
     price: Money
     left: Money
@@ -115,7 +118,7 @@ class PlayerTariff(Wire):
     """The session that draws from it now."""
 
 
-class PlayerTariffList(Wire):
-    """What a player has bought, newest first."""
+class PlayerTariffList(Page):
+    """What a player has bought, in the order asked for."""
 
     player_tariffs: list[PlayerTariff]

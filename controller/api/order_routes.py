@@ -1,8 +1,9 @@
 """Orders over HTTP: made, paid, given back, and what a player has bought."""
 
 from collections.abc import Sequence
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from actors.bought import read_bought
 from actors.order_rendering import order_view, player_tariff_view
@@ -14,11 +15,13 @@ from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.paging import Id, InTurning
 from controller.api.past_orders import bring_back, known_order
 from controller.api.principal import Principal, assert_same_player
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
 from controller.api.sessions import club_of
+from controller.lists.held import Listing
 from schemas.commands import (
     CommandReply,
     CreateOrder,
@@ -28,7 +31,7 @@ from schemas.commands import (
     PayOrder,
     RefundOrder,
 )
-from schemas.views import OrderView
+from schemas.views import OrderView, PlayerTariffView
 
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, tags=["orders"])
 
@@ -112,34 +115,56 @@ async def refund_order(
     )
 
 
+BOUGHT: Final[Listing[PlayerTariffView]] = Listing(
+    row_id=lambda one: one.player_tariff_id, sorts={"boughtAt": lambda one: one.bought_at_ms}
+)
+
+
 @router.get(
     "/players/{playerId}/tariffs", operation_id="listPlayerTariffs", responses=QUERY_PROBLEMS
 )
 async def list_player_tariffs(
-    rooms: InRooms, principal: AsPrincipal, player_id: PlayerId
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    player_id: PlayerId,
+    club_id: Annotated[Id, Query(alias="clubId")] = None,
+    tariff_id: Annotated[Id, Query(alias="tariffId")] = None,
+    status: models.PlayerTariffStatus | None = None,
+    sort: Literal["boughtAt", "-boughtAt"] = "-boughtAt",
 ) -> models.PlayerTariffList:
-    """What a player has bought and what is left of it, newest first."""
+    """What a player has bought and what is left of it, by club, tariff or status, newest first
+    unless told."""
+    ask = turning.asked(sort, club=club_id, tariff=tariff_id, status=status)
     if not await rooms.players.exists(principal.chain_id, player_id):
         raise ProblemError("player-not-found")
     key = bought_key(player_id)
     found = await rooms.given.store.documents(principal.chain_id, [key])
     stored = read_bought(found[key].blob) if key in found else ()
     directory = await rooms.directory.chain(principal.chain_id)
-    owned = sorted(stored, key=lambda one: -one.bought_at_ms)
-    return models.PlayerTariffList(
-        player_tariffs=[
-            models.PlayerTariff.model_validate(edge_of(view.model_dump(), view.currency))
-            for view in (
-                player_tariff_view(
-                    one,
-                    currency=directory.clubs[one.club_id].currency,
-                    tariff_names=directory.tariff_names,
-                )
-                for one in owned
-                if one.club_id in directory.clubs and principal.sees_club(one.club_id)
-            )
-        ]
+    views = (
+        player_tariff_view(
+            one,
+            currency=directory.clubs[one.club_id].currency,
+            tariff_names=directory.tariff_names,
+        )
+        for one in stored
+        if one.club_id in directory.clubs and principal.sees_club(one.club_id)
     )
+    wanted = (
+        view
+        for view in views
+        if club_id in (None, view.club_id)
+        and tariff_id in (None, view.tariff_id)
+        and status in (None, view.status)
+    )
+    page, more = BOUGHT.page(wanted, ask)
+    shown = [
+        models.PlayerTariff.model_validate(edge_of(view.model_dump(), view.currency))
+        for view in page
+    ]
+    return models.PlayerTariffList(player_tariffs=shown, next_cursor=more)
 
 
 async def _on_order(

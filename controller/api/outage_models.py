@@ -1,6 +1,6 @@
 """Outages of PCs in the time of sessions, as staff is asked about them."""
 
-from controller.api.models import ReceiptOutage, Wire
+from controller.api.models import Page, ReceiptOutage
 
 
 class Outage(ReceiptOutage):
@@ -15,7 +15,7 @@ class Outage(ReceiptOutage):
     player_label: str | None
 
 
-class OutageList(Wire):
-    """Outages, oldest first."""
+class OutageList(Page):
+    """Outages in the order asked for."""
 
     outages: list[Outage]

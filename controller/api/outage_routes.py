@@ -1,9 +1,9 @@
 """Outages that wait for staff, over HTTP: listed, given back, left charged."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 
 from actors.outage_commands import outage_view
 from billing_core.outage import OutageStatus
@@ -14,9 +14,11 @@ from controller.api.commands import CommandRequest, checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.paging import Id, InTurning
 from controller.api.past_orders import bring_back, known_order
 from controller.api.principal import Principal
 from controller.api.rendering import edge_of
+from controller.lists.held import Listing
 from controller.readable import readable, session_of
 from schemas.commands import ResolveOutage
 from schemas.views import OutageView
@@ -28,21 +30,39 @@ router = APIRouter(
 OutageNumber = Annotated[int, Path(alias="number", ge=0, le=1_000)]
 
 
+OUTAGES: Final[Listing[OutageView]] = Listing(
+    row_id=lambda one: f"{one.session_id}:{one.number:04}",
+    sorts={"fromAt": lambda one: one.from_at_ms},
+)
+
+
 @router.get("", operation_id="listOutages", responses=QUERY_PROBLEMS)
 async def list_outages(
-    rooms: InRooms, principal: AsPrincipal, club_id: ClubId
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    club_id: ClubId,
+    pc_id: Annotated[Id, Query(alias="pcId")] = None,
+    player_id: Annotated[Id, Query(alias="playerId")] = None,
+    session_id: Annotated[Id, Query(alias="sessionId")] = None,
+    sort: Literal["fromAt", "-fromAt"] = "fromAt",
 ) -> models.OutageList:
-    """Time in which a PC did not serve its session and that waits for staff to give it back."""
+    """Time in which a PC did not serve its session and that waits for staff to give it back, by PC,
+    player or session, oldest first unless told."""
+    ask = turning.asked(sort, pc=pc_id, player=player_id, session=session_id)
     (await rooms.directory.chain(principal.chain_id)).club(club_id)
-    views = [
+    views = (
         outage_view(state, outage)
         for state in await _states(rooms, principal.chain_id, club_id)
         for outage in state.outages
         if outage.status is OutageStatus.PROPOSED
-    ]
-    views.sort(key=lambda view: (view.from_at_ms, view.session_id))
-    labels = await _labels(rooms, principal, views)
-    return models.OutageList(outages=[_rendered(view, labels) for view in views])
+        and session_id in (None, state.session_id)
+        and player_id in (None, state.player_id)
+    )
+    page, more = OUTAGES.page((one for one in views if pc_id in (None, one.pc_id)), ask)
+    labels = await _labels(rooms, principal, page)
+    return models.OutageList(outages=[_rendered(view, labels) for view in page], next_cursor=more)
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 import orjson
 from fastapi import APIRouter, Header, Path, Query, Request, Response
@@ -16,13 +16,15 @@ from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.live import Beat, Changes, Heartbeat, Snapshot
 from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
-from controller.api.players import MAX_PLAYERS_FOUND
+from controller.api.paging import Id, InTurning, NameSort
+from controller.api.players import PlayerFilter
 from controller.api.problems import ProblemError
 from controller.api.rendering import balance_of, receipt_of, seen_by, session_of, tile_of
 from controller.api.sessions import shown_receipt, shown_session, stored_session
 from controller.api.staying import Staying
-from controller.api.tariff_routes import is_shown
+from controller.api.tariffs_seen import is_shown
 from controller.api.wallets import wallets_of
+from controller.lists.held import Listing
 from schemas.catalogue import ClubDocument
 from schemas.commands import EntityId
 from schemas.views import HallTile, LinkState, UseState
@@ -35,13 +37,21 @@ SessionId = Annotated[EntityId, Path(alias="sessionId")]
 PlayerId = Annotated[EntityId, Path(alias="playerId")]
 
 
+CLUBS: Final[Listing[ClubDocument]] = Listing(
+    row_id=lambda club: club.club_id, sorts={"name": lambda club: club.name}
+)
+
+
 @router.get("/clubs", operation_id="listClubs", tags=["clubs"])
-async def list_clubs(rooms: InRooms, principal: AsPrincipal) -> models.ClubList:
+async def list_clubs(
+    *, rooms: InRooms, principal: AsPrincipal, turning: InTurning, sort: NameSort = "name"
+) -> models.ClubList:
     """The chain's clubs, by name."""
+    ask = turning.asked(sort)
     directory = await rooms.directory.chain(principal.chain_id)
-    seen = [club for club in directory.clubs.values() if principal.sees_club(club.club_id)]
-    clubs = sorted(seen, key=lambda club: (club.name, club.club_id))
-    return models.ClubList(clubs=[_summary(club) for club in clubs])
+    seen = (club for club in directory.clubs.values() if principal.sees_club(club.club_id))
+    page, more = CLUBS.page(seen, ask)
+    return models.ClubList(clubs=[_summary(club) for club in page], next_cursor=more)
 
 
 @router.get("/clubs/{clubId}", operation_id="getClub", tags=["clubs"])
@@ -145,14 +155,22 @@ async def find_players(
     *,
     rooms: InRooms,
     principal: AsPrincipal,
+    turning: InTurning,
     club_id: ClubId,
     query: Annotated[str, Query(max_length=64)] = "",
+    phone: Annotated[str | None, Query(max_length=32)] = None,
+    group_id: Annotated[Id, Query(alias="groupId")] = None,
+    sort: Literal["name", "-name", "phone", "-phone"] = "name",
 ) -> models.PlayerList:
-    """Players of the chain whose name or phone contains the query, with their balance here."""
-    directory = await rooms.directory.chain(principal.chain_id)
-    club = directory.club(club_id)
-    found = await rooms.players.find(principal.chain_id, query)
-    page = found[:MAX_PLAYERS_FOUND]
+    """Players of the chain with their balance here: whose name or phone contains the `query`, who
+    have this `phone`, who are in a group.
+
+    Pages after the first may be as of half a minute ago.
+    """
+    ask = turning.asked(sort, query=query, phone=phone, group=group_id)
+    club = (await rooms.directory.chain(principal.chain_id)).club(club_id)
+    wanted = PlayerFilter(query, phone, group_id)
+    page, more = await rooms.players.page(principal.chain_id, wanted, ask=ask)
     wallets = await wallets_of(
         rooms.given.store,
         principal.chain_id,
@@ -168,7 +186,7 @@ async def find_players(
         )
         for player, wallet in zip(page, wallets, strict=True)
     ]
-    return models.PlayerList(players=players, truncated=len(found) > len(page))
+    return models.PlayerList(players=players, next_cursor=more)
 
 
 @router.get("/players/{playerId}/wallet", operation_id="getWallet", tags=["wallets"])

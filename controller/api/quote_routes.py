@@ -26,7 +26,7 @@ from controller.api.models import MAX_MINOR
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
-from controller.api.tariff_routes import sees_drafts, tariffs_seen
+from controller.api.tariffs_seen import sees_drafts, tariffs_seen
 from controller.catalogue_terms import club_terms
 from schemas.access import Permission
 from schemas.commands import EntityId

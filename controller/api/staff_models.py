@@ -6,7 +6,7 @@ from pydantic import Field, StrictBool
 
 from controller.api.catalogue_models import ShortName
 from controller.api.instants import Instant
-from controller.api.models import Request, Wire
+from controller.api.models import Page, Request, Wire
 from schemas.access import Permission, Role
 from schemas.commands import Channel, EntityId
 
@@ -51,8 +51,8 @@ class StaffMember(Wire):
     enabled: bool
 
 
-class StaffList(Wire):
-    """Everybody who works for the chain, by name."""
+class StaffList(Page):
+    """People who work for the chain, in the order asked for."""
 
     staff: list[StaffMember]
 
@@ -89,7 +89,7 @@ class ChainApiKeyWithSecret(ChainApiKey):
     secret: str | None
 
 
-class ChainApiKeyList(Wire):
-    """The chain's keys, the newest first; those of the server's settings are not among them."""
+class ChainApiKeyList(Page):
+    """Keys of the chain in the order asked for, without those of the server's settings."""
 
     api_keys: list[ChainApiKey]

@@ -1,8 +1,9 @@
 """People who work for the chain: made, given roles, switched off."""
 
 from collections.abc import Iterable
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
 from actors.store import EntityWrite, Scope, StoredEntity
 from controller.api import staff_models as wire
@@ -12,8 +13,10 @@ from controller.api.edit_calls import EditedVersion, InEdit, StaffId, with_etag
 from controller.api.editing import Edited, check_etag, etag_of_version, whole_chain_only
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
+from controller.api.paging import Id, InTurning, NameSort
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from controller.lists.held import Listing
 from schemas.access import ROLE_PERMISSIONS, Permission, Role
 from schemas.catalogue import StaffDocument, StaffRole
 
@@ -21,13 +24,34 @@ router = APIRouter(prefix=f"{API_PREFIX}/staff", route_class=GuardedRoute)
 _PREFIX = "staff:"
 
 
+STAFF: Final[Listing[wire.StaffMember]] = Listing(
+    row_id=lambda one: one.staff_id, sorts={"name": lambda one: one.name}
+)
+
+
 @router.get("", operation_id="listStaff", tags=["staff"], responses=QUERY_PROBLEMS)
-async def list_staff(rooms: InRooms, principal: AsPrincipal) -> wire.StaffList:
-    """Everybody who works for the chain, by name."""
+async def list_staff(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    enabled: bool | None = None,
+    role: wire.StaffRoleName | None = None,
+    club_id: Annotated[Id, Query(alias="clubId")] = None,
+    sort: NameSort = "name",
+) -> wire.StaffList:
+    """Everybody who works for the chain, or who has a role, or who works in a club: in that one or
+    in all of them."""
     whole_chain_only(principal)
+    ask = turning.asked(sort, enabled=enabled, role=role, club=club_id)
     stored = await rooms.given.store.documents_by_prefix(principal.chain_id, _PREFIX)
-    found = [_read(one) for one in stored]
-    return wire.StaffList(staff=sorted(found, key=lambda one: (one.name, one.staff_id)))
+    wanted = (
+        one
+        for one in map(_read, stored)
+        if enabled in (None, one.enabled) and _works(one, role, club_id)
+    )
+    page, more = STAFF.page(wanted, ask)
+    return wire.StaffList(staff=page, next_cursor=more)
 
 
 @router.post(
@@ -84,6 +108,15 @@ async def update_staff(
 
     in_full = {"staff_id": staff_id, **asked.model_dump(mode="json", exclude_unset=True)}
     return await edit.apply("updateStaff", wire.StaffMember, in_full, decide=decide)
+
+
+def _works(one: wire.StaffMember, role: Role | None, club_id: str | None) -> bool:
+    if role is None and club_id is None:
+        return True
+    return any(
+        role in (None, held.role) and (club_id is None or held.club_id in (None, club_id))
+        for held in one.roles
+    )
 
 
 def check_grants(principal: Principal, granted: Iterable[frozenset[Permission]]) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, StrictBool, StrictInt
 from billing_core.tariff import Channel, RefundPolicy, TariffStatus, TariffType
 from controller.api.catalogue_models import Name, Opening, ShortName
 from controller.api.instants import Instant
-from controller.api.models import MAX_MINOR, Request, Wire
+from controller.api.models import MAX_MINOR, Page, Request, Wire
 from schemas.catalogue import Currency
 from schemas.commands import EntityId
 
@@ -146,8 +146,8 @@ class TariffDetails(TariffVersion):
     """Zones that name it."""
 
 
-class TariffVersionList(Wire):
-    """A tariff's versions, the newest first."""
+class TariffVersionList(Page):
+    """Versions of a tariff in the order asked for."""
 
     versions: list[TariffVersion]
 
@@ -164,8 +164,8 @@ class TariffSummary(Wire):
     has_draft: bool
 
 
-class TariffSummaryList(Wire):
-    """The chain's tariffs, by name."""
+class TariffSummaryList(Page):
+    """Tariffs of the chain in the order asked for."""
 
     tariffs: list[TariffSummary]
 

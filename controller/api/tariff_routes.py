@@ -1,13 +1,13 @@
 """Tariffs: drafted, checked, priced, published as versions that never change, laid to rest."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
+from typing import Annotated, Final, Literal
 
 import orjson
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 
-from billing_core.tariff import Tariff, TariffStatus
+from billing_core.tariff import Tariff, TariffStatus, TariffType
 from controller.api import tariff_models as wire
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.directory import ChainDirectory
@@ -15,7 +15,7 @@ from controller.api.edit_calls import EditedVersion, InEdit, TariffId, with_etag
 from controller.api.editing import Edited, check_etag, etag_of, whole_chain_only
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
-from controller.api.principal import Principal
+from controller.api.paging import Id, InTurning, NameSort
 from controller.api.problems import FieldError, ProblemError
 from controller.api.tariff_rendering import (
     content_of,
@@ -24,7 +24,9 @@ from controller.api.tariff_rendering import (
     tariff_summaries,
     tariff_version,
 )
+from controller.api.tariffs_seen import sees_drafts, sold_in, tariffs_seen
 from controller.catalogue_terms import club_terms
+from controller.lists.held import Listing
 from controller.tariff_review import ClubFinding, review
 
 router = APIRouter(prefix=f"{API_PREFIX}/tariffs", route_class=GuardedRoute)
@@ -32,20 +34,44 @@ NO_VERSION = 0
 """The version of a draft."""
 
 
+TARIFFS: Final[Listing[wire.TariffSummary]] = Listing(
+    row_id=lambda one: one.tariff_id, sorts={"name": lambda one: one.name}
+)
+VERSIONS: Final[Listing[Tariff]] = Listing(
+    row_id=lambda one: one.id, sorts={"version": lambda one: one.version}
+)
+_ARCHIVED: Final = TariffStatus.ARCHIVED
+
+
 @router.get("", operation_id="listTariffs", tags=["tariffs"], responses=QUERY_PROBLEMS)
 async def list_tariffs(
-    rooms: InRooms, principal: AsPrincipal, status: TariffStatus | None = None
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    status: TariffStatus | None = None,
+    zone_id: Annotated[Id, Query(alias="zoneId")] = None,
+    kind: Annotated[TariffType | None, Query(alias="type")] = None,
+    sort: NameSort = "name",
 ) -> wire.TariffSummaryList:
-    """The chain's tariffs by name, archived ones only when asked for by `status`; drafts are shown
-    to whoever sees the whole chain, and to players what is for sale to them."""
-    directory = await rooms.directory.chain(principal.chain_id, fresh=True)
+    """The chain's tariffs by status, type, or the zone that sells them, archived ones only when
+    asked for by `status`; drafts are shown to whoever sees the whole chain, and to players what is
+    for sale to them."""
+    ask = turning.asked(sort, status=status, zone=zone_id, type=kind)
+    directory = await rooms.directory.chain(principal.chain_id, fresh=turning.is_first)
     drafts = directory.drafts if sees_drafts(principal) else {}
-    shown = [
-        one
-        for one in tariff_summaries(tariffs_seen(directory, principal), drafts)
-        if one.status is status or (status is None and one.status is not TariffStatus.ARCHIVED)
-    ]
-    return wire.TariffSummaryList(tariffs=shown)
+    sold = None if zone_id is None else sold_in(directory, principal, zone_id)
+    page, more = TARIFFS.page(
+        (
+            one
+            for one in tariff_summaries(tariffs_seen(directory, principal), drafts)
+            if (one.status is status or (status is None and one.status is not _ARCHIVED))
+            and kind in (None, one.type)
+            and (sold is None or one.tariff_id in sold)
+        ),
+        ask,
+    )
+    return wire.TariffSummaryList(tariffs=page, next_cursor=more)
 
 
 @router.post(
@@ -114,15 +140,23 @@ async def update_tariff(
     responses=QUERY_PROBLEMS,
 )
 async def list_tariff_versions(
-    rooms: InRooms, principal: AsPrincipal, tariff_id: TariffId
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    tariff_id: TariffId,
+    sort: Literal["version", "-version"] = "-version",
 ) -> wire.TariffVersionList:
-    """Every version of a tariff, the newest first."""
-    directory = await rooms.directory.chain(principal.chain_id, fresh=True)
+    """Every version of a tariff, the newest first unless told."""
+    ask = turning.asked(sort)
+    directory = await rooms.directory.chain(principal.chain_id, fresh=turning.is_first)
     if tariff_id not in tariffs_seen(directory, principal):
         raise ProblemError("tariff-not-found")
-    found = [tariff for ref, tariff in directory.versions.items() if ref.id == tariff_id]
-    found.sort(key=lambda tariff: -tariff.version)
-    return wire.TariffVersionList(versions=[tariff_version(tariff) for tariff in found])
+    found = (tariff for ref, tariff in directory.versions.items() if ref.id == tariff_id)
+    page, more = VERSIONS.page(found, ask)
+    return wire.TariffVersionList(
+        versions=[tariff_version(tariff) for tariff in page], next_cursor=more
+    )
 
 
 @router.get(
@@ -331,28 +365,3 @@ def _default_of(directory: ChainDirectory, tariff_id: str) -> bool:
 def _named_by_zones(directory: ChainDirectory, tariff_id: str) -> bool:
     zones = directory.every_zone.values()
     return any(tariff_id in (*zone.tariff_ids, zone.default_tariff_id) for zone in zones)
-
-
-def sees_drafts(principal: Principal) -> bool:
-    """Whether the caller may know what is not published yet."""
-    return principal.club_ids is None and principal.player_id is None
-
-
-def is_shown(tariff: Tariff, principal: Principal) -> bool:
-    """Whether a tariff is the caller's to know of: a player sees what is for sale to players."""
-    if principal.player_id is None:
-        return True
-    channels = tariff.sales.channels
-    sold_here = not channels or principal.channel.value in channels
-    return tariff.status is TariffStatus.ACTIVE and sold_here
-
-
-def tariffs_seen(directory: ChainDirectory, principal: Principal) -> Mapping[str, Tariff]:
-    """Newest versions of what is sold where the caller may look; all for the whole chain."""
-    if principal.player_id is not None:
-        return {name: one for name, one in directory.tariffs.items() if is_shown(one, principal)}
-    if principal.club_ids is None:
-        return directory.tariffs
-    zones = [zone for zone in directory.every_zone.values() if principal.sees_club(zone.club_id)]
-    sold = {tariff_id for zone in zones for tariff_id in directory.sold_in(zone)}
-    return {name: tariff for name, tariff in directory.tariffs.items() if name in sold}

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, WithJsonSchema, field_validator
 
 from controller.api.instants import Instant
-from controller.api.models import Request, Wire
+from controller.api.models import Page, Request, Wire
 from schemas.events import EVENT_DATA
 
 EventType = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(EVENT_DATA)})]
@@ -45,7 +45,7 @@ class WebhookWithSecret(Webhook):
     secret: str
 
 
-class WebhookList(Wire):
-    """The chain's subscriptions, oldest first."""
+class WebhookList(Page):
+    """Subscriptions of the chain in the order asked for."""
 
     webhooks: list[Webhook]

@@ -15,6 +15,7 @@ from controller.api.editing import Edited
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
 from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
+from controller.api.paging import InTurning
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.webhook_models import (
@@ -23,6 +24,7 @@ from controller.api.webhook_models import (
     WebhookList,
     WebhookWithSecret,
 )
+from controller.lists.held import Listing
 from controller.webhooks.destination import ForbiddenDestinationError, check_url
 from controller.webhooks.signing import secret_of
 from controller.webhooks.subscriptions import parsed, subscriptions_of
@@ -71,13 +73,27 @@ async def create_webhook(edit: InEdit, asked: CreateWebhookRequest) -> WebhookWi
     return await edit.apply("createWebhook", WebhookWithSecret, in_full, decide=decide, told=told)
 
 
+WEBHOOKS: Final[Listing[WebhookDocument]] = Listing(
+    row_id=lambda one: one.webhook_id, sorts={"createdAt": lambda one: one.created_at_ms}
+)
+
+
 @router.get("", operation_id="listWebhooks", tags=["webhooks"])
-async def list_webhooks(rooms: InRooms, principal: AsPrincipal) -> WebhookList:
-    """The chain's subscriptions, oldest first; secrets are not shown."""
+async def list_webhooks(
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    enabled: bool | None = None,
+    sort: Literal["createdAt", "-createdAt"] = "createdAt",
+) -> WebhookList:
+    """The chain's subscriptions, oldest first unless told; secrets are not shown."""
     _whole_chain_only(principal)
+    ask = turning.asked(sort, enabled=enabled)
     known = await subscriptions_of(rooms.given.store, principal.chain_id)
-    in_order = sorted(known.values(), key=lambda one: (one.created_at_ms, one.webhook_id))
-    return WebhookList(webhooks=[_shown(one) for one in in_order])
+    wanted = (one for one in known.values() if enabled in (None, one.enabled))
+    page, more = WEBHOOKS.page(wanted, ask)
+    return WebhookList(webhooks=[_shown(one) for one in page], next_cursor=more)
 
 
 @router.post("/{webhookId}/disable", operation_id="disableWebhook", tags=["webhooks"])

@@ -1,7 +1,7 @@
 """Zones of a club as configured: listed, made, changed, archived."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
@@ -14,24 +14,39 @@ from controller.api.edit_calls import EditedVersion, InEdit, ZoneId, with_etag
 from controller.api.editing import Edited, check_etag, etag_of
 from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
+from controller.api.paging import InTurning, PlaceSort
 from controller.api.problems import ProblemError
+from controller.lists.held import Listing, in_hall
 from schemas.catalogue import ZoneDocument
 
 router = APIRouter(prefix=f"{API_PREFIX}/clubs/{{clubId}}/zones", route_class=GuardedRoute)
 _LIMITS = frozenset({"opening", "longest_session_minutes"})
 
 
+ZONES: Final[Listing[ZoneDocument]] = Listing(
+    row_id=lambda zone: zone.zone_id,
+    sorts={"position": lambda zone: in_hall(zone.position, zone.name), "name": lambda z: z.name},
+)
+
+
 @router.get("", operation_id="listZones", tags=["zones"], responses=QUERY_PROBLEMS)
 async def list_zones(
-    *, rooms: InRooms, principal: AsPrincipal, club_id: ClubId, archived: bool = False
+    *,
+    rooms: InRooms,
+    principal: AsPrincipal,
+    turning: InTurning,
+    club_id: ClubId,
+    archived: bool = False,
+    sort: PlaceSort = "position",
 ) -> wire.ZoneSettingsList:
-    """A club's zones in the order of the hall; with `archived`, those too."""
-    directory = await rooms.directory.chain(principal.chain_id, fresh=True)
+    """A club's zones in the order of the hall unless told; with `archived`, those too."""
+    ask = turning.asked(sort, archived=archived)
+    directory = await rooms.directory.chain(principal.chain_id, fresh=turning.is_first)
     directory.club(club_id)
     found = [zone for zone in directory.every_zone.values() if zone.club_id == club_id]
-    shown = [zone for zone in found if archived or not zone.archived]
-    in_order = sorted(shown, key=lambda zone: (zone.position, zone.name, zone.zone_id))
-    return wire.ZoneSettingsList(zones=[_shown(directory, zone) for zone in in_order])
+    page, more = ZONES.page([zone for zone in found if archived or not zone.archived], ask)
+    shown = [_shown(directory, zone) for zone in page]
+    return wire.ZoneSettingsList(zones=shown, next_cursor=more)
 
 
 @router.post(

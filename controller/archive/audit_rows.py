@@ -1,10 +1,11 @@
 """The audit in the archive, on one open SQL connection."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
 
 from actors.store import StreamEntry, place_of
 from controller.archive import tables
@@ -38,15 +39,29 @@ def write_audit(
     connection.execute(insert(tables.audit), [_row(chain_id, entry) for entry in read])
 
 
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries; None asks for any. Instants bound when it was asked for, ``[from, until)``.
+
+    ``club_id`` empty: of the chain itself. ``target`` is an id named in what was asked for.
+    """
+
+    club_id: str | None = None
+    principal: str | None = None
+    operations: frozenset[str] | None = None
+    result: str | None = None
+    target: str | None = None
+    from_ms: int | None = None
+    until_ms: int | None = None
+
+
 def audit_page(
-    connection: Connection, chain_id: str, *, club_id: str | None, before: str | None, count: int
+    connection: Connection, chain_id: str, wanted: AuditFilter, *, before: str | None, count: int
 ) -> list[StreamEntry]:
-    """Up to ``count`` entries before an entry id, newest first, of one club or of the chain."""
+    """Up to ``count`` entries before an entry id, newest first, whatever their target."""
     table = tables.audit
     place = (table.c.place_ms, table.c.place_no)
-    query = select(*place, table.c.document).where(table.c.chain_id == chain_id)
-    if club_id is not None:
-        query = query.where(table.c.club_id == club_id)
+    query = select(*place, table.c.document).where(table.c.chain_id == chain_id, *_of(wanted))
     if before is not None:
         query = query.where(tuple_(*place) < place_of(before))
     query = query.order_by(*(column.desc() for column in place)).limit(count)
@@ -54,6 +69,26 @@ def audit_page(
         StreamEntry(f"{row.place_ms}-{row.place_no}", bytes(row.document))
         for row in connection.execute(query)
     ]
+
+
+def _of(wanted: AuditFilter) -> list[ColumnElement[bool]]:
+    table = tables.audit
+    found: list[ColumnElement[bool]] = [
+        column == value
+        for column, value in (
+            (table.c.club_id, wanted.club_id),
+            (table.c.principal, wanted.principal),
+            (table.c.result, wanted.result),
+        )
+        if value is not None
+    ]
+    if wanted.operations is not None:
+        found.append(table.c.operation.in_(sorted(wanted.operations)))
+    if wanted.from_ms is not None:
+        found.append(table.c.at_ms >= wanted.from_ms)
+    if wanted.until_ms is not None:
+        found.append(table.c.at_ms < wanted.until_ms)
+    return found
 
 
 def _row(chain_id: str, entry: StreamEntry) -> dict[str, Any]:

@@ -40,13 +40,15 @@ ORDER_SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
 class PageAsk:
     """How a page is sorted, where it begins and how long it is.
 
-    ``after`` is the sort value and the id of the last row of the page before.
+    ``after`` is the sort value and the id of the last row of the page before; ``query`` stands for
+    the list and its filters, and is in the page's cursor.
     """
 
     sort: str
     descending: bool
     after: tuple[SortValue, str] | None
     count: int
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@
         club = ClubctlClient(http)
         session = await club.create_session("north", key="order-17", pc_id="pc-3", ...)
 
-Each command takes ``key``, an Idempotency-Key of the caller's own. Refusals are raised as
-:class:`ProblemError` with their stable code.
+Each command takes ``key``, an Idempotency-Key of the caller's own. Lists come in pages, and
+:func:`every_page` turns them. Refusals are raised as :class:`ProblemError` with their stable code.
 """
 
 from controller.client.every_call import ClubctlClient
+from controller.client.pages import every_page
 from controller.client.stream import HallEvent
 from controller.client.transport import ClubctlError, NoAnswerError, ProblemError, open_http
 
@@ -18,5 +19,6 @@ __all__ = [
     "HallEvent",
     "NoAnswerError",
     "ProblemError",
+    "every_page",
     "open_http",
 ]

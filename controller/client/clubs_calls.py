@@ -27,9 +27,13 @@ class ClubsCalls(Transport):
             headers={"If-Match": if_match},
         )
 
-    async def list_clubs(self) -> models.ClubList:
+    async def list_clubs(
+        self, *, sort: str | None = None, cursor: str | None = None, limit: int | None = None
+    ) -> models.ClubList:
         """The chain's clubs, by name."""
-        return await self.send(models.ClubList, "GET", "/clubs")
+        return await self.send(
+            models.ClubList, "GET", "/clubs", query=given(cursor=cursor, limit=limit, sort=sort)
+        )
 
     async def create_club(
         self,

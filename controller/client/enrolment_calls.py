@@ -7,10 +7,21 @@ from controller.client.transport import Transport, given, part
 class EnrolmentCalls(Transport):
     """Calls about enrolment."""
 
-    async def list_pc_credentials(self, club_id: str) -> enrolment_models.CredentialsView:
-        """Every PC of the club that was ever enrolled."""
+    async def list_pc_credentials(
+        self,
+        club_id: str,
+        *,
+        state: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> enrolment_models.CredentialsView:
+        """Every PC of the club that was ever enrolled, by the state of what it is let in by."""
         return await self.send(
-            enrolment_models.CredentialsView, "GET", f"/clubs/{part(club_id)}/credentials"
+            enrolment_models.CredentialsView,
+            "GET",
+            f"/clubs/{part(club_id)}/credentials",
+            query=given(cursor=cursor, limit=limit, sort=sort, state=state),
         )
 
     async def create_enrolment_code(

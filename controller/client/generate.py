@@ -3,6 +3,7 @@
 One module per tag; a test fails when they are not what the document says.
 """
 
+import builtins
 import json
 import pkgutil
 import subprocess
@@ -239,9 +240,9 @@ def _of_header(name: str) -> str:
 
 
 def snake(name: str) -> str:
-    """``plannedStartAt`` as ``planned_start_at``."""
+    """``plannedStartAt`` as ``planned_start_at``; what Python has a meaning for ends in ``_``."""
     words = "".join(f"_{one.lower()}" if one.isupper() else one for one in name)
-    return f"{words}_" if iskeyword(words) else words
+    return f"{words}_" if iskeyword(words) or hasattr(builtins, words) else words
 
 
 def formatted(text: str, name: str) -> str:

@@ -7,9 +7,16 @@ from controller.client.transport import Transport, given, part
 class GroupsCalls(Transport):
     """Calls about groups."""
 
-    async def list_player_groups(self) -> catalogue_models.PlayerGroupList:
+    async def list_player_groups(
+        self, *, sort: str | None = None, cursor: str | None = None, limit: int | None = None
+    ) -> catalogue_models.PlayerGroupList:
         """The chain's player groups, by name."""
-        return await self.send(catalogue_models.PlayerGroupList, "GET", "/player-groups")
+        return await self.send(
+            catalogue_models.PlayerGroupList,
+            "GET",
+            "/player-groups",
+            query=given(cursor=cursor, limit=limit, sort=sort),
+        )
 
     async def create_player_group(
         self, *, key: str, group_id: str, name: str

@@ -10,9 +10,24 @@ from controller.client.transport import Transport, given, part
 class KeysCalls(Transport):
     """Calls about keys."""
 
-    async def list_api_keys(self) -> staff_models.ChainApiKeyList:
-        """The chain's keys, the newest first, revoked ones too."""
-        return await self.send(staff_models.ChainApiKeyList, "GET", "/api-keys")
+    async def list_api_keys(
+        self,
+        *,
+        revoked: str | None = None,
+        role: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> staff_models.ChainApiKeyList:
+        """The chain's keys, the newest first unless told; revoked ones too, unless `revoked`
+        says.
+        """
+        return await self.send(
+            staff_models.ChainApiKeyList,
+            "GET",
+            "/api-keys",
+            query=given(cursor=cursor, limit=limit, revoked=revoked, role=role, sort=sort),
+        )
 
     async def create_api_key(
         self,

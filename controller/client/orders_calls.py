@@ -96,8 +96,30 @@ class OrdersCalls(Transport):
             body=given(amountMinor=amount_minor, line=line, payout=payout),
         )
 
-    async def list_player_tariffs(self, player_id: str) -> order_models.PlayerTariffList:
-        """What a player has bought and what is left of it, newest first."""
+    async def list_player_tariffs(
+        self,
+        player_id: str,
+        *,
+        club_id: str | None = None,
+        tariff_id: str | None = None,
+        status: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> order_models.PlayerTariffList:
+        """What a player has bought and what is left of it, by club, tariff or status, newest
+        first unless told.
+        """
         return await self.send(
-            order_models.PlayerTariffList, "GET", f"/players/{part(player_id)}/tariffs"
+            order_models.PlayerTariffList,
+            "GET",
+            f"/players/{part(player_id)}/tariffs",
+            query=given(
+                clubId=club_id,
+                cursor=cursor,
+                limit=limit,
+                sort=sort,
+                status=status,
+                tariffId=tariff_id,
+            ),
         )

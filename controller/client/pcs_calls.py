@@ -10,14 +10,31 @@ class PcsCalls(Transport):
     """Calls about pcs."""
 
     async def list_pcs(
-        self, club_id: str, *, retired: str | None = None
+        self,
+        club_id: str,
+        *,
+        zone_id: str | None = None,
+        administrative_state: str | None = None,
+        retired: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
     ) -> catalogue_models.PcSettingsList:
-        """A club's PCs in the order of the hall; with `retired`, those too."""
+        """A club's PCs in the order of the hall unless told, by zone and by state; retired ones
+        only with `retired`, or when `administrativeState` asks for them.
+        """
         return await self.send(
             catalogue_models.PcSettingsList,
             "GET",
             f"/clubs/{part(club_id)}/pcs",
-            query=given(retired=retired),
+            query=given(
+                administrativeState=administrative_state,
+                cursor=cursor,
+                limit=limit,
+                retired=retired,
+                sort=sort,
+                zoneId=zone_id,
+            ),
         )
 
     async def create_pc(

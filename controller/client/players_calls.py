@@ -9,10 +9,27 @@ from controller.client.transport import Transport, given, part
 class PlayersCalls(Transport):
     """Calls about players."""
 
-    async def find_players(self, club_id: str, *, query: str | None = None) -> models.PlayerList:
-        """Players of the chain whose name or phone contains the query, with their balance here."""
+    async def find_players(
+        self,
+        club_id: str,
+        *,
+        query: str | None = None,
+        phone: str | None = None,
+        group_id: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> models.PlayerList:
+        """Players of the chain with their balance here: whose name or phone contains the
+        `query`, who have this `phone`, who are in a group.
+        """
         return await self.send(
-            models.PlayerList, "GET", f"/clubs/{part(club_id)}/players", query=given(query=query)
+            models.PlayerList,
+            "GET",
+            f"/clubs/{part(club_id)}/players",
+            query=given(
+                cursor=cursor, groupId=group_id, limit=limit, phone=phone, query=query, sort=sort
+            ),
         )
 
     async def create_player(

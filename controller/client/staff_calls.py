@@ -9,9 +9,27 @@ from controller.client.transport import Transport, given, part
 class StaffCalls(Transport):
     """Calls about staff."""
 
-    async def list_staff(self) -> staff_models.StaffList:
-        """Everybody who works for the chain, by name."""
-        return await self.send(staff_models.StaffList, "GET", "/staff")
+    async def list_staff(
+        self,
+        *,
+        enabled: str | None = None,
+        role: str | None = None,
+        club_id: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> staff_models.StaffList:
+        """Everybody who works for the chain, or who has a role, or who works in a club: in that
+        one or in all of them.
+        """
+        return await self.send(
+            staff_models.StaffList,
+            "GET",
+            "/staff",
+            query=given(
+                clubId=club_id, cursor=cursor, enabled=enabled, limit=limit, role=role, sort=sort
+            ),
+        )
 
     async def create_staff(
         self,

@@ -43,12 +43,27 @@ class TariffsCalls(Transport):
             ),
         )
 
-    async def list_tariffs(self, *, status: str | None = None) -> tariff_models.TariffSummaryList:
-        """The chain's tariffs by name, archived ones only when asked for by `status`; drafts are
-        shown to whoever sees the whole chain, and to players what is for sale to them.
+    async def list_tariffs(
+        self,
+        *,
+        status: str | None = None,
+        zone_id: str | None = None,
+        type_: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> tariff_models.TariffSummaryList:
+        """The chain's tariffs by status, type, or the zone that sells them, archived ones only
+        when asked for by `status`; drafts are shown to whoever sees the whole chain, and
+        to players what is for sale to them.
         """
         return await self.send(
-            tariff_models.TariffSummaryList, "GET", "/tariffs", query=given(status=status)
+            tariff_models.TariffSummaryList,
+            "GET",
+            "/tariffs",
+            query=given(
+                cursor=cursor, limit=limit, sort=sort, status=status, type=type_, zoneId=zone_id
+            ),
         )
 
     async def create_tariff(
@@ -147,8 +162,18 @@ class TariffsCalls(Transport):
             headers={"If-Match": if_match},
         )
 
-    async def list_tariff_versions(self, tariff_id: str) -> tariff_models.TariffVersionList:
-        """Every version of a tariff, the newest first."""
+    async def list_tariff_versions(
+        self,
+        tariff_id: str,
+        *,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> tariff_models.TariffVersionList:
+        """Every version of a tariff, the newest first unless told."""
         return await self.send(
-            tariff_models.TariffVersionList, "GET", f"/tariffs/{part(tariff_id)}/versions"
+            tariff_models.TariffVersionList,
+            "GET",
+            f"/tariffs/{part(tariff_id)}/versions",
+            query=given(cursor=cursor, limit=limit, sort=sort),
         )

@@ -9,9 +9,21 @@ from controller.client.transport import Transport, given, part
 class WebhooksCalls(Transport):
     """Calls about webhooks."""
 
-    async def list_webhooks(self) -> webhook_models.WebhookList:
-        """The chain's subscriptions, oldest first; secrets are not shown."""
-        return await self.send(webhook_models.WebhookList, "GET", "/webhooks")
+    async def list_webhooks(
+        self,
+        *,
+        enabled: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> webhook_models.WebhookList:
+        """The chain's subscriptions, oldest first unless told; secrets are not shown."""
+        return await self.send(
+            webhook_models.WebhookList,
+            "GET",
+            "/webhooks",
+            query=given(cursor=cursor, enabled=enabled, limit=limit, sort=sort),
+        )
 
     async def create_webhook(
         self, *, key: str, url: str, events: Sequence[str] | None = None

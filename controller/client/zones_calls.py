@@ -10,14 +10,20 @@ class ZonesCalls(Transport):
     """Calls about zones."""
 
     async def list_zones(
-        self, club_id: str, *, archived: str | None = None
+        self,
+        club_id: str,
+        *,
+        archived: str | None = None,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
     ) -> catalogue_models.ZoneSettingsList:
-        """A club's zones in the order of the hall; with `archived`, those too."""
+        """A club's zones in the order of the hall unless told; with `archived`, those too."""
         return await self.send(
             catalogue_models.ZoneSettingsList,
             "GET",
             f"/clubs/{part(club_id)}/zones",
-            query=given(archived=archived),
+            query=given(archived=archived, cursor=cursor, limit=limit, sort=sort),
         )
 
     async def create_zone(

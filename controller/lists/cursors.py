@@ -2,7 +2,8 @@
 
 import heapq
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from operator import itemgetter
 from typing import Final, Protocol, TypeVar
 
@@ -10,16 +11,19 @@ import orjson
 
 from controller.archive.listing import PageAsk, SortValue
 
-CURSOR_CHARACTERS_MAX: Final = 512
-TEXT_SORTS: Final = frozenset({"status", "zoneId", "pcId", "tariffId"})
+CURSOR_CHARACTERS_MAX: Final = 2_048
+"""A club's name in capitals that fold to three letters each fits."""
+IDS_SORTED: Final = frozenset({"status", "zoneId", "pcId", "tariffId"})
+TEXT_SORTS: Final = IDS_SORTED | {"name", "phone", "position"}
 """What sorts by text; everything else sorts by a whole number."""
 NUMBER_MAX: Final = 2**53
 NUL: Final = "\0"
-"""Text that a database would refuse to look for."""
+"""Text that a database would refuse to look for. A name may have it: none sorts names."""
+QUERY_DIGITS: Final = 16
 
 
 class CursorError(ValueError):
-    """Not a cursor of this list in this order."""
+    """Not a cursor of this list in this order with these filters."""
 
 
 class Listed(Protocol):
@@ -36,26 +40,40 @@ class Listed(Protocol):
 T = TypeVar("T", bound=Listed)
 
 
-def page_asked(sort: str, cursor: str | None, limit: int) -> PageAsk:
-    """The page after ``cursor`` of a list sorted by ``sort`` (``-`` in front: descending).
+def query_of(where: str, wanted: Mapping[str, object]) -> str:
+    """What stands for one list with one set of filters; several values of one come in any order."""
+    plain = {
+        name: sorted(set(one)) if isinstance(one, list | frozenset) else one
+        for name, one in wanted.items()
+    }
+    told = orjson.dumps([where, plain], option=orjson.OPT_SORT_KEYS)
+    return sha256(told).hexdigest()[:QUERY_DIGITS]
+
+
+def page_asked(sort: str, cursor: str | None, limit: int, *, query: str) -> PageAsk:
+    """The page after ``cursor`` of the list ``query`` sorted by ``sort`` (``-`` in front:
+    descending).
 
     Raises CursorError.
     """
     name = sort.removeprefix("-")
-    after = None if cursor is None else _place(sort, cursor)
-    return PageAsk(name, sort.startswith("-"), after, limit)
+    after = None if cursor is None else _place(sort, cursor, query)
+    return PageAsk(name, sort.startswith("-"), after, limit, query)
 
 
-def _place(sort: str, cursor: str) -> tuple[SortValue, str]:
+def _place(sort: str, cursor: str, query: str) -> tuple[SortValue, str]:
     try:
         raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        said, value, row_id = orjson.loads(raw)
+        said, value, row_id, asked = orjson.loads(raw)
     except (ValueError, TypeError) as error:
         raise CursorError("not a cursor") from error
-    kind = str if sort.removeprefix("-") in TEXT_SORTS else int
-    if said != sort or type(value) is not kind or not isinstance(row_id, str):
+    name = sort.removeprefix("-")
+    kind = str if name in TEXT_SORTS else int
+    if (said, asked) != (sort, query) or type(value) is not kind or not isinstance(row_id, str):
         raise CursorError("a cursor of another list")
-    if NUL in f"{value}{row_id}" or (isinstance(value, int) and abs(value) > NUMBER_MAX):
+    if NUL in row_id or (name in IDS_SORTED and NUL in str(value)):
+        raise CursorError("not a cursor")
+    if isinstance(value, int) and abs(value) > NUMBER_MAX:
         raise CursorError("not a cursor")
     return value, row_id
 
@@ -63,7 +81,7 @@ def _place(sort: str, cursor: str) -> tuple[SortValue, str]:
 def cursor_after(ask: PageAsk, last: Listed) -> str:
     """The cursor of the page that follows ``last``."""
     sort = f"-{ask.sort}" if ask.descending else ask.sort
-    raw = orjson.dumps([sort, last.value(ask.sort), last.row_id])
+    raw = orjson.dumps([sort, last.value(ask.sort), last.row_id, ask.query])
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 

@@ -186,6 +186,19 @@ async def test_seeding_twice_keeps_what_is_there(sut: StoreUnderTest) -> None:
     assert await store.documents(CHAIN, []) == {}
 
 
+async def test_documents_are_found_by_a_prefix_to_the_letter_however_many_there_are(
+    sut: StoreUnderTest,
+) -> None:
+    many = {f"player:{number:05}": b"1" for number in range(2_500)}
+    strange = {"play[er]:a": b"1", "play*:a": b"1", "pla?er:a": b"1", "pla\\:a": b"1"}
+    await sut.store.add_documents(CHAIN, many | strange)
+    found = await sut.store.documents_by_prefix(CHAIN, "player:")
+    assert [one.key for one in found] == sorted(many)
+    for key in strange:
+        prefix = key.removesuffix("a")
+        assert [one.key for one in await sut.store.documents_by_prefix(CHAIN, prefix)] == [key]
+
+
 async def test_balances_of_unknown_accounts_are_zero(sut: StoreUnderTest) -> None:
     assert await sut.store.balances(CHAIN, []) == {}
     assert await sut.store.balances(CHAIN, [wallet("p")]) == {wallet("p"): 0}

@@ -9,7 +9,14 @@ import pytest
 from api_under_test import CLUB, KEY, serving
 from whole_club import whole_club
 
-from controller.client import ClubctlClient, NoAnswerError, ProblemError, generate, open_http
+from controller.client import (
+    ClubctlClient,
+    NoAnswerError,
+    ProblemError,
+    every_page,
+    generate,
+    open_http,
+)
 from controller.client.transport import ATTEMPTS_MAX
 
 pytestmark = pytest.mark.integration
@@ -82,6 +89,15 @@ async def test_an_evening_over_a_line_that_loses_every_second_answer() -> None:
         (found,) = (await club.find_players(CLUB, query="Anna")).players
         assert found.player_id == "anna"
     assert line.requests >= 16
+
+
+async def test_pages_are_turned_to_the_last() -> None:
+    async with connected() as club:
+        whole = (await club.list_pcs(CLUB)).pcs
+        pages = [page.pcs async for page in every_page(club.list_pcs, CLUB, limit=3)]
+        assert len(whole) > 3
+        assert [pc for page in pages for pc in page] == whole
+        assert {len(page) for page in pages[:-1]} == {3}
 
 
 async def test_a_refusal_is_raised_by_its_code() -> None:

@@ -30,6 +30,18 @@ export async function get(path) {
   return answer(response);
 }
 
+// Every row of a list, page after page.
+export async function getEvery(path, name) {
+  const rows = [];
+  let page = { nextCursor: "" };
+  while (page.nextCursor !== null) {
+    const cursor = page.nextCursor === "" ? "" : `&cursor=${page.nextCursor}`;
+    page = await get(`${path}?limit=200${cursor}`);
+    rows.push(...page[name]);
+  }
+  return rows;
+}
+
 // One thing an operator wants done: the same key for every attempt at the same content.
 export class Attempt {
   #key = null;

@@ -2,15 +2,15 @@
 // is any, and a dialog with one card for each.
 
 import { may } from "./access.js";
-import { get } from "./api.js";
+import { get, getEvery } from "./api.js";
 import { closeFromOutside, dialogHeader } from "./dialog.js";
 import { element, setText } from "./dom.js";
 import { problemWords, word } from "./words.js";
 
 const ASK_EVERY_MS = 30_000;
 
-// `about` says what waits: the operation that reads it, its address, how many of an answer count,
-// and the cards an answer makes.
+// `about` says what waits: the operation that reads it, its address, the name of its rows where it
+// comes in pages, how many of an answer count, and the cards an answer makes.
 export class DeskPanel {
   #button;
   #dialog;
@@ -44,7 +44,7 @@ export class DeskPanel {
     try {
       // A page nobody looks at asks nothing.
       if (document.visibilityState === "visible") {
-        answer = await get(`/clubs/${encodeURIComponent(club.clubId)}/${this.#about.path}`);
+        answer = await this.#answer(`/clubs/${encodeURIComponent(club.clubId)}`);
       }
     } catch (refusal) {
       if (this.#dialog.open) setText(this.#said, problemWords(refusal));
@@ -53,6 +53,12 @@ export class DeskPanel {
     if (answer !== null) this.#show(answer);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(), ASK_EVERY_MS);
+  }
+
+  async #answer(address) {
+    const { path, list } = this.#about;
+    if (list === undefined) return get(`${address}/${path}`);
+    return { [list]: await getEvery(`${address}/${path}`, list) };
   }
 
   #show(answer) {

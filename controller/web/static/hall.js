@@ -1,6 +1,6 @@
 // The page: picks a club, follows its stream, opens the sheet of a PC.
 
-import { get } from "./api.js";
+import { get, getEvery } from "./api.js";
 import { BusinessClock } from "./clock.js";
 import { DeskPanel } from "./desk_panel.js";
 import { devicesDesk } from "./devices.js";
@@ -44,7 +44,7 @@ class Page {
   }
 
   async begin() {
-    const { clubs } = await get("/clubs");
+    const clubs = await getEvery("/clubs", "clubs");
     if (clubs.length === 0) {
       $("zones").replaceChildren(element("p", { class: "empty" }, word("page", "noClubs")));
       return;

@@ -13,6 +13,7 @@ export function outagesDesk({ clock, hall }) {
     name: "outages",
     operation: "listOutages",
     path: "outages",
+    list: "outages",
     count: ({ outages }) => outages.length,
     cards: ({ outages }, given) =>
       outages.map((outage) => card(outage, { ...given, now: clock.now(), hall })),

@@ -56,7 +56,7 @@ export class PlayerPicker {
     const query = encodeURIComponent(this.input.value.trim());
     let found;
     try {
-      found = await get(`/clubs/${this.#club.clubId}/players?query=${query}`);
+      found = await get(`/clubs/${this.#club.clubId}/players?limit=20&query=${query}`);
     } catch (refusal) {
       setText(this.hint, problemWords(refusal));
       return;
@@ -64,12 +64,12 @@ export class PlayerPicker {
     if (turn === this.#asked && this.player === null) this.#unfold(found);
   }
 
-  #unfold({ players, truncated }) {
+  #unfold({ players, nextCursor }) {
     this.#active = -1;
     this.list.replaceChildren(...players.map((player, at) => this.#option(player, at)));
     this.list.hidden = players.length === 0;
     this.input.setAttribute("aria-expanded", String(players.length > 0));
-    const hint = players.length === 0 ? "noPlayers" : truncated ? "morePlayers" : null;
+    const hint = players.length === 0 ? "noPlayers" : nextCursor !== null ? "morePlayers" : null;
     setText(this.hint, hint === null ? "" : word("form", hint));
   }
 

@@ -1,11 +1,15 @@
 """What somebody sends who wants to see the API break, against a real server behind it."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from pathlib import Path
 
 import httpx
+import orjson
 import pytest
 from api_under_test import (
+    CHAIN,
     CLUB,
     HallOwner,
     ScriptedGateway,
@@ -17,8 +21,10 @@ from api_under_test import (
 )
 
 from actors.store_redis import RedisStore
+from controller.archive.audit_rows import AuditFilter
 from controller.embedded import EmbeddedValkey
 from controller.embedded.state import StateFolder
+from controller.lists.cursors import query_of
 
 pytestmark = pytest.mark.integration
 
@@ -64,15 +70,24 @@ async def test_ids_that_no_stream_has_are_answered_with_a_snapshot(
             assert (await anext(sse_messages(response))).event == "snapshot", forged
 
 
+def audit_cursor(path: str, at: int, entry_id: str) -> str:
+    """A cursor of an audit as it is made, to any place."""
+    wanted = AuditFilter(club_id=None if path == "/api/v1/audit" else CLUB)
+    query = query_of(f"{CHAIN}\n{path}", asdict(wanted))
+    raw = orjson.dumps(["-at", at, entry_id, query])
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 @pytest.mark.parametrize("path", [f"/api/v1/clubs/{CLUB}/audit", "/api/v1/audit"])
 async def test_places_that_no_audit_has_are_the_callers_fault(
     client: httpx.AsyncClient, path: str
 ) -> None:
-    for forged in (*FORGED_IDS, "\u0661-\u0661", "1-0\n"):
-        answer = await client.get(path, params={"before": forged})
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), forged
-    for place in ("999999999999999999-999999999999999999", "1-0", "007-0"):
-        assert (await client.get(path, params={"before": place})).status_code == 200, place
+    for forged in (*FORGED_IDS, "\u0661-\u0661", "1-0\n", "1", "2-0"):
+        answer = await client.get(path, params={"cursor": audit_cursor(path, 1, forged)})
+        assert (answer.status_code, answer.json()["code"]) == (422, "cursor-invalid"), forged
+    for at, place in ((2**53, f"{2**53}-999999999999999999"), (1, "1-0"), (7, "007-0")):
+        cursor = audit_cursor(path, at, place)
+        assert (await client.get(path, params={"cursor": cursor})).status_code == 200, place
 
 
 BODIES = {

@@ -19,6 +19,7 @@ from actors.store_memory import MemoryStore
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, digest_of
 from controller.archive import Archive, ArchiveConsumer, open_archive
+from controller.lists.cursors import query_of
 from schemas.access import ROLE_PERMISSIONS, Role
 from schemas.commands import (
     CancelSession,
@@ -226,14 +227,28 @@ async def test_what_a_row_says(staged: Books) -> None:
 
 async def test_cursors_fit_the_list_they_are_of(books: Books) -> None:
     cursor = (await books.get("/sessions", limit=1)).json()["nextCursor"]
-    for query in ({"sort": "pcId", "cursor": cursor}, {"cursor": "x"}, {"cursor": cursor[:-3]}):
+    for query in (
+        {"sort": "pcId", "cursor": cursor},
+        {"status": "Ended", "cursor": cursor},
+        {"search": "s", "cursor": cursor},
+        {"cursor": "x"},
+        {"cursor": cursor[:-3]},
+    ):
         answer = await books.get("/sessions", **query)
         assert (answer.status_code, answer.json()["code"]) == (422, "cursor-invalid"), query
     assert (await books.get("/sessions", sort="price")).status_code == 422
     assert (await books.get("/sessions", limit=201)).status_code == 422
 
 
+def query_of_all() -> str:
+    """What stands for all sessions in a cursor."""
+    filters = ("clubs", "statuses", "zone", "pc", "player", "tariff", "search")
+    wanted = {**dict.fromkeys(filters), "start": (None, None)}
+    return query_of(f"{CHAIN}\n/api/v1/sessions", wanted)
+
+
 def forged(*parts: object) -> str:
+    parts = (*parts, query_of_all())
     return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
 
@@ -250,6 +265,11 @@ def forged(*parts: object) -> str:
 async def test_a_forged_cursor_is_the_callers_fault(books: Books, cursor: str) -> None:
     answer = await books.get("/sessions", cursor=cursor)
     assert (answer.status_code, answer.json()["code"]) == (422, "cursor-invalid")
+
+
+async def test_a_cursor_as_it_is_made_is_taken(books: Books) -> None:
+    """What the forged ones differ from in one thing only."""
+    assert await books.ids(cursor=forged("-startAt", 2**53, "x")) == await books.ids()
 
 
 async def test_nobody_is_called_nul(books: Books) -> None:

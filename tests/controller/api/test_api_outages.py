@@ -100,6 +100,26 @@ async def test_staff_gives_proposed_minutes_back_once(
     await books_agree(store)
 
 
+async def test_what_waits_comes_in_pages(desk: httpx.AsyncClient, shard: ShardUnderTest) -> None:
+    pc = await play(shard)
+    for _ in range(4):
+        pc.stop(UsageEnd.FROZEN)
+        await pass_time(shard, 12 * 60, None)
+        pc.serve()
+        await pass_time(shard, 60, pc)
+    whole = (await desk.get(OUTAGES)).json()["outages"]
+    assert [one["number"] for one in whole] == [0, 1, 2, 3]
+    seen, query = [], {"limit": 1, "sort": "-fromAt"}
+    for _ in whole:
+        page = (await desk.get(OUTAGES, params=query)).json()
+        seen += page["outages"]
+        query["cursor"] = page["nextCursor"]
+    assert (seen, query["cursor"]) == (whole[::-1], None)
+    for narrowed, count in (({"playerId": "ann"}, 4), ({"pcId": "north-vip-0"}, 0)):
+        found = (await desk.get(OUTAGES, params=narrowed)).json()["outages"]
+        assert len(found) == count, narrowed
+
+
 async def test_what_staff_rejects_stays_charged_and_is_told(
     desk: httpx.AsyncClient, shard: ShardUnderTest, store: MemoryStore
 ) -> None:

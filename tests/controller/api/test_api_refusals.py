@@ -132,12 +132,12 @@ async def test_the_audit_is_read_on_where_the_store_ends(edge: Edge, tmp_path: P
     kept = (await edge.store.audit(CHAIN, count=3))[-1].entry_id
     assert await edge.store.trim_audit(CHAIN, before=kept) == 4
     headers = {"Authorization": f"Bearer {KEY}"}
-    seen, before = [], None
+    seen, cursor = [], None
     for _ in range(5):
-        query = {"limit": 2} | ({} if before is None else {"before": before})
+        query = {"limit": 2} | ({} if cursor is None else {"cursor": cursor})
         page = (await edge.client.get("/api/v1/audit", params=query, headers=headers)).json()
         seen += [one["entryId"] for one in page["entries"]]
-        before = page["before"]
-        if before is None:
+        cursor = page["nextCursor"]
+        if cursor is None:
             break
     assert len(seen) == len(set(seen)) == 7

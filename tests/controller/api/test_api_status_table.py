@@ -256,11 +256,11 @@ async def test_the_audit_tells_who_asked_for_what_from_where_and_what_came_of_it
         "crm",
     )
     assert newest["asked"] == {"session_id": session_id, "reason": "ManualByAdmin"}
-    older = await desk.get(f"{path}?before={page['before']}")
+    older = await desk.get(f"{path}?cursor={page['nextCursor']}")
     operations = [one["operation"] for one in older["entries"]]
     assert operations == ["create_session", "top_up_wallet", "top_up_wallet"]
     assert older["entries"][0]["principal"] == "key:front-desk"
-    assert older["before"] is None
+    assert older["nextCursor"] is None
     hidden = await desk.client.get(path, headers={"Authorization": "Bearer far"})
     assert hidden.json()["code"] == "club-not-found"
     refused = await desk.client.get(path, headers={"Authorization": f"Bearer {cashier}"})
