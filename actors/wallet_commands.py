@@ -44,5 +44,6 @@ def top_up_wallet(context: CommandContext, command: TopUpWallet) -> CommandReply
         currency=key.currency,
         cash_minor=after.cash_minor,
         bonus_minor=after.bonus_minor,
+        credit_limit_minor=after.credit_limit_minor,
     )
-    return CommandReply(status=ReplyStatus.OK, result={"wallet": view.model_dump(mode="json")})
+    return CommandReply(status=ReplyStatus.OK, result={"wallet": view.told()})

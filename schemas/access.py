@@ -27,6 +27,8 @@ class Permission(StrEnum):
     WALLET_EDIT = "WalletEdit"
     BONUS_EDIT = "BonusEdit"
     """Give bonus with a top-up: play for which nobody has paid."""
+    CREDIT_EDIT = "CreditEdit"
+    """Say how far a player's wallet may go below nothing: play that is paid for later, or never."""
     PLAYER_READ = "PlayerRead"
     """Find any player."""
     PLAYER_EDIT = "PlayerEdit"

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.access import Permission, Role
-from schemas.commands import Channel, EntityId
+from schemas.commands import MAX_PAID_MINOR, Channel, EntityId
 
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
@@ -91,14 +91,36 @@ class PcDocument(_Document):
     state: PcAdministrativeState = PcAdministrativeState.IN_SERVICE
 
 
+class CreditLimit(BaseModel):
+    """How far a player's wallet in one currency may go below nothing.
+
+    ``floor_minor`` is how far below nothing it may rightfully stand: a limit that is lowered
+    forbids charges, and makes none of those before it wrong.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    currency: Currency
+    limit_minor: Annotated[int, Field(ge=0, le=MAX_PAID_MINOR)]
+    floor_minor: Annotated[int, Field(ge=0, le=MAX_PAID_MINOR)]
+
+
 class PlayerDocument(_Document):
-    """A player of the chain."""
+    """A player of the chain, with at most one credit limit a currency."""
+
+    younger: ClassVar[frozenset[str]] = frozenset({"credit_limits"})
 
     player_id: EntityId
     label: Annotated[str, Field(min_length=1, max_length=60)]
     phone: Annotated[str, Field(max_length=32)] | None = None
     groups: tuple[EntityId, ...] = ()
     auto_renewal: bool = False
+    credit_limits: tuple[CreditLimit, ...] = ()
+
+    def credit(self, currency: str) -> CreditLimit:
+        """The limit of the wallet in a currency; without one it ends at nothing."""
+        found = (one for one in self.credit_limits if one.currency == currency)
+        return next(found, CreditLimit(currency=currency, limit_minor=0, floor_minor=0))
 
 
 class PlayerGroupDocument(_Document):

@@ -223,13 +223,19 @@ class ReceiptView(_View):
 
 
 class WalletView(_View):
-    """A player's balances in one currency."""
+    """A player's balances in one currency; cash may go down to the credit limit below nothing."""
 
     v: Literal[1] = 1
     player_id: str
     currency: str
     cash_minor: int
     bonus_minor: int
+    credit_limit_minor: int = 0
+
+    def told(self) -> dict[str, object]:
+        """Its JSON form, in words the release before knows as long as there is no credit."""
+        usual = frozenset() if self.credit_limit_minor else {"credit_limit_minor"}
+        return self.model_dump(mode="json", exclude=set(usual))
 
 
 class OrderLineView(_View):

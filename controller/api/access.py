@@ -107,6 +107,8 @@ PART_PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
         "createSession.payment": frozenset({Permission.WALLET_EDIT, Permission.ORDER_EDIT}),
         "extendSession.payment": frozenset({Permission.WALLET_EDIT, Permission.ORDER_EDIT}),
         "topUpWallet.bonusMinor": frozenset({Permission.BONUS_EDIT}),
+        "createPlayer.creditLimits": frozenset({Permission.CREDIT_EDIT}),
+        "updatePlayer.creditLimits": frozenset({Permission.CREDIT_EDIT}),
     }
 )
 """Part of an operation's body that takes or gives money -> permissions of which it needs one too.

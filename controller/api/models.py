@@ -341,6 +341,8 @@ class Balance(Wire):
 
     cash: Money
     bonus: Money
+    credit_limit: Money
+    """How far cash may go below nothing; it may be further below since the limit was lowered."""
 
 
 class Wallet(Wire):

@@ -5,11 +5,22 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from controller.api.catalogue_models import ShortName
-from controller.api.models import Request, Wire
+from controller.api.models import Minor, Money, Request, Wire
+from schemas.catalogue import Currency
 from schemas.commands import EntityId
 
 Phone = Annotated[str, Field(min_length=5, max_length=32)]
 Groups = Annotated[list[EntityId], Field(max_length=50)]
+
+
+class CreditAsked(Request):
+    """How far the wallet in one currency of the chain may go below nothing."""
+
+    amount_minor: Minor
+    currency: Currency
+
+
+CreditLimits = Annotated[list[CreditAsked], Field(max_length=50)]
 
 
 class CreatePlayerRequest(Request):
@@ -21,15 +32,18 @@ class CreatePlayerRequest(Request):
     phone: Phone | None = None
     groups: Groups = Field(default_factory=list)
     auto_renewal: StrictBool = False
+    credit_limits: CreditLimits = Field(default_factory=list)
 
 
 class UpdatePlayerRequest(Request):
-    """What is to be changed; a `phone` of null takes it away."""
+    """What is to be changed; a `phone` of null takes it away. `creditLimits` replaces all of them:
+    wallets in currencies left out end at nothing."""
 
     label: ShortName | None = None
     phone: Phone | None = None
     groups: Groups | None = None
     auto_renewal: StrictBool | None = None
+    credit_limits: CreditLimits | None = None
 
 
 class PlayerProfile(Wire):
@@ -42,3 +56,5 @@ class PlayerProfile(Wire):
     phone: str | None
     groups: list[str]
     auto_renewal: bool
+    credit_limits: list[Money]
+    """Without one a wallet ends at nothing."""

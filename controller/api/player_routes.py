@@ -1,6 +1,6 @@
 """Players of the chain: made, read, changed. A number belongs to one of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -9,12 +9,14 @@ from fastapi import APIRouter, Response
 from actors.store import EntityWrite, Scope, StoredEntity
 from controller.api import player_models as wire
 from controller.api.command_calls import PlayerId
+from controller.api.credit import check_may_give_credit, with_credit
 from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.directory import ChainDirectory
 from controller.api.edit_calls import Edit, EditedVersion, InEdit, with_etag
 from controller.api.editing import Edited, check_etag, etag_of_version
 from controller.api.group_routes import check_groups
 from controller.api.guard import GuardedRoute
+from controller.api.models import Money
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
 from controller.api.phones import normalised
 from controller.api.problems import ProblemError
@@ -23,7 +25,7 @@ from schemas.catalogue import PhoneDocument, PlayerDocument
 router = APIRouter(prefix=f"{API_PREFIX}/players", route_class=GuardedRoute)
 _OWN = frozenset({"auto_renewal"})
 """What players change of themselves."""
-_TOLD = ("groups", "auto_renewal")
+_TOLD = ("groups", "auto_renewal", "credit_limits")
 """What the audit keeps of a change by value; names and numbers only by name."""
 
 
@@ -33,6 +35,8 @@ _TOLD = ("groups", "auto_renewal")
 async def create_player(edit: InEdit, asked: wire.CreatePlayerRequest) -> wire.PlayerProfile:
     """A new player of the chain, with an empty wallet."""
     player_id = asked.player_id or _drawn_id(edit)
+    if asked.credit_limits:
+        check_may_give_credit(edit.principal, "createPlayer.creditLimits")
 
     async def decide(directory: ChainDirectory) -> Edited:
         check_groups(directory, asked.groups)
@@ -47,6 +51,7 @@ async def create_player(edit: InEdit, asked: wire.CreatePlayerRequest) -> wire.P
             groups=tuple(dict.fromkeys(asked.groups)),
             auto_renewal=asked.auto_renewal,
         )
+        document = await _credited(edit, directory, document, asked.credit_limits)
         phones = await _phone_writes(edit, stored, player_id=player_id, before=None, after=phone)
         return _edited(document, 0, phones)
 
@@ -88,6 +93,8 @@ async def update_player(
     changes = asked.model_dump(exclude_unset=True)
     if edit.principal.player_id is not None and changes.keys() - _OWN:
         raise ProblemError("forbidden", "A player changes autoRenewal only.")
+    if asked.credit_limits is not None:
+        check_may_give_credit(edit.principal, "updatePlayer.creditLimits")
 
     async def decide(directory: ChainDirectory) -> Edited:
         key = f"player:{player_id}"
@@ -96,7 +103,7 @@ async def update_player(
             raise ProblemError("player-not-found")
         check_etag(if_match, etag_of_version(found.version))
         before = PlayerDocument.model_validate_json(found.blob)
-        after = _changed(before, changes)
+        after = await _credited(edit, directory, _changed(before, changes), asked.credit_limits)
         check_groups(directory, set(after.groups) - set(before.groups))
         stored = await _stored(edit, player_id, before.phone, after.phone)
         phones = await _phone_writes(
@@ -124,7 +131,8 @@ def _drawn_id(edit: Edit) -> str:
 
 
 def _changed(before: PlayerDocument, changes: Mapping[str, Any]) -> PlayerDocument:
-    kept = {name: value for name, value in changes.items() if value is not None}
+    own = {name: value for name, value in changes.items() if name != "credit_limits"}
+    kept = {name: value for name, value in own.items() if value is not None}
     if "phone" in changes:
         kept["phone"] = _checked_phone(changes["phone"])
     elif before.phone is not None:
@@ -133,6 +141,18 @@ def _changed(before: PlayerDocument, changes: Mapping[str, Any]) -> PlayerDocume
     if "groups" in kept:
         kept["groups"] = tuple(dict.fromkeys(kept["groups"]))
     return before.model_copy(update=kept)
+
+
+async def _credited(
+    edit: Edit,
+    directory: ChainDirectory,
+    player: PlayerDocument,
+    asked: Sequence[wire.CreditAsked] | None,
+) -> PlayerDocument:
+    if asked is None:
+        return player
+    store, chain_id = edit.rooms.given.store, edit.principal.chain_id
+    return await with_credit(store, chain_id, player, asked=asked, directory=directory)
 
 
 def _checked_phone(phone: str | None) -> str | None:
@@ -179,7 +199,7 @@ async def _phone_writes(
 
 
 def _edited(player: PlayerDocument, version: int, phones: tuple[EntityWrite, ...]) -> Edited:
-    blob = player.model_dump_json().encode()
+    blob = player.stored()
     write = EntityWrite(f"player:{player.player_id}", version, blob, Scope.CHAIN)
     return Edited(_profile(player, version + 1), documents=(write, *phones))
 
@@ -197,4 +217,9 @@ def _profile(player: PlayerDocument, version: int) -> wire.PlayerProfile:
         phone=player.phone,
         groups=list(player.groups),
         auto_renewal=player.auto_renewal,
+        credit_limits=[
+            Money(amount_minor=one.limit_minor, currency=one.currency)
+            for one in player.credit_limits
+            if one.limit_minor
+        ],
     )

@@ -93,6 +93,12 @@ class Players:
         key = _KEY_PREFIX + player_id
         return key in await self._store.documents(chain_id, [key])
 
+    async def one(self, chain_id: str, player_id: str) -> PlayerDocument | None:
+        """The chain's player of this id, as of now."""
+        key = _KEY_PREFIX + player_id
+        found = (await self._store.documents(chain_id, [key])).get(key)
+        return None if found is None else _player_of(found)
+
     async def labels(self, chain_id: str, player_ids: Iterable[str]) -> Mapping[str, str]:
         """What these players are called; whoever is unknown is left out."""
         keys = [_KEY_PREFIX + player_id for player_id in player_ids]

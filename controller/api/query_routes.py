@@ -174,7 +174,7 @@ async def find_players(
     wallets = await wallets_of(
         rooms.given.store,
         principal.chain_id,
-        [(player.player_id, club.currency) for player in page],
+        [(player, club.currency) for player in page],
     )
     players = [
         models.Player(
@@ -192,13 +192,14 @@ async def find_players(
 @router.get("/players/{playerId}/wallet", operation_id="getWallet", tags=["wallets"])
 async def get_wallet(rooms: InRooms, principal: AsPrincipal, player_id: PlayerId) -> models.Wallet:
     """What a player's wallet holds, in each currency of the chain."""
-    if not await rooms.players.exists(principal.chain_id, player_id):
+    player = await rooms.players.one(principal.chain_id, player_id)
+    if player is None:
         raise ProblemError("player-not-found")
     directory = await rooms.directory.chain(principal.chain_id)
     wallets = await wallets_of(
         rooms.given.store,
         principal.chain_id,
-        [(player_id, currency) for currency in directory.currencies()],
+        [(player, currency) for currency in directory.currencies()],
     )
     return models.Wallet(player_id=player_id, balances=[balance_of(each) for each in wallets])
 

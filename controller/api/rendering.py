@@ -74,6 +74,7 @@ def balance_of(view: WalletView) -> models.Balance:
     return models.Balance(
         cash=models.Money(amount_minor=view.cash_minor, currency=view.currency),
         bonus=models.Money(amount_minor=view.bonus_minor, currency=view.currency),
+        credit_limit=models.Money(amount_minor=view.credit_limit_minor, currency=view.currency),
     )
 
 

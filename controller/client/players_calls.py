@@ -1,6 +1,6 @@
 """The API's calls about players, written from docs/openapi.json: do not edit by hand."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from controller.api import models, player_models
 from controller.client.transport import Transport, given, part
@@ -38,6 +38,7 @@ class PlayersCalls(Transport):
         key: str,
         label: str,
         auto_renewal: bool | None = None,
+        credit_limits: Sequence[Mapping[str, object]] | None = None,
         groups: Sequence[str] | None = None,
         phone: str | None = None,
         player_id: str | None = None,
@@ -50,6 +51,7 @@ class PlayersCalls(Transport):
             key=key,
             body=given(
                 autoRenewal=auto_renewal,
+                creditLimits=credit_limits,
                 groups=groups,
                 label=label,
                 phone=phone,
@@ -67,6 +69,7 @@ class PlayersCalls(Transport):
         *,
         key: str,
         auto_renewal: bool | None = None,
+        credit_limits: Sequence[Mapping[str, object]] | None = None,
         groups: Sequence[str] | None = None,
         label: str | None = None,
         phone: str | None = None,
@@ -80,6 +83,12 @@ class PlayersCalls(Transport):
             "PATCH",
             f"/players/{part(player_id)}",
             key=key,
-            body=given(autoRenewal=auto_renewal, groups=groups, label=label, phone=phone),
+            body=given(
+                autoRenewal=auto_renewal,
+                creditLimits=credit_limits,
+                groups=groups,
+                label=label,
+                phone=phone,
+            ),
             headers={"If-Match": if_match},
         )

@@ -84,9 +84,7 @@ async def seed_catalogue(store: SeedStore, plan: DemoPlan) -> int:
     players = {
         f"player:{player.player_id}": PlayerDocument(
             player_id=player.player_id, label=player.label, phone=player.phone
-        )
-        .model_dump_json()
-        .encode()
+        ).stored()
         for player in plan.players
     }
     return await store.add_documents(CHAIN_ID, players)

@@ -120,4 +120,4 @@ def _player(name: str, customs: Customs) -> PlayerDocument:
 def _json(
     document: ChainDocument | ClubDocument | ZoneDocument | PcDocument | PlayerDocument,
 ) -> bytes:
-    return document.model_dump_json().encode()
+    return document.stored()

@@ -11,16 +11,21 @@ from typing import Final, NamedTuple, TypeVar
 import orjson
 
 from actors.store import SESSION_KEY_PREFIX, SHARD_COUNT, Store, StoredEntity, session_key
+from actors.wallets import WalletKey
+from actors.workspace import player_key
 from billing_core.events import EventKind
+from billing_core.ledger import wallet_cash
 from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import StoredValueError, session_from_dict
 from controller.archive import Archive
+from controller.readable import readable
 from controller.verify import money, sessions
 from controller.verify.bills import BillsCheck
 from controller.verify.books import Books, Row, books_of, pieces_of
 from controller.verify.history import History
 from controller.verify.prepaid import Catalogued, Drawn, PrepaidCheck, drawn_by_open_segments
 from controller.verify.purchases import OrdersCheck
+from schemas.catalogue import PlayerDocument
 
 ACCOUNTS_PER_PIECE: Final = 5_000
 SHARDS_PER_PIECE: Final = 8
@@ -67,10 +72,23 @@ class ChainCheck:
             image = await self._store.balances_image(self._chain_id, accounts)
             expected = await self._history.brought_up(before, accounts, image.ledger_until)
             odd += money.balances_are_sums(expected.sums, image.balances, accounts)
-            odd += money.wallets_are_not_below_nothing(image.balances)
+            floors = await self._floors(money.wallets_below_nothing(image.balances))
+            odd += money.wallets_are_within_their_limits(image.balances, floors)
             self.accounts += len(image.balances)
         for row in (*odd, *money.currencies_sum_to_zero(odd)):
             yield row
+
+    async def _floors(self, wallets: Mapping[str, WalletKey]) -> Mapping[str, int]:
+        """How far below nothing wallets may stand, by account: cash that far, bonus never."""
+        keys = sorted({player_key(one.holder_id) for one in wallets.values()})
+        documents = await self._store.documents(self._chain_id, keys)
+        floors: dict[str, int] = {}
+        for account, (currency, holder_id) in wallets.items():
+            stored = documents.get(player_key(holder_id))
+            known = next((one for _, one in readable([stored] if stored else [], _player_of)), None)
+            is_cash = account == wallet_cash(currency, holder_id)
+            floors[account] = known.credit(currency).floor_minor if known and is_cash else 0
+        return floors
 
     async def _accounts(self) -> AsyncIterator[Sequence[str]]:
         last = ""
@@ -276,3 +294,7 @@ class ChainCheck:
 
 def _parts(items: Sequence[_T], size: int) -> Iterator[Sequence[_T]]:
     return (items[first : first + size] for first in range(0, len(items), size))
+
+
+def _player_of(stored: StoredEntity) -> PlayerDocument:
+    return PlayerDocument.model_validate_json(stored.blob)

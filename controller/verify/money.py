@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from actors.wallets import WalletKey, wallet_key_of
 from controller.archive.sums import Span
 from controller.verify.books import Document, Row
 
@@ -17,11 +18,21 @@ def balances_are_sums(
             yield Row("balance", account, str(sum_minor), str(found))
 
 
-def wallets_are_not_below_nothing(balances: Mapping[str, int]) -> Iterator[Row]:
-    """Nobody has a credit limit: a wallet can be empty and no less."""
-    for account, amount_minor in sorted(balances.items()):
-        if amount_minor < 0 and account.split(":")[1] == "wallet":
-            yield Row("wallet limit", account, "0 or more", str(amount_minor))
+def wallets_below_nothing(balances: Mapping[str, int]) -> dict[str, WalletKey]:
+    """Accounts of wallets that owe, and whose they are."""
+    found = {account: wallet_key_of(account) for account in balances if balances[account] < 0}
+    return {account: key for account, key in found.items() if key is not None}
+
+
+def wallets_are_within_their_limits(
+    balances: Mapping[str, int], floors: Mapping[str, int]
+) -> Iterator[Row]:
+    """A wallet owes no more than it ever might since it owed: what was charged within the limit of
+    then stays right when the limit is lowered. ``floors`` are of those below nothing."""
+    for account, floor_minor in sorted(floors.items()):
+        if balances[account] < -floor_minor:
+            allowed = f"{-floor_minor} or more"
+            yield Row("wallet limit", account, allowed, str(balances[account]))
 
 
 def currencies_sum_to_zero(rows: Iterable[Row]) -> Iterator[Row]:

@@ -135,13 +135,13 @@ class Play:
 
     def topup(self, words: list[str], now_ms: int) -> Rejected | None:
         """``topup 50`` or ``topup 50+10``"""
-        paid = parse_wallet(words[0])
+        paid = parse_wallet(" ".join(words))
         self.world.pay_in(now_ms, paid.cash_minor, paid.bonus_minor)
         return None
 
     def wallet(self, words: list[str], now_ms: int) -> Rejected | None:
-        """``wallet 20``: changed elsewhere."""
-        self.world.set_wallet(now_ms, parse_wallet(words[0]))
+        """``wallet 20 [credit 5]``: changed elsewhere."""
+        self.world.set_wallet(now_ms, parse_wallet(" ".join(words)))
         return None
 
     def book(self, words: list[str], now_ms: int) -> Rejected | None:

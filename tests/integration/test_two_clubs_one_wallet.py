@@ -1,4 +1,4 @@
-"""Fifty clients at once, two clubs, one wallet: every charge exact, the limit never crossed.
+"""Fifty clients at once, two clubs, one wallet: every charge exact, its limit never crossed.
 
 The books are replayed transaction by transaction, and what time cost is worked out once more
 from when each session was played where.
@@ -90,8 +90,10 @@ class Customer:
             return None
 
 
-async def test_fifty_clients_two_clubs_one_wallet(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit_minor", [0, 150_00])
+async def test_fifty_clients_two_clubs_one_wallet(tmp_path: Path, limit_minor: int) -> None:
     async with two_clubs(tmp_path / "state", speed=SPEED, pcs_per_zone=13) as chain:
+        await _limited(chain, limit_minor)
         async with chain.client(chain.addresses[0]) as one, chain.client(chain.addresses[1]) as two:
             customers = [Customer((one, two)[n // 4 % 2], n) for n in range(CLIENTS)]
             await asyncio.gather(*(each.live() for each in customers))
@@ -101,7 +103,7 @@ async def test_fifty_clients_two_clubs_one_wallet(tmp_path: Path) -> None:
         ledger = await chain.transactions()
         paid_in_minor = sum(each.paid_in_minor for each in customers)
 
-        assert _lowest_balance(ledger) >= 0
+        _the_limit_was_needed_and_held(ledger, limit_minor)
         _each_charge_is_exact(ended)
         _receipts_are_the_ledger(receipts, ledger)
         spent_minor = sum(receipt.total.amount_minor for receipt in receipts.values())
@@ -113,15 +115,26 @@ async def test_fifty_clients_two_clubs_one_wallet(tmp_path: Path) -> None:
         await _nothing_is_left_behind(chain)
 
 
-def _lowest_balance(ledger: list[dict[str, Any]]) -> int:
-    """The least the wallet's parts held after any transaction; each one sums to zero."""
+async def _limited(chain: TwoClubs, limit_minor: int) -> None:
+    """Staff says how far below nothing the wallet may go, before anybody plays."""
+    asked = [{"amountMinor": limit_minor, "currency": "EUR"}]
+    async with chain.client(chain.addresses[0]) as staff:
+        await staff.update_player("ann", key="limit", credit_limits=asked, if_match="*")
+
+
+def _the_limit_was_needed_and_held(ledger: list[dict[str, Any]], limit_minor: int) -> None:
+    """After each transaction, which sums to zero, bonus is there and cash above the limit; with
+    credit some was taken, else this would prove nothing."""
     held, lowest_minor = Counter[str](), 0
+    cash, bonus = WALLETS
     for transaction in ledger:
         assert sum(entry["amount_minor"] for entry in transaction["entries"]) == 0
         for entry in transaction["entries"]:
             held[entry["account"]] += entry["amount_minor"]
-        lowest_minor = min(lowest_minor, *(held[account] for account in WALLETS))
-    return lowest_minor
+        assert held[bonus] >= 0
+        lowest_minor = min(lowest_minor, held[cash])
+    assert -limit_minor <= lowest_minor
+    assert (lowest_minor < 0) is (limit_minor > 0)
 
 
 def _each_charge_is_exact(sessions: list[models.Session]) -> None:

@@ -42,7 +42,7 @@ async def test_a_retry_finds_what_the_first_request_made(client: httpx.AsyncClie
 async def test_secrets_are_shown_once(client: httpx.AsyncClient) -> None:
     made = await created(client)
     del made["secret"]
-    assert (await client.get(WEBHOOKS)).json() == {"webhooks": [made]}
+    assert (await client.get(WEBHOOKS)).json() == {"webhooks": [made], "nextCursor": None}
 
 
 async def test_off_and_on_again(client: httpx.AsyncClient) -> None:
@@ -138,7 +138,7 @@ async def test_another_chain_sees_and_changes_nothing(
 ) -> None:
     webhook_id = (await created(client))["webhookId"]
     async with client_of(dependencies(store, gateway), OTHER_KEY) as other:
-        assert (await other.get(WEBHOOKS)).json() == {"webhooks": []}
+        assert (await other.get(WEBHOOKS)).json() == {"webhooks": [], "nextCursor": None}
         for action in ("disable", "enable", "rotate-secret"):
             refused = await posted(other, f"/{webhook_id}/{action}", key=action)
             assert refused.json()["code"] == "webhook-not-found"
