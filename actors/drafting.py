@@ -230,23 +230,14 @@ class Drafting:
         self.closed.append(state)
 
     def wallet(self, key: WalletKey) -> Wallet:
-        """The wallet as this draft leaves it, with its holder's credit limit as it is now; reading
-        it makes the unit depend on both."""
-        limit_minor = self._credit_limit_minor(key)
-        if key in self.wallets_after:
-            found = self.wallets_after[key]
-        else:
-            found = self.wallets_read.setdefault(key, self.workspace.wallet(key))
-        if found.credit_limit_minor == limit_minor:
-            return found
-        return Wallet(found.cash_minor, found.bonus_minor, limit_minor)
-
-    def _credit_limit_minor(self, key: WalletKey) -> int:
+        """The wallet as this draft leaves it; reading it makes the unit depend on it, and on the
+        document that says its credit limit."""
         known = self.workspace.holder(key.holder_id)
-        if known.document is None:
-            return 0
-        self.documents_read[player_key(key.holder_id)] = known.document_version
-        return known.document.credit(key.currency).limit_minor
+        if known.document is not None:
+            self.documents_read[player_key(key.holder_id)] = known.document_version
+        if key in self.wallets_after:
+            return self.wallets_after[key]
+        return self.wallets_read.setdefault(key, self.workspace.wallet(key))
 
     def put_wallet(self, key: WalletKey, wallet: Wallet) -> None:
         """What the wallet will hold once the transactions are posted."""

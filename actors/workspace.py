@@ -233,8 +233,14 @@ class Workspace:
         return found.state
 
     def wallet(self, key: WalletKey) -> Wallet:
-        """A wallet as this turn sees it; a wrong belief is corrected by the store."""
-        return self.staged_wallets.get(key) or self.memory.wallets.get(key, EMPTY_WALLET)
+        """A wallet as this turn sees it, with its holder's credit limit; a wrong belief is
+        corrected by the store."""
+        found = self.staged_wallets.get(key) or self.memory.wallets.get(key, EMPTY_WALLET)
+        player = self.holder(key.holder_id).document
+        limit_minor = 0 if player is None else player.credit_limit_minor(key.currency)
+        if found.credit_limit_minor == limit_minor:
+            return found
+        return Wallet(found.cash_minor, found.bonus_minor, limit_minor)
 
     def version(self, key: str) -> int:
         """The entity's version, 0 when it does not exist."""

@@ -117,6 +117,13 @@ class PlayerDocument(_Document):
     auto_renewal: bool = False
     credit_limits: tuple[CreditLimit, ...] = ()
 
+    def credit_limit_minor(self, currency: str) -> int:
+        """How far below nothing the wallet in a currency may go."""
+        for one in self.credit_limits:
+            if one.currency == currency:
+                return one.limit_minor
+        return 0
+
     def credit(self, currency: str) -> CreditLimit:
         """The limit of the wallet in a currency; without one it ends at nothing."""
         found = (one for one in self.credit_limits if one.currency == currency)

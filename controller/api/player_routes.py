@@ -51,7 +51,7 @@ async def create_player(edit: InEdit, asked: wire.CreatePlayerRequest) -> wire.P
             groups=tuple(dict.fromkeys(asked.groups)),
             auto_renewal=asked.auto_renewal,
         )
-        document = await _credited(edit, directory, document, asked.credit_limits)
+        document = await _credited(edit, directory, document, asked=asked.credit_limits)
         phones = await _phone_writes(edit, stored, player_id=player_id, before=None, after=phone)
         return _edited(document, 0, phones)
 
@@ -103,7 +103,8 @@ async def update_player(
             raise ProblemError("player-not-found")
         check_etag(if_match, etag_of_version(found.version))
         before = PlayerDocument.model_validate_json(found.blob)
-        after = await _credited(edit, directory, _changed(before, changes), asked.credit_limits)
+        after = _changed(before, changes)
+        after = await _credited(edit, directory, after, asked=asked.credit_limits)
         check_groups(directory, set(after.groups) - set(before.groups))
         stored = await _stored(edit, player_id, before.phone, after.phone)
         phones = await _phone_writes(
@@ -147,6 +148,7 @@ async def _credited(
     edit: Edit,
     directory: ChainDirectory,
     player: PlayerDocument,
+    *,
     asked: Sequence[wire.CreditAsked] | None,
 ) -> PlayerDocument:
     if asked is None:

@@ -28,5 +28,5 @@ def _view(player: PlayerDocument, currency: str, balances: Mapping[str, int]) ->
         currency=currency,
         cash_minor=balances[cash],
         bonus_minor=balances[bonus],
-        credit_limit_minor=player.credit(currency).limit_minor,
+        credit_limit_minor=player.credit_limit_minor(currency),
     )

@@ -77,6 +77,7 @@ _NOTICED_AFTER_S: Final = 12.0
 """Shorter lives are over before anybody notices that a PC has failed, and nothing is credited."""
 _MISHAPS_A_LIFE: Final = (3.0, 16.0)
 _PAUSES_A_LIFE: Final = (8.0, 40.0)
+_CREDIT_MINOR: Final = (1, 500, 20_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +166,5 @@ def _customs(random: Random, speed: float, *, notices: bool) -> Customs:
         auto_renewal=frozenset(name for name in PLAYERS if sometimes()),
         outages=random.choice(("CREDIT", "CREDIT", "PROPOSE")) if notices else PLAIN.outages,
         credit_max_minutes=random.choice((180, 180, 5)),
+        credit_minor={name: random.choice(_CREDIT_MINOR) for name in PLAYERS if sometimes()},
     )

@@ -1,6 +1,7 @@
 """The chain that is simulated: two clubs in two shards, six PCs, players with one wallet each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
@@ -13,6 +14,7 @@ from controller.simulation.virtual_loop import at_once
 from schemas.catalogue import (
     ChainDocument,
     ClubDocument,
+    CreditLimit,
     PcDocument,
     PlayerDocument,
     ZoneDocument,
@@ -28,7 +30,8 @@ STAYER: Final = "dan"
 
 @dataclass(frozen=True, slots=True)
 class Customs:
-    """How the clubs do things, and who renews by himself: ``auto_renewal`` names players."""
+    """How the clubs do things, who renews by himself, and who may owe how much: ``auto_renewal``
+    names players, ``credit_minor`` has their limits."""
 
     parallel_sessions: bool = False
     renews_from_wallet: bool = False
@@ -38,6 +41,7 @@ class Customs:
     auto_renewal: frozenset[str] = frozenset()
     outages: str = "CONTINUE"
     credit_max_minutes: int = 180
+    credit_minor: Mapping[str, int] = field(default_factory=dict)
 
     def terms(self) -> dict[str, object]:
         """As a club's document has them."""
@@ -113,8 +117,14 @@ def settle(store: MemoryStore, chain_id: str, customs: Customs) -> None:
 
 
 def _player(name: str, customs: Customs) -> PlayerDocument:
-    renews = name in customs.auto_renewal
-    return PlayerDocument(player_id=name, label=name.title(), auto_renewal=renews)
+    limit_minor = customs.credit_minor.get(name, 0)
+    limit = CreditLimit(currency=CURRENCY, limit_minor=limit_minor, floor_minor=limit_minor)
+    return PlayerDocument(
+        player_id=name,
+        label=name.title(),
+        auto_renewal=name in customs.auto_renewal,
+        credit_limits=(limit,) if limit_minor else (),
+    )
 
 
 def _json(

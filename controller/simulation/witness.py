@@ -5,8 +5,9 @@ once, in its turn. It also keeps the whole history, and every document as it was
 whatever is trimmed, archived or dropped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import orjson
@@ -20,11 +21,15 @@ from actors.store import (
 )
 from actors.store_memory import MemoryStore
 from actors.store_memory_server import MemoryServer
+from actors.wallets import wallet_key_of
+from actors.workspace import player_key
 from controller.simulation.credits import Credits
 from controller.simulation.reckoning import lasted_no_time
 from controller.simulation.seating import Seating
 from controller.simulation.tariffs import CASH_BACK
+from schemas.catalogue import PlayerDocument
 
+LimitOf = Callable[[str], int]
 _CREDIT: Final = "credit"
 _SESSION: Final = "session:"
 _BOUGHT: Final = "bought:"
@@ -58,9 +63,16 @@ class Witness:
         self.nonces[ownership.shard] = ownership.nonce
 
     def judged(
-        self, ownership: Ownership, seq: int, *, units: Sequence[Unit], result: CommitResult
+        self,
+        ownership: Ownership,
+        seq: int,
+        *,
+        units: Sequence[Unit],
+        result: CommitResult,
+        limit_of: LimitOf,
     ) -> None:
-        """A batch was judged and not answered from memory."""
+        """A batch was judged and not answered from memory; ``limit_of`` says how far below nothing
+        an account might go then."""
         self.batches += 1
         shard = ownership.shard
         if self.nonces.get(shard) != ownership.nonce:
@@ -70,14 +82,14 @@ class Witness:
         self.seqs[shard] = seq
         for unit, outcome in zip(units, result.outcomes, strict=True):
             if outcome.status is UnitStatus.APPLIED:
-                self._applied(unit)
+                self._applied(unit, limit_of)
 
-    def _applied(self, unit: Unit) -> None:
+    def _applied(self, unit: Unit, limit_of: LimitOf) -> None:
         self.events += unit.events
         self.transactions += unit.transactions
         posted = [orjson.loads(payload) for payload in unit.transactions]
         for transaction in posted:
-            self._posted(transaction)
+            self._posted(transaction, limit_of)
         for write in unit.entities:
             if write.blob is not None:
                 self._written(write.key, write.blob)
@@ -114,7 +126,7 @@ class Witness:
         self.sessions[state["session_id"]] = orjson.dumps(state)
         self.violations += self.seating.saw(state)
 
-    def _posted(self, transaction: dict[str, Any]) -> None:
+    def _posted(self, transaction: dict[str, Any], limit_of: LimitOf) -> None:
         name = str(transaction["id"])
         if name in self.ids:
             self.violations.append(f"transaction {name} took effect twice")
@@ -129,9 +141,11 @@ class Witness:
         if total_minor:
             self.violations.append(f"transaction {name} sums to {total_minor}")
         for entry in entries:
-            account = entry["account"]
-            if ":wallet:" in account and self.balances[account] < 0:
-                self.violations.append(f"{account} fell to {self.balances[account]} by {name}")
+            account, is_taken = entry["account"], entry["amount_minor"] < 0
+            held_minor = self.balances[account]
+            is_debt = ":wallet:" in account and is_taken and held_minor < 0
+            if is_debt and held_minor < -limit_of(account):
+                self.violations.append(f"{account} fell to {held_minor} by {name}")
 
 
 class WitnessedStore(MemoryStore):
@@ -159,5 +173,23 @@ class WitnessedStore(MemoryStore):
         before = self._lease(ownership.shard).result
         result = await super().commit(ownership, seq, units)
         if not result.fenced and result is not before:
-            self._witness.judged(ownership, seq, units=units, result=result)
+            chain_id = ownership.shard.chain_id
+            self._witness.judged(
+                ownership,
+                seq,
+                units=units,
+                result=result,
+                limit_of=partial(self._limit_minor, chain_id),
+            )
         return result
+
+    def _limit_minor(self, chain_id: str, account: str) -> int:
+        """How far below nothing an account may go, as its player's document has it now."""
+        key = wallet_key_of(account)
+        if key is None or account != key.accounts[0]:
+            return 0
+        stored = self._server.chain(chain_id).documents.get(player_key(key.holder_id))
+        if stored is None:
+            return 0
+        player = PlayerDocument.model_validate_json(stored.blob)
+        return player.credit_limit_minor(key.currency)

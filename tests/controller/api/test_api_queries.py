@@ -103,6 +103,7 @@ async def test_balances_are_the_ledgers(client: httpx.AsyncClient, store: Memory
     balance = {
         "cash": {"amountMinor": 1_250, "currency": "EUR"},
         "bonus": {"amountMinor": 0, "currency": "EUR"},
+        "creditLimit": {"amountMinor": 0, "currency": "EUR"},
     }
     assert wallet == {"playerId": "anna", "balances": [balance]}
     assert found["players"][0]["balance"] == balance
