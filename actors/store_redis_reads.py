@@ -148,13 +148,14 @@ class RedisReads(RedisPieces):
         """See :meth:`actors.store.ReadModels.documents_by_prefix`."""
         key, following = ChainKeys(chain_id).of("documents"), "0"
         wanted = ("MATCH", f"{_escaped(prefix)}*", "COUNT", FIELDS_PER_SCAN)
-        stored: dict[str, bytes] = {}
+        stored: dict[str, StoredEntity] = {}
         while True:
             cursor, found = await self._link.call("HSCAN", key, following, *wanted)
-            stored |= _text_keys(found)
+            # Piece by piece: the process answers others in between, however many there are.
+            stored |= {name: entity_of(name, value) for name, value in _text_keys(found).items()}
             following = str(cursor)
             if following == "0":
-                return tuple(entity_of(name, value) for name, value in sorted(stored.items()))
+                return tuple(stored[name] for name in sorted(stored))
 
     async def stream(
         self, chain_id: str, name: ChainStream, *, after: str = _BEGINNING, count: int = 1_000
