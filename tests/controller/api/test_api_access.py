@@ -146,7 +146,7 @@ async def test_a_scoped_key_does_what_its_scopes_say(anybody: httpx.AsyncClient)
 
 async def test_a_club_of_others_looks_like_no_club(anybody: httpx.AsyncClient) -> None:
     mine = (await asked(anybody, "get", "/api/v1/clubs", "far")).json()
-    assert mine == {"clubs": []}
+    assert mine == {"clubs": [], "nextCursor": None}
     for operation, method, path in OPERATIONS:
         if f"/clubs/{CLUB}" not in path:
             continue
