@@ -331,8 +331,14 @@ class Inspection(Protocol):
     async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
         """Forget closed sessions that an archive holds durably."""
 
-    async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
-        """Drop a stream's entries with ids below ``before``; how many went."""
+    async def trim(
+        self, chain_id: str, name: ChainStream, *, behind: StreamEntry, before: str
+    ) -> int:
+        """Drop a stream's entries with ids below ``before``; how many went.
+
+        None go if the stream does not hold the entry ``behind`` as it was read: the store went
+        back in time, and whoever trims does not know yet.
+        """
 
     async def trimmed_before(self, chain_id: str, name: ChainStream) -> str:
         """Below which id a stream has ever been trimmed; ``0-0`` while it has all of itself."""

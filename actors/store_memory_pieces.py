@@ -10,6 +10,7 @@ from actors.store_values import (
     DocumentsPage,
     Page,
     ShardsImage,
+    StreamEntry,
     place_of,
     session_key,
 )
@@ -24,10 +25,14 @@ class MemoryPieces:
     def __init__(self, server: MemoryServer) -> None:
         self._server = server
 
-    async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
+    async def trim(
+        self, chain_id: str, name: ChainStream, *, behind: StreamEntry, before: str
+    ) -> int:
         """See :meth:`actors.store.Inspection.trim`."""
         chain = self._server.chain(chain_id)
         kept = chain.streams[name].entries
+        if kept.get(place_of(behind.entry_id)[0]) != behind.payload:
+            return 0
         trimmed = chain.trimmed.get(name, _BEGINNING)
         chain.trimmed[name] = max(trimmed, before, key=place_of)
         old = [number for number in kept if (number, 0) < place_of(before)]

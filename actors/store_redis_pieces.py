@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from actors.placement import shard_of_club
-from actors.redis_link import Argument, RedisLink
+from actors.redis_link import Argument, RedisLink, Script
 from actors.store_keys import ChainKeys
 from actors.store_values import (
     BalancesImage,
@@ -11,7 +11,7 @@ from actors.store_values import (
     DocumentsPage,
     Page,
     ShardsImage,
-    place_of,
+    StreamEntry,
     session_key,
 )
 from actors.store_wire import entity_of
@@ -19,6 +19,7 @@ from actors.store_wire import entity_of
 FIELDS_PER_PAGE = 1_000
 _BEGINNING = "0-0"
 _TRIMMED = "trimmed"
+_TRIM = Script.named("trim")
 
 
 class RedisPieces:
@@ -27,13 +28,13 @@ class RedisPieces:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
 
-    async def trim(self, chain_id: str, name: ChainStream, *, before: str) -> int:
+    async def trim(
+        self, chain_id: str, name: ChainStream, *, behind: StreamEntry, before: str
+    ) -> int:
         """See :meth:`actors.store.Inspection.trim`."""
         keys = ChainKeys(chain_id)
-        if place_of(before) > place_of(await self.trimmed_before(chain_id, name)):
-            # Noted first: an entry that is gone is never one nobody knows to be gone.
-            await self._link.call("HSET", keys.of(_TRIMMED), name, before)
-        return int(await self._link.call("XTRIM", keys.of(name), "MINID", before))
+        arguments: list[Argument] = [name, behind.entry_id, bytes(behind.payload), before]
+        return int(await self._link.run(_TRIM, [keys.of(name), keys.of(_TRIMMED)], arguments))
 
     async def trimmed_before(self, chain_id: str, name: ChainStream) -> str:
         """See :meth:`actors.store.Inspection.trimmed_before`."""

@@ -88,6 +88,7 @@ class ArchiveConsumer:
         reached = await self._archive.look(rewinding.reached, chain_id, stream)
         reached, read = await self._following(chain_id, stream, reached)
         moved, odd = 0, False
+        last: StreamEntry | None = None
         while read:
             if stream is ChainStream.OUTBOX:
                 # Before the cursor passes what tells of them.
@@ -96,12 +97,13 @@ class ArchiveConsumer:
                 await self._leaving.take_orders(chain_id, events)
             odd |= await self._write(chain_id, stream, read, reached=reached)
             moved += len(read)
-            reached = Reached(read[-1].entry_id, digest_of(read[-1].payload))
+            last = read[-1]
+            reached = Reached(last.entry_id, digest_of(last.payload))
             reached, read = await self._following(chain_id, stream, reached)
         if odd:
             await self._catching_up.fill_gaps(chain_id)
-        if moved:
-            await self._trim(chain_id, stream, reached)
+        if last is not None:
+            await self._trim(chain_id, stream, last)
         return moved
 
     async def _following(
@@ -142,13 +144,13 @@ class ArchiveConsumer:
             log.warning("archive_gap", chain=chain_id, source=gap.source_id, first=gap.first)
         return bool(written.gaps)
 
-    async def _trim(self, chain_id: str, stream: ChainStream, reached: Reached) -> None:
+    async def _trim(self, chain_id: str, stream: ChainStream, last: StreamEntry) -> None:
         # An id begins with the millisecond the server wrote it in. The entry at the cursor itself
         # stays: by it the next step knows that the store has not gone back in time.
-        oldest_ms = max(0, int(reached.entry_id.partition("-")[0]) - self._stream_kept_ms)
+        oldest_ms = max(0, int(last.entry_id.partition("-")[0]) - self._stream_kept_ms)
         if stream is ChainStream.OUTBOX:
             oldest_ms = await self._unsent.kept_from_ms(chain_id, oldest_ms)
-        await self._store.trim(chain_id, stream, before=f"{oldest_ms}-0")
+        await self._store.trim(chain_id, stream, behind=last, before=f"{oldest_ms}-0")
 
     async def _take_sessions(self, chain_id: str, session_ids: Sequence[str]) -> None:
         """Archive those of these sessions that are closed."""

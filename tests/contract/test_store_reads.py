@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -29,6 +30,7 @@ from actors.store import (
     HostRecord,
     ShardId,
     Unit,
+    place_of,
 )
 
 ADA = HostRecord("h1", "i1", shards_owned=3, draining=True, details={"pid": "17"})
@@ -340,8 +342,16 @@ async def test_streams_are_read_in_parts_and_trimmed_behind(sut: StoreUnderTest)
     assert [e.payload for e in (*first, *rest)] == [b'{"id":"command/%d"}' % n for n in range(5)]
     assert await store.stream(CHAIN, ChainStream.LEDGER, after=rest[-1].entry_id) == ()
     assert await store.stream(CHAIN, ChainStream.OUTBOX) == ()
-    assert await store.trim(CHAIN, ChainStream.LEDGER, before=rest[0].entry_id) == 2
+    other = replace(rest[-1], payload=b'{"id":"command/9"}')
+    never = replace(rest[-1], entry_id=f"{place_of(rest[-1].entry_id)[0] + 1}-0")
+    for unknown in (other, never):
+        cut = rest[0].entry_id
+        assert await store.trim(CHAIN, ChainStream.LEDGER, behind=unknown, before=cut) == 0
+    assert await store.trimmed_before(CHAIN, ChainStream.LEDGER) == "0-0"
+    for _ in range(2):
+        await store.trim(CHAIN, ChainStream.LEDGER, behind=rest[-1], before=rest[0].entry_id)
     assert await store.stream(CHAIN, ChainStream.LEDGER) == rest
+    assert await store.trimmed_before(CHAIN, ChainStream.LEDGER) == rest[0].entry_id
 
 
 async def test_snapshots_are_found_by_prefix_until_they_expire(sut: StoreUnderTest) -> None:

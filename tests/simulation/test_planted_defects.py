@@ -67,7 +67,7 @@ class HastyConsumer(ArchiveConsumer):
         cursor = await self._archive.cursor(chain_id, stream)
         read = await self._store.stream(chain_id, stream, after=cursor)
         if read:
-            await self._store.trim(chain_id, stream, before=read[-1].entry_id)
+            await self._store.trim(chain_id, stream, behind=read[-1], before=read[-1].entry_id)
             await self._archive.write(chain_id, stream, read, after=cursor)
         return len(read)
 
