@@ -33,7 +33,7 @@ class RedisPieces:
     ) -> int:
         """See :meth:`actors.store.Inspection.trim`."""
         keys = ChainKeys(chain_id)
-        arguments: list[Argument] = [name, behind.entry_id, bytes(behind.payload), before]
+        arguments: list[Argument] = [name, behind.entry_id, behind.payload, before]
         return int(await self._link.run(_TRIM, [keys.of(name), keys.of(_TRIMMED)], arguments))
 
     async def trimmed_before(self, chain_id: str, name: ChainStream) -> str:
