@@ -328,8 +328,9 @@ class Inspection(Protocol):
     ) -> tuple[StoredEntity, ...]:
         """Those of these sessions that are closed and not yet dropped."""
 
-    async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
-        """Forget closed sessions that an archive holds durably."""
+    async def drop_closed(self, chain_id: str, versions: Mapping[str, int]) -> None:
+        """Forget closed sessions, each in the version an archive holds durably; one that was
+        corrected since stays."""
 
     async def trim(
         self, chain_id: str, name: ChainStream, *, behind: StreamEntry, before: str

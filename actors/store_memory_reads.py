@@ -1,6 +1,6 @@
 """What is read from memory without owning anything: the twin of RedisReads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from actors.placement import shard_of_club
@@ -161,12 +161,14 @@ class MemoryReads(MemoryPieces):
         closed = self._server.chain(chain_id).closed
         return tuple(closed[key] for key in sorted(set(session_ids)) if key in closed)
 
-    async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
+    async def drop_closed(self, chain_id: str, versions: Mapping[str, int]) -> None:
         """See :meth:`actors.store.Inspection.drop_closed`."""
         chain = self._server.chain(chain_id)
-        for session_id in session_ids:
-            chain.closed.pop(session_id, None)
-            chain.index.pop(session_id, None)
+        for session_id, version in versions.items():
+            held = chain.closed.get(session_id)
+            if held is not None and held.version == version:
+                del chain.closed[session_id]
+                chain.index.pop(session_id, None)
 
 
 def number_of(entry_id: str) -> int:

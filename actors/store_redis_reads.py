@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from actors.placement import shard_of_club
-from actors.redis_link import RedisLink
+from actors.redis_link import RedisLink, Script
 from actors.store_keys import ChainKeys
 from actors.store_redis_pieces import RedisPieces
 from actors.store_values import (
@@ -25,7 +25,9 @@ LIVE_BLOCK_MS_MAX = 30_000
 LIVE_ENTRIES_PER_READ = 500
 SHARDS_PER_READ = 32
 FIELDS_PER_SCAN = 1_000
+DROPPED_PER_CALL = 500
 _BEGINNING = "0-0"
+_DROP_CLOSED = Script.named("drop_closed")
 STREAM_FIELD = {ChainStream.LEDGER: b"t", ChainStream.OUTBOX: b"e"}
 
 
@@ -245,18 +247,12 @@ class RedisReads(RedisPieces):
         pairs = zip(ids, stored, strict=True)
         return tuple(entity_of(key, value) for key, value in pairs if value is not None)
 
-    async def drop_closed(self, chain_id: str, session_ids: Sequence[str]) -> None:
+    async def drop_closed(self, chain_id: str, versions: Mapping[str, int]) -> None:
         """See :meth:`actors.store.Inspection.drop_closed`."""
-        if not session_ids:
-            return
-        keys = ChainKeys(chain_id)
-        await self._link.together(
-            [
-                ("HDEL", keys.of("closed"), *session_ids),
-                ("HDEL", keys.of("index"), *session_ids),
-            ],
-            atomic=True,
-        )
+        keys, held = ChainKeys(chain_id), sorted(versions.items())
+        for first in range(0, len(held), DROPPED_PER_CALL):
+            named = [word for pair in held[first : first + DROPPED_PER_CALL] for word in pair]
+            await self._link.run(_DROP_CLOSED, [keys.of("closed"), keys.of("index")], named)
 
     async def _indexed(
         self, index: str, key_of: Callable[[str], str], prefix: str = ""

@@ -14,6 +14,7 @@ ODDITIES: Final = {
     "rewinds": "How often the store was found to have gone back in time.",
     "conflicts": "Rows that came again with other content than is archived.",
     "gaps_lost": "Gaps in what is archived that the store cannot fill any more.",
+    "unreadable": "Documents and entries that cannot be read and wait beside the tables.",
     "unsettled": "Transactions that a rewind undid and that nobody has settled.",
 }
 
@@ -56,6 +57,7 @@ class WatchTelemetry:
         self._odd["rewinds"].set(odd.rewinds)
         self._odd["conflicts"].set(odd.conflicts)
         self._odd["gaps_lost"].set(odd.lost_gaps)
+        self._odd["unreadable"].set(odd.unreadable)
         self._odd["unsettled"].set(odd.unsettled)
 
     def finished(self, report: Report, *, at_ms: int, took_ms: int) -> None:

@@ -337,6 +337,9 @@ class EventMessage(EventData):
         return {**values, "data": model.model_validate(values.get("data"))}
 
 
+ORDER_SOURCE: Final = "order:"
+
+
 def source_of(entry: Mapping[str, Any]) -> str:
     """What an outbox entry happened to: ``session:``, ``order:``, ``pc:`` or ``club:<id>``.
 

@@ -8,7 +8,9 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
 
 from actors.store import StreamEntry, place_of
-from controller.archive import tables
+from actors.unreadable import UNREADABLE_ERRORS
+from controller.archive import aside, tables
+from controller.archive.aside import Beside, Unread, fitting
 from controller.archive.rows import BEGINNING, ConflictError
 
 AUDIT: Final = "audit"
@@ -23,11 +25,17 @@ def cursor(connection: Connection, chain_id: str) -> str:
 
 
 def write_audit(
-    connection: Connection, chain_id: str, read: Sequence[StreamEntry], *, after: str
-) -> None:
+    connection: Connection,
+    chain_id: str,
+    read: Sequence[StreamEntry],
+    *,
+    after: str,
+    now_ms: int,
+) -> tuple[Unread, ...]:
     """Add entries that follow ``after`` and move the cursor to the last one, or do neither.
 
-    Raises ConflictError when somebody else has moved it.
+    What of them cannot be read is kept beside the table, and returned. Raises ConflictError when
+    somebody else has moved it.
     """
     table, to = tables.cursors, read[-1].entry_id
     where = (table.c.chain_id == chain_id, table.c.stream == AUDIT, table.c.entry_id == after)
@@ -36,7 +44,20 @@ def write_audit(
         if after != BEGINNING or cursor(connection, chain_id) != BEGINNING:
             raise ConflictError(f"another consumer moved the audit of {chain_id}")
         connection.execute(insert(table).values(chain_id=chain_id, stream=AUDIT, entry_id=to))
-    connection.execute(insert(tables.audit), [_row(chain_id, entry) for entry in read])
+    good, odd = _rows(chain_id, read)
+    if good:
+        connection.execute(insert(tables.audit), good)
+    return aside.note_unreadable(connection, chain_id, AUDIT, found=odd, now_ms=now_ms)
+
+
+def reread_audit(connection: Connection, chain_id: str) -> None:
+    """Archive entries that could not be read before and now can."""
+    waiting = aside.unreadable_entries(connection, chain_id, AUDIT)
+    good, odd = _rows(chain_id, waiting)
+    if good:
+        connection.execute(insert(tables.audit), good)
+        ids = {entry.entry_id for entry in waiting} - {one.row_id for one in odd}
+        aside.forget_unreadable(connection, chain_id, AUDIT, ids=sorted(ids))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +110,16 @@ def _of(wanted: AuditFilter) -> list[ColumnElement[bool]]:
     if wanted.until_ms is not None:
         found.append(table.c.at_ms < wanted.until_ms)
     return found
+
+
+def _rows(chain_id: str, read: Sequence[StreamEntry]) -> tuple[list[dict[str, Any]], list[Beside]]:
+    good, odd = [], []
+    for entry in read:
+        try:
+            good.append(fitting(tables.audit, _row(chain_id, entry)))
+        except UNREADABLE_ERRORS:
+            odd.append(Beside(entry.entry_id, entry.payload, entry.entry_id))
+    return good, odd
 
 
 def _row(chain_id: str, entry: StreamEntry) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final
 
-import orjson
 import structlog
 
 from actors.clock import Clock
+from actors.orders import order_key
 from actors.store import (
     SESSION_KEY_PREFIX,
     SHARD_COUNT,
     ChainStream,
     Store,
+    StoredEntity,
     StreamEntry,
     place_of,
 )
@@ -58,6 +59,7 @@ class CatchingUp:
             kept=kept,
             lost=lost,
             now_ms=self._clock.wall_ms(),
+            orders=await self._orders_after(chain_id, stream, kept),
         )
         log.error(
             "store_went_back",
@@ -68,6 +70,17 @@ class CatchingUp:
             rows=rewound.rows,
         )
         return rewound
+
+    async def _orders_after(
+        self, chain_id: str, stream: ChainStream, kept: Reached
+    ) -> Sequence[StoredEntity]:
+        """What the store has of the orders whose events it has lost. One that changes meanwhile
+        tells of it after ``kept``, and is read again with that."""
+        if stream is not ChainStream.OUTBOX:
+            return ()
+        told = await self._archive.look(rewinding.orders_told, chain_id, kept)
+        stored = await self._store.documents(chain_id, sorted(map(order_key, told)))
+        return list(stored.values())
 
     async def _note_hole(
         self, chain_id: str, stream: ChainStream, *, lost: Reached, trimmed: str
@@ -126,10 +139,14 @@ class CatchingUp:
             return
         until = await self._archive.cursor(chain_id, ChainStream.OUTBOX)
         async for read in self._stream(chain_id, ChainStream.OUTBOX, until=until):
-            missing = list(_missing(read, noted))
+            missing = list(_missing(chain_id, read, noted))
             if missing:
                 await self._archive.transact(
-                    writing.write_events, chain_id, missing, now_ms=self._clock.wall_ms()
+                    writing.write_stream,
+                    chain_id,
+                    ChainStream.OUTBOX,
+                    read=missing,
+                    now_ms=self._clock.wall_ms(),
                 )
         for gap in await self._archive.transact(gaps.close_gaps, chain_id, noted):
             log.error("archive_gap_lost", chain=chain_id, source=gap.source_id, first=gap.first)
@@ -154,9 +171,10 @@ def just_before(entry_id: str) -> str:
     return f"{at_ms}-{number - 1}" if number else f"{at_ms - 1}-{_NUMBER_MAX}"
 
 
-def _missing(read: Sequence[StreamEntry], noted: Sequence[Gap]) -> Iterator[StreamEntry]:
-    for entry in read:
-        document = orjson.loads(entry.payload)
+def _missing(
+    chain_id: str, read: Sequence[StreamEntry], noted: Sequence[Gap]
+) -> Iterator[StreamEntry]:
+    for entry, document in writing.readable(chain_id, ChainStream.OUTBOX, read)[0]:
         source, seq = source_of(document), document["event"]["seq"]
         if any(g.source_id == source and int(g.first) <= seq <= int(g.last) for g in noted):
             yield entry

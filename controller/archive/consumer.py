@@ -7,18 +7,18 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
 import structlog
 
 from actors.clock import Clock
-from actors.store import ChainStream, Store, StoreUnavailableError, StreamEntry
+from actors.store import ChainStream, Store, StoredEntity, StoreUnavailableError, StreamEntry
 from controller.archive import rewinding, rows
 from controller.archive.catching_up import CatchingUp, just_before
 from controller.archive.database import Archive
 from controller.archive.leaving import Leaving
+from controller.archive.rereading import Rereading, tell
 from controller.archive.rewinding import Reached
 from controller.archive.unsent import Unsent
-from controller.archive.writing import digest_of
+from controller.archive.writing import digest_of, readable
 
 ENTRIES_PER_TRANSACTION: Final = 500
 STREAM_KEPT_MS: Final = 3_600_000
@@ -49,6 +49,7 @@ class ArchiveConsumer:
         self._clock = clock
         self._catching_up = CatchingUp(store, archive, clock)
         self._leaving = Leaving(store, archive, clock)
+        self._rereading = Rereading(store, archive, clock)
         self._unsent = Unsent(store, archive)
         self._stream_kept_ms = stream_kept_ms
         self._closed_kept_ms = closed_kept_ms
@@ -90,11 +91,6 @@ class ArchiveConsumer:
         moved, odd = 0, False
         last: StreamEntry | None = None
         while read:
-            if stream is ChainStream.OUTBOX:
-                # Before the cursor passes what tells of them.
-                events = [orjson.loads(entry.payload)["event"] for entry in read]
-                await self._take_sessions(chain_id, _sessions_of(events))
-                await self._leaving.take_orders(chain_id, events)
             odd |= await self._write(chain_id, stream, read, reached=reached)
             moved += len(read)
             last = read[-1]
@@ -135,9 +131,17 @@ class ArchiveConsumer:
         *,
         reached: Reached,
     ) -> bool:
-        now_ms = self._clock.wall_ms()
-        after = reached.entry_id
-        written = await self._archive.write(chain_id, stream, read, after=after, now_ms=now_ms)
+        orders: Sequence[StoredEntity] = ()
+        if stream is ChainStream.OUTBOX:
+            # Before the cursor passes what tells of them.
+            told = [document for _, document in readable(chain_id, stream, read)[0]]
+            await self._take_sessions(chain_id, _sessions_of(told))
+            orders = await self._leaving.orders_told(chain_id, told)
+        now_ms, after = self._clock.wall_ms(), reached.entry_id
+        written = await self._archive.write(
+            chain_id, stream, read, after=after, now_ms=now_ms, orders=orders
+        )
+        tell(chain_id, written.unread)
         for row_id in written.conflicts:
             log.error("archive_conflict", chain=chain_id, stream=stream.value, row=row_id)
         for gap in written.gaps:
@@ -158,10 +162,11 @@ class ArchiveConsumer:
             part = session_ids[first : first + ENTRIES_PER_TRANSACTION]
             if closed := await self._store.closed_among(chain_id, part):
                 now_ms = self._clock.wall_ms()
-                await self._archive.write_sessions(chain_id, closed, now_ms=now_ms)
+                tell(chain_id, await self._archive.write_sessions(chain_id, closed, now_ms=now_ms))
 
     async def _sweep(self, chain_id: str) -> None:
         """Compare ids: take what no event told of, and let go of what was closed long ago."""
+        await self._rereading.look_again(chain_id)
         ids = await self._store.closed_ids(chain_id)
         if not ids:
             return
@@ -171,9 +176,11 @@ class ArchiveConsumer:
         old = await self._archive.closed_before(chain_id, ids, too_old_ms)
         # What was found out after the end and cost nothing is in no event: it is taken now.
         await self._take_sessions(chain_id, sorted(old))
-        await self._store.drop_closed(chain_id, sorted(old))
+        held = await self._archive.closed_before(chain_id, sorted(old), too_old_ms)
+        await self._store.drop_closed(chain_id, held)
 
 
-def _sessions_of(events: Sequence[dict[str, Any]]) -> list[str]:
+def _sessions_of(told: Sequence[dict[str, Any]]) -> list[str]:
     """Sessions that these events tell of. One that closes says so in the same commit."""
+    events = (document["event"] for document in told)
     return sorted({event["session_id"] for event in events if event.get("session_id")})

@@ -1,5 +1,6 @@
 """A chain's rows out of an archive and into another one, whatever their databases are."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -61,12 +62,25 @@ def _copied(table: Table) -> list[Column[Any]]:
 
 def _plain(table: Table, row: Mapping[Any, Any]) -> dict[str, Any]:
     blobs = _blobs(table)
-    return {str(k): bytes(v).decode() if k in blobs else v for k, v in row.items()}
+    return {str(k): _text(bytes(v)) if k in blobs else v for k, v in row.items()}
+
+
+def _text(document: bytes) -> str | dict[str, str]:
+    """A document as JSON text. A damaged one may be no text at all."""
+    try:
+        return document.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(document).decode()}
+
+
+def _bytes(document: str | dict[str, str]) -> bytes:
+    return document.encode() if isinstance(document, str) else b64decode(document["base64"])
 
 
 def _stored(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     blobs = _blobs(table)
-    stored = {name: value.encode() if name in blobs else value for name, value in row.items()}
+    stored: dict[str, Any] = dict(row)
+    stored |= {name: _bytes(row[name]) for name in blobs}
     if "place_ms" in table.c and "place_ms" not in stored:
         # A backup of a release that did not write places down.
         stored["place_ms"], stored["place_no"] = place_of(stored["entry_id"])

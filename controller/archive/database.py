@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from actors.store import ChainStream, StoredEntity, StreamEntry
 from controller.archive import copying, engines, rows, tables, writing
+from controller.archive.aside import Unread
 from controller.archive.writing import Written
 
 _P = ParamSpec("_P")
@@ -49,28 +50,39 @@ class Archive:
         *,
         after: str,
         now_ms: int = 0,
+        orders: Sequence[StoredEntity] = (),
     ) -> Written:
-        """Add entries that follow ``after`` and move the cursor to the last one, or do neither.
+        """Add entries that follow ``after``, with the orders they tell of, and move the cursor to
+        the last one, or do nothing.
 
-        Other content under an archived id is set aside and told. Raises ArchiveError if the
-        cursor is not ``after`` any more: somebody else is archiving.
+        Other content under an archived id, and what cannot be read, is set aside and told. Raises
+        ArchiveError if the cursor is not ``after`` any more: somebody else is archiving.
         """
         return await self.transact(
-            writing.write_entries, chain_id, stream, read=read, after=after, now_ms=now_ms
+            writing.write_entries,
+            chain_id,
+            stream,
+            read=read,
+            after=after,
+            now_ms=now_ms,
+            orders=orders,
         )
 
     async def write_sessions(
         self, chain_id: str, closed: Sequence[StoredEntity], *, now_ms: int = 0
-    ) -> None:
-        """Add closed sessions; one that is there gives way to a newer version only."""
-        await self.transact(writing.write_sessions, chain_id, closed, now_ms=now_ms)
+    ) -> tuple[Unread, ...]:
+        """Add closed sessions; one that is there gives way to a newer version only. What cannot be
+        read is kept beside them, and returned when it is found."""
+        return await self.transact(writing.write_sessions, chain_id, closed, now_ms=now_ms)
 
     async def archived_among(self, chain_id: str, session_ids: Sequence[str]) -> set[str]:
         """Which of these sessions are archived, in any version."""
         return await self.look(rows.session_ids, chain_id, session_ids)
 
-    async def closed_before(self, chain_id: str, closed_ids: Sequence[str], at_ms: int) -> set[str]:
-        """Which of these sessions are archived and were closed before an instant."""
+    async def closed_before(
+        self, chain_id: str, closed_ids: Sequence[str], at_ms: int
+    ) -> dict[str, int]:
+        """In which version those of these sessions are archived that closed before an instant."""
         return await self.look(rows.closed_before, chain_id, closed_ids, at_ms=at_ms)
 
     async def transactions(

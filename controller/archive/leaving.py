@@ -1,6 +1,6 @@
 """Orders and the audit on their way from the store to the archive, and out of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -12,13 +12,13 @@ from actors.store_editing import CatalogueEdit
 from controller.archive import audit_rows, order_rows
 from controller.archive.catching_up import just_before
 from controller.archive.database import Archive
+from controller.archive.rereading import tell
 from controller.archive.rows import BEGINNING
 from controller.readable import readable
+from schemas.events import ORDER_SOURCE, source_of
 
 ENTRIES_PER_TRANSACTION: Final = 500
 AUDIT_KEPT_MS: Final = 7 * 24 * 3_600_000
-ORDERS_KEPT_MS: Final = 24 * 3_600_000
-"""The price of an order holds for a day; what comes later is asked back from the archive."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,12 +31,23 @@ class Leaving:
         self._archive = archive
         self._clock = clock
 
-    async def take_orders(self, chain_id: str, events: Sequence[dict[str, Any]]) -> None:
-        """Archive the orders that events tell of, as they are now."""
-        told = {event["order_id"] for event in events if event.get("order_id")}
-        keys = [order_key(order_id) for order_id in sorted(told)]
-        if stored := await self._store.documents(chain_id, keys):
-            await self._archive.transact(order_rows.write_orders, chain_id, list(stored.values()))
+    async def orders_told(
+        self, chain_id: str, told: Sequence[Mapping[str, Any]]
+    ) -> list[StoredEntity]:
+        """The orders that outbox entries tell of, as they are now.
+
+        One that has told more since is left for the entries that say so: whatever the archive has
+        of an order, it has the events of as well, and loses both together if the store does.
+        """
+        counts: dict[str, int] = {}
+        for document in told:
+            source = source_of(document)
+            if source.startswith(ORDER_SOURCE):
+                order_id, seq = source.removeprefix(ORDER_SOURCE), document["event"]["seq"]
+                counts[order_id] = max(seq, counts.get(order_id, 0))
+        keys = [order_key(order_id) for order_id in sorted(counts)]
+        stored = await self._store.documents(chain_id, keys)
+        return order_rows.known_by(counts, stored.values())
 
     async def take_audit(self, chain_id: str) -> int:
         """Archive what is new of the audit, and let go of what is old; how much was new."""
@@ -45,7 +56,11 @@ class Leaving:
         while read := await self._store.audit_after(
             chain_id, cursor, count=ENTRIES_PER_TRANSACTION
         ):
-            await self._archive.transact(audit_rows.write_audit, chain_id, read, after=cursor)
+            now_ms = self._clock.wall_ms()
+            unread = await self._archive.transact(
+                audit_rows.write_audit, chain_id, read, after=cursor, now_ms=now_ms
+            )
+            tell(chain_id, unread)
             cursor = read[-1].entry_id
             moved += len(read)
         if moved:
@@ -70,17 +85,26 @@ class Leaving:
         """
         closed = set(await self._store.closed_ids(chain_id))
         stored = await self._store.documents_by_prefix(chain_id, ORDER_KEY_PREFIX)
-        too_old_ms = self._clock.wall_ms() - ORDERS_KEPT_MS
-        still: dict[str, tuple[StoredEntity, int]] = {}
+        too_old_ms = self._clock.wall_ms() - order_rows.KEPT_MS
+        still: dict[str, StoredEntity] = {}
         for entity, order in readable(stored, order_rows.order_of):
             if order.order_id not in closed and order_rows.changed_at_ms(order) < too_old_ms:
-                still[order.order_id] = (entity, order.event_seq)
-        held = await self._archive.look(order_rows.versions, chain_id, sorted(still))
-        missing = [entity for name, (entity, seq) in still.items() if held.get(name) != seq]
-        if missing:
-            # Made by a release that told nobody of orders.
-            await self._archive.transact(order_rows.write_orders, chain_id, missing)
-        for entity, _ in still.values():
+                still[order.order_id] = entity
+        await self._take_missing(chain_id, still)
+        held = await self._archive.look(order_rows.orders, chain_id, sorted(still))
+        gone = [entity for name, entity in still.items() if held.get(name) == entity.blob]
+        for entity in gone:
             write = EntityWrite(entity.key, entity.version, None, Scope.CHAIN)
             await self._store.edit(chain_id, CatalogueEdit(documents=(write,)))
-        return len(still)
+        return len(gone)
+
+    async def _take_missing(self, chain_id: str, still: Mapping[str, StoredEntity]) -> None:
+        """Archive those that a release made that told nobody of orders."""
+        held = await self._archive.look(order_rows.orders, chain_id, sorted(still))
+        missing = [entity for name, entity in still.items() if held.get(name) != entity.blob]
+        if missing:
+            now_ms = self._clock.wall_ms()
+            unread = await self._archive.transact(
+                order_rows.write_orders, chain_id, missing, now_ms=now_ms
+            )
+            tell(chain_id, unread)

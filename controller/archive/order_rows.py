@@ -1,30 +1,118 @@
 """Orders in the archive, on one open SQL connection: as they were when last changed."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import orjson
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 
+from actors.orders import ORDER_KEY_PREFIX, order_key
 from actors.store import StoredEntity
+from actors.unreadable import UNREADABLE_ERRORS
 from billing_core.sale import Order
 from billing_core.stored import order_from_dict
-from controller.archive import tables
+from controller.archive import aside, tables
+from controller.archive.aside import ORDERS, REPLACED, REWIND, Beside, Unread, fitting
+from controller.archive.rows import Row
 
 IDS_PER_QUERY = 500
+KEPT_MS: Final = 24 * 3_600_000
+"""The price of an order holds for a day; what comes later is asked back from the archive."""
 
 
-def write_orders(connection: Connection, chain_id: str, stored: Sequence[StoredEntity]) -> None:
-    """Keep orders as the store has them now: if it went back in time, so do they."""
-    table = tables.orders
+def write_orders(
+    connection: Connection, chain_id: str, stored: Sequence[StoredEntity], *, now_ms: int
+) -> tuple[Unread, ...]:
+    """Keep orders as the store has them now: if it went back in time, so do they.
+
+    What of them was found unreadable is returned, and stays beside the table.
+    """
+    odd, read = [], []
     for entity in stored:
-        row = _row(chain_id, entity)
-        where = (table.c.chain_id == chain_id, table.c.order_id == row["order_id"])
-        held = connection.scalar(select(table.c.version).where(*where))
-        if held is None:
-            connection.execute(insert(table).values(row))
+        name = entity.key.removeprefix(ORDER_KEY_PREFIX)
+        try:
+            row = fitting(tables.orders, _row(chain_id, entity))
+        except UNREADABLE_ERRORS:
+            odd.append(Beside(name, entity.blob))
         else:
-            connection.execute(update(table).where(*where).values(row))
+            _write(connection, row, now_ms=now_ms)
+            read.append(name)
+    aside.forget_unreadable(connection, chain_id, ORDERS, ids=read)
+    return aside.note_unreadable(connection, chain_id, ORDERS, found=odd, now_ms=now_ms)
+
+
+def _write(connection: Connection, row: Row, *, now_ms: int) -> None:
+    table, chain_id, order_id = tables.orders, row["chain_id"], row["order_id"]
+    where = (table.c.chain_id == chain_id, table.c.order_id == order_id)
+    known = (table.c.version, table.c.changed_at_ms, table.c.document)
+    held = connection.execute(select(*known).where(*where)).one_or_none()
+    if held is None:
+        connection.execute(insert(table).values(row))
+        return
+    if held.version != row["version"] and held.changed_at_ms + KEPT_MS < row["changed_at_ms"]:
+        # It may have been here only, and a store that goes back in time loses what came since.
+        before = Beside(order_id, bytes(held.document), session_id=row["session_id"])
+        how = {"source": ORDERS, "cause": REPLACED}
+        aside.lay(connection, chain_id, **how, now_ms=now_ms, documents=[before])
+    connection.execute(update(table).where(*where).values(row))
+
+
+def take_back(
+    connection: Connection,
+    chain_id: str,
+    told: Mapping[str, int],
+    *,
+    stored: Sequence[StoredEntity],
+    now_ms: int,
+) -> None:
+    """The store has lost part of what happened to these orders: set them aside as they are.
+
+    ``told`` says how many events of each it still has. What it has of them as of then is taken
+    instead, and of those that had left it before what was last archived then.
+    """
+    ids = sorted(told)
+    lost = orders(connection, chain_id, ids)
+    aside.lay(
+        connection,
+        chain_id,
+        source=ORDERS,
+        cause=REWIND,
+        now_ms=now_ms,
+        documents=[Beside(name, document) for name, document in lost.items()],
+    )
+    for first in range(0, len(ids), IDS_PER_QUERY):
+        table, some = tables.orders, ids[first : first + IDS_PER_QUERY]
+        where = and_(table.c.chain_id == chain_id, table.c.order_id.in_(some))
+        connection.execute(delete(table).where(where))
+    held = {entity.key.removeprefix(ORDER_KEY_PREFIX) for entity in stored}
+    for name in sorted(lost.keys() - held):
+        before = aside.last_replaced(connection, chain_id, ORDERS, name, fits=_told_by(told[name]))
+        if before is not None:
+            entity = StoredEntity(order_key(name), 0, before)
+            write_orders(connection, chain_id, [entity], now_ms=now_ms)
+    write_orders(connection, chain_id, known_by(told, stored), now_ms=now_ms)
+
+
+def known_by(told: Mapping[str, int], stored: Iterable[StoredEntity]) -> list[StoredEntity]:
+    """Those that have told no more than ``told``; of others the rest is read later, and with it
+    they come again. One that cannot be read may be any."""
+    found = []
+    for entity in stored:
+        try:
+            order = order_of(entity)
+        except UNREADABLE_ERRORS:
+            found.append(entity)
+            continue
+        if order.event_seq <= told.get(order.order_id, 0):
+            found.append(entity)
+    return found
+
+
+def _told_by(count: int) -> Callable[[bytes], bool]:
+    def fits(document: bytes) -> bool:
+        return order_from_dict(orjson.loads(document)).event_seq <= count
+
+    return fits
 
 
 def versions(connection: Connection, chain_id: str, order_ids: Sequence[str]) -> dict[str, int]:
@@ -74,7 +162,7 @@ def order_of(stored: StoredEntity) -> Order:
     return order_from_dict(orjson.loads(stored.blob))
 
 
-def _row(chain_id: str, stored: StoredEntity) -> Mapping[str, Any]:
+def _row(chain_id: str, stored: StoredEntity) -> Row:
     one = order_of(stored)
     return {
         "chain_id": chain_id,

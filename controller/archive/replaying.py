@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, Connection, and_, select, update
 
 from actors.store import ChainStream
 from controller.archive import tables
+from controller.archive.aside import REWIND
 from controller.archive.rows import parts
-from controller.archive.writing import REWIND
 
 _TABLE = tables.set_aside
 

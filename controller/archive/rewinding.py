@@ -26,8 +26,9 @@ from sqlalchemy import (
     update,
 )
 
-from actors.store import ChainStream, StreamEntry, place_of
-from controller.archive import deliveries, tables
+from actors.store import ChainStream, StoredEntity, StreamEntry, place_of
+from controller.archive import aside, deliveries, order_rows, tables
+from controller.archive.aside import REWIND
 from controller.archive.rows import (
     BEGINNING,
     ConflictError,
@@ -35,7 +36,8 @@ from controller.archive.rows import (
     parts,
     sessions,
 )
-from controller.archive.writing import REWIND, add_to_totals, digest_of, set_session_aside
+from controller.archive.writing import add_to_totals, digest_of, set_session_aside
+from schemas.events import ORDER_SOURCE
 
 TABLE_OF: Final = {
     ChainStream.LEDGER: tables.transactions,
@@ -76,12 +78,14 @@ def reached(connection: Connection, chain_id: str, stream: ChainStream) -> Reach
 def held_among(
     connection: Connection, chain_id: str, stream: ChainStream, *, entries: Sequence[StreamEntry]
 ) -> set[str]:
-    """Ids of those of these entries that are archived in the same place with the same content."""
+    """Ids of those of these entries that are archived in the same place with the same content,
+    be it as what cannot be read."""
     table = TABLE_OF[stream]
     wanted = {place_of(entry.entry_id): entry for entry in entries}
+    unread = aside.unreadable_entries(connection, chain_id, stream.value)
     query = select(table.c.place_ms, table.c.place_no, table.c.document)
     query = query.where(table.c.chain_id == chain_id)
-    held = set()
+    held = {entry.entry_id for entry in set(entries) & set(unread)}
     for some in parts(sorted(wanted)):
         among = tuple_(table.c.place_ms, table.c.place_no).in_(some)
         for place_ms, place_no, document in connection.execute(query.where(among)):
@@ -100,8 +104,23 @@ def last_before(
     query = select(table.c.entry_id, table.c.document)
     query = query.where(table.c.chain_id == chain_id, place < tuple_(*place_of(entry_id)))
     query = query.order_by(table.c.place_ms.desc(), table.c.place_no.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
-    return Reached(BEGINNING) if row is None else Reached(row[0], digest_of(bytes(row[1])))
+    found = [StreamEntry(row[0], bytes(row[1])) for row in connection.execute(query)]
+    unread = aside.unreadable_entries(connection, chain_id, stream.value)
+    found += [one for one in unread if place_of(one.entry_id) < place_of(entry_id)]
+    last = max(found, key=lambda one: place_of(one.entry_id), default=None)
+    return Reached(BEGINNING) if last is None else Reached(last.entry_id, digest_of(last.payload))
+
+
+def orders_told(connection: Connection, chain_id: str, kept: Reached) -> dict[str, int]:
+    """Orders that archived events after a place tell of: how much had been told of each there."""
+    table = tables.events
+    ours = and_(table.c.chain_id == chain_id, table.c.source_id.startswith(ORDER_SOURCE))
+    place = tuple_(table.c.place_ms, table.c.place_no) > tuple_(*place_of(kept.entry_id))
+    query = select(table.c.source_id, func.min(table.c.seq)).where(ours, place)
+    return {
+        source_id.removeprefix(ORDER_SOURCE): first - 1
+        for source_id, first in connection.execute(query.group_by(table.c.source_id))
+    }
 
 
 def rewind(
@@ -112,8 +131,10 @@ def rewind(
     kept: Reached,
     lost: Reached,
     now_ms: int,
+    orders: Sequence[StoredEntity] = (),
 ) -> Rewound:
-    """Set aside every row after ``kept`` and move the cursor back to it.
+    """Set aside every row after ``kept`` and move the cursor back to it. ``orders`` is what the
+    store has of those that events after it tell of.
 
     Raises ConflictError if the cursor is not at ``lost`` any more.
     """
@@ -132,7 +153,10 @@ def rewind(
         _forget_entries(connection, chain_id, gone)
     else:
         _turn_followers_back(connection, chain_id, kept)
+        told = orders_told(connection, chain_id, kept)
+        order_rows.take_back(connection, chain_id, told, stored=orders, now_ms=now_ms)
     connection.execute(delete(table).where(gone))
+    aside.lose_unreadable(connection, chain_id, stream.value, after=kept.entry_id)
     _note(connection, chain_id, stream, kept=kept, lost=lost, rows=rows, now_ms=now_ms)
     set_sessions_aside(connection, chain_id, session_ids, now_ms=now_ms)
     return Rewound(kept, rows, tuple(sorted(session_ids)))

@@ -64,16 +64,15 @@ def session(connection: Connection, chain_id: str, session_id: str) -> StoredEnt
 
 def closed_before(
     connection: Connection, chain_id: str, closed_ids: Sequence[str], *, at_ms: int
-) -> set[str]:
-    """Ids of archived sessions closed before ``at_ms``."""
+) -> dict[str, int]:
+    """Versions of archived sessions closed before ``at_ms``, by id."""
     table = tables.sessions
     old = and_(table.c.chain_id == chain_id, table.c.closed_at_ms < at_ms)
+    query = select(table.c.session_id, table.c.version).where(old)
     return {
-        session_id
+        session_id: version
         for ids in parts(closed_ids)
-        for session_id in connection.scalars(
-            select(table.c.session_id).where(old, table.c.session_id.in_(ids))
-        )
+        for session_id, version in connection.execute(query.where(table.c.session_id.in_(ids)))
     }
 
 

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, Table, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, func, or_, select
 
 from actors.store import SESSION_KEY_PREFIX, ChainStream, StreamEntry
 from controller.archive import tables
+from controller.archive.aside import CONFLICT, REWIND, UNREADABLE
 from controller.archive.rows import cursor, parts, up_to
-from controller.archive.writing import CONFLICT, REWIND
+from schemas.events import ORDER_SOURCE
 
 CURRENCY_LENGTH = 3
 
@@ -42,6 +43,8 @@ class Oddities:
     conflicts: int
     gaps: int
     lost_gaps: int
+    unreadable: int
+    """Documents and entries that no release has been able to read yet."""
 
     def __add__(self, other: "Oddities") -> "Oddities":
         return Oddities(
@@ -51,10 +54,11 @@ class Oddities:
             self.conflicts + other.conflicts,
             self.gaps + other.gaps,
             self.lost_gaps + other.lost_gaps,
+            self.unreadable + other.unreadable,
         )
 
 
-NOTHING_ODD: Final = Oddities(0, 0, 0, 0, 0, 0)
+NOTHING_ODD: Final = Oddities(0, 0, 0, 0, 0, 0, 0)
 
 
 def totals(connection: Connection, chain_id: str, accounts: Sequence[str]) -> Totals:
@@ -234,6 +238,20 @@ def conflicts(connection: Connection, chain_id: str) -> list[tuple[str, str]]:
     ]
 
 
+def untold_orders(connection: Connection, chain_id: str) -> list[tuple[str, int]]:
+    """(order, how much it says had been told) of archived orders whose last event is not there."""
+    orders, events = tables.orders, tables.events
+    last = and_(
+        events.c.chain_id == chain_id,
+        events.c.source_id == ORDER_SOURCE + orders.c.order_id,
+        events.c.seq == orders.c.version,
+    )
+    query = select(orders.c.order_id, orders.c.version).where(
+        orders.c.chain_id == chain_id, orders.c.version > 0, ~select(events).where(last).exists()
+    )
+    return [(row.order_id, row.version) for row in connection.execute(query)]
+
+
 def oddities(connection: Connection, chain_id: str) -> Oddities:
     """The figures an operator should see."""
     aside, gaps, rewinds = tables.set_aside, tables.gaps, tables.rewinds
@@ -243,19 +261,26 @@ def oddities(connection: Connection, chain_id: str) -> Oddities:
         or_(aside.c.settled.is_(None), aside.c.settled == ""),
     )
     asked = select(
-        func.count(),
-        func.coalesce(func.sum(case((unsettled, 1), else_=0)), 0),
-        func.coalesce(func.sum(case((aside.c.cause == CONFLICT, 1), else_=0)), 0),
+        _counted(aside.c.cause.in_((CONFLICT, REWIND))),
+        _counted(unsettled),
+        _counted(aside.c.cause == CONFLICT),
+        _counted(and_(aside.c.cause == UNREADABLE, aside.c.settled.is_(None))),
     )
-    every, open_, odd = connection.execute(asked.where(aside.c.chain_id == chain_id)).one()
-    holes = select(func.count(), func.coalesce(func.sum(case((gaps.c.lost, 1), else_=0)), 0))
+    every, open_, odd, unread = connection.execute(asked.where(aside.c.chain_id == chain_id)).one()
+    holes = select(func.count(), _counted(gaps.c.lost))
     found, lost = connection.execute(holes.where(gaps.c.chain_id == chain_id)).one()
     went_back = select(func.count()).where(rewinds.c.chain_id == chain_id)
     return Oddities(
         rewinds=connection.scalar(went_back) or 0,
-        set_aside=every,
+        set_aside=int(every),
         unsettled=int(open_),
         conflicts=int(odd),
         gaps=found,
         lost_gaps=int(lost),
+        unreadable=int(unread),
     )
+
+
+def _counted(where: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many rows it is true of."""
+    return func.coalesce(func.sum(case((where, 1), else_=0)), 0)

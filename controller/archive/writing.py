@@ -2,16 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import orjson
 from sqlalchemy import Connection, Table, and_, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from actors.store import ChainStream, StoredEntity, StreamEntry, place_of
-from controller.archive import tables
+from actors.unreadable import UNREADABLE_ERRORS
+from controller.archive import aside, order_rows, tables
+from controller.archive.aside import CONFLICT, REWIND, SESSIONS, Beside, Unread, fitting
 from controller.archive.gaps import Gap, note_gaps
 from controller.archive.rows import (
     BEGINNING,
@@ -24,21 +26,20 @@ from controller.archive.rows import (
 )
 from schemas.events import source_of
 
-CONFLICT: Final = "conflict"
-REWIND: Final = "rewind"
-SESSIONS: Final = "sessions"
-
 _Key: TypeAlias = tuple[Any, ...]
 _Parsed: TypeAlias = dict[_Key, tuple[StreamEntry, Row]]
+Read: TypeAlias = list[tuple[StreamEntry, Row]]
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """What was odd about a batch. ``conflicts`` are ids that came with other content than is
-    archived under them; ``gaps`` are events that should have come before and did not."""
+    archived under them; ``gaps`` are events that should have come before and did not;
+    ``unread`` cannot be read, and is kept beside the tables."""
 
     conflicts: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
 
 def digest_of(payload: bytes) -> str:
@@ -54,17 +55,66 @@ def write_entries(
     read: Sequence[StreamEntry],
     after: str,
     now_ms: int,
+    orders: Sequence[StoredEntity] = (),
 ) -> Written:
     """Insert what is new and move the cursor from ``after`` to the last entry.
 
-    What is archived already is passed over; other content under an archived id is set aside.
+    What is archived already is passed over; other content under an archived id is set aside, and
+    so is what cannot be read. ``orders`` are as they were when the last of ``read`` was told.
     """
     if not read:
         return Written()
     _move_cursor(connection, chain_id, stream, before=after, to=read[-1])
-    if stream is ChainStream.LEDGER:
-        return _write_transactions(connection, chain_id, read, now_ms=now_ms)
-    return write_events(connection, chain_id, read, now_ms=now_ms)
+    written = write_stream(connection, chain_id, stream, read=read, now_ms=now_ms)
+    unread = order_rows.write_orders(connection, chain_id, orders, now_ms=now_ms)
+    return replace(written, unread=(*written.unread, *unread))
+
+
+def write_stream(
+    connection: Connection,
+    chain_id: str,
+    stream: ChainStream,
+    *,
+    read: Sequence[StreamEntry],
+    now_ms: int,
+) -> Written:
+    """The same of a stream without its cursor: entries that were passed over before."""
+    good, odd = readable(chain_id, stream, read)
+    unread = aside.note_unreadable(connection, chain_id, stream.value, found=odd, now_ms=now_ms)
+    write = _write_transactions if stream is ChainStream.LEDGER else _write_events
+    return replace(write(connection, chain_id, good, now_ms=now_ms), unread=unread)
+
+
+def readable(
+    chain_id: str, stream: ChainStream, read: Sequence[StreamEntry]
+) -> tuple[Read, list[Beside]]:
+    """(entries with what they say, those that no row can be made of)."""
+    good: Read = []
+    odd = []
+    for entry in read:
+        try:
+            document = orjson.loads(entry.payload)
+            if stream is ChainStream.LEDGER:
+                fitting(tables.transactions, _transaction(chain_id, entry, document))
+                for side in _sides(chain_id, document):
+                    fitting(tables.entries, side)
+            else:
+                fitting(tables.events, _event(chain_id, entry, document))
+        except UNREADABLE_ERRORS:
+            odd.append(Beside(entry.entry_id, entry.payload, entry.entry_id))
+        else:
+            good.append((entry, document))
+    return good, odd
+
+
+def reread(connection: Connection, chain_id: str, stream: ChainStream, *, now_ms: int) -> Written:
+    """Archive entries of a stream that could not be read before and now can."""
+    waiting = aside.unreadable_entries(connection, chain_id, stream.value)
+    good, _ = readable(chain_id, stream, waiting)
+    entries = [entry for entry, _ in good]
+    ids = [entry.entry_id for entry in entries]
+    aside.forget_unreadable(connection, chain_id, stream.value, ids=ids)
+    return write_stream(connection, chain_id, stream, read=entries, now_ms=now_ms)
 
 
 def _move_cursor(
@@ -83,9 +133,8 @@ def _move_cursor(
 
 
 def _write_transactions(
-    connection: Connection, chain_id: str, read: Sequence[StreamEntry], *, now_ms: int
+    connection: Connection, chain_id: str, parsed: Read, *, now_ms: int
 ) -> Written:
-    parsed = [(entry, orjson.loads(entry.payload)) for entry in read]
     known = {
         (transaction_id,): document
         for transaction_id, document in _known_transactions(
@@ -95,17 +144,7 @@ def _write_transactions(
     keyed = [((transaction["id"],), entry, transaction) for entry, transaction in parsed]
     fresh, conflicts = _sorted_out(keyed, known)
     _insert(connection, tables.transactions, [_transaction(chain_id, *one) for one in fresh])
-    sides = [
-        {
-            "chain_id": chain_id,
-            "transaction_id": transaction["id"],
-            "number": number,
-            "account": side["account"],
-            "amount_minor": side["amount_minor"],
-        }
-        for _, transaction in fresh
-        for number, side in enumerate(transaction["entries"])
-    ]
+    sides = [side for _, transaction in fresh for side in _sides(chain_id, transaction)]
     _insert(connection, tables.entries, sides)
     sums: Counter[str] = Counter()
     for side in sides:
@@ -139,11 +178,23 @@ def _transaction(chain_id: str, entry: StreamEntry, transaction: Mapping[str, An
     }
 
 
-def write_events(
-    connection: Connection, chain_id: str, read: Sequence[StreamEntry], *, now_ms: int
+def _sides(chain_id: str, transaction: Mapping[str, Any]) -> list[Row]:
+    return [
+        {
+            "chain_id": chain_id,
+            "transaction_id": transaction["id"],
+            "number": number,
+            "account": side["account"],
+            "amount_minor": side["amount_minor"],
+        }
+        for number, side in enumerate(transaction["entries"])
+    ]
+
+
+def _write_events(
+    connection: Connection, chain_id: str, documents: Read, *, now_ms: int
 ) -> Written:
     """Insert events that are new; says which should have come before them."""
-    documents = [(entry, orjson.loads(entry.payload)) for entry in read]
     keyed = [((source_of(one), one["event"]["seq"]), entry, one) for entry, one in documents]
     keys = {key for key, _, _ in keyed}
     before = {(source, seq - 1) for source, seq in keys if seq > 1} - keys
@@ -214,21 +265,18 @@ def _set_aside(
     source: str,
     now_ms: int,
 ) -> Written:
-    rows = [
-        {
-            "chain_id": chain_id,
-            "source": source,
-            "cause": CONFLICT,
-            "row_id": "/".join(map(str, key)),
-            "entry_id": entry.entry_id,
-            "session_id": document.get("event", document).get("session_id"),
-            "noted_at_ms": now_ms,
-            "document": entry.payload,
-        }
+    found = [
+        Beside(
+            "/".join(map(str, key)),
+            entry.payload,
+            entry.entry_id,
+            document.get("event", document).get("session_id"),
+        )
         for key, entry, document in conflicts
     ]
-    _insert(connection, tables.set_aside, rows)
-    return Written(tuple(row["row_id"] for row in rows))
+    how = {"source": source, "cause": CONFLICT}
+    aside.lay(connection, chain_id, **how, now_ms=now_ms, documents=found)
+    return Written(tuple(one.row_id for one in found))
 
 
 def add_to_totals(connection: Connection, chain_id: str, sums: Mapping[str, int]) -> None:
@@ -249,42 +297,51 @@ def add_to_totals(connection: Connection, chain_id: str, sums: Mapping[str, int]
 
 def write_sessions(
     connection: Connection, chain_id: str, closed: Sequence[StoredEntity], *, now_ms: int
-) -> None:
-    """Insert closed sessions, or replace an older version.
+) -> tuple[Unread, ...]:
+    """Insert closed sessions, or replace an older version; what of them was found unreadable.
 
     Of two that say different things in one version the store's is the one that lasted.
     """
     ids = [stored.key for stored in closed]
     known = {stored.key: stored for stored in sessions(connection, chain_id, ids)}
-    table = tables.sessions
+    odd = []
     for stored in closed:
-        held = known.get(stored.key)
-        if held is None:
-            connection.execute(insert(table).values(_session_row(chain_id, stored)))
-            continue
-        if held.version > stored.version or held == stored:
-            continue
+        try:
+            row = fitting(tables.sessions, _session_row(chain_id, stored))
+        except UNREADABLE_ERRORS:
+            odd.append(Beside(stored.key, stored.blob, session_id=stored.key))
+        else:
+            _write_session(connection, row, stored, held=known.get(stored.key), now_ms=now_ms)
+    read = sorted(set(ids) - {one.row_id for one in odd})
+    aside.forget_unreadable(connection, chain_id, SESSIONS, ids=read)
+    return aside.note_unreadable(connection, chain_id, SESSIONS, found=odd, now_ms=now_ms)
+
+
+def _write_session(
+    connection: Connection,
+    row: Row,
+    stored: StoredEntity,
+    *,
+    held: StoredEntity | None,
+    now_ms: int,
+) -> None:
+    table, chain_id = tables.sessions, row["chain_id"]
+    if held is None:
+        connection.execute(insert(table).values(row))
+    elif held.version <= stored.version and held != stored:
         if held.version == stored.version:
             set_session_aside(connection, chain_id, held, now_ms=now_ms)
         where = and_(table.c.chain_id == chain_id, table.c.session_id == stored.key)
-        connection.execute(update(table).where(where).values(_session_row(chain_id, stored)))
+        connection.execute(update(table).where(where).values(row))
 
 
 def set_session_aside(
     connection: Connection, chain_id: str, held: StoredEntity, *, now_ms: int
 ) -> None:
     """Keep the final document of a session that, in the store, ended otherwise or not at all."""
-    row = {
-        "chain_id": chain_id,
-        "source": SESSIONS,
-        "cause": REWIND,
-        "row_id": held.key,
-        "entry_id": BEGINNING,
-        "session_id": held.key,
-        "noted_at_ms": now_ms,
-        "document": held.blob,
-    }
-    connection.execute(insert(tables.set_aside).values(row))
+    found = Beside(held.key, held.blob, session_id=held.key)
+    how = {"source": SESSIONS, "cause": REWIND}
+    aside.lay(connection, chain_id, **how, now_ms=now_ms, documents=[found])
 
 
 def _session_row(chain_id: str, stored: StoredEntity) -> Row:

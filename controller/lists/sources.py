@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-import orjson
-
 from actors.orders import order_key
 from actors.store import ChainStream, ReadModels, StoredEntity
-from controller.archive import rows
+from controller.archive import rows, writing
 
 ENTRIES_PER_READ: Final = 1_000
 UNARCHIVED_MAX: Final = 20_000
@@ -44,7 +42,8 @@ async def told_since_archived(
     while read := await store.stream(
         chain_id, ChainStream.OUTBOX, after=after, count=ENTRIES_PER_READ
     ):
-        found += (orjson.loads(entry.payload)["event"] for entry in read)
+        good, _ = writing.readable(chain_id, ChainStream.OUTBOX, read)
+        found += (document["event"] for _, document in good)
         if archived is not None and len(found) > UNARCHIVED_MAX:
             raise ArchiveBehindError
         after = read[-1].entry_id

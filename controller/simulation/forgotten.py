@@ -10,8 +10,8 @@ from typing import Final
 
 from actors.store import ChainStream
 from controller.archive import Archive, rows, sums
+from controller.archive.aside import REWIND
 from controller.archive.rewinding import TABLE_OF
-from controller.archive.writing import REWIND
 from controller.simulation.virtual_loop import at_once
 
 SET_ASIDE: Final = "set_aside"

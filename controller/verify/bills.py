@@ -10,9 +10,10 @@ import orjson
 
 from actors.orders import ORDER_KEY_PREFIX, order_key
 from actors.store import Store, StoredEntity
+from actors.unreadable import UNREADABLE_ERRORS
 from billing_core.sale import Order
 from billing_core.session import SessionMode, SessionState
-from billing_core.stored import StoredValueError, order_from_dict
+from billing_core.stored import order_from_dict
 from controller.archive import Archive, order_rows
 from controller.verify.books import Document, Row
 from controller.verify.history import History
@@ -136,6 +137,6 @@ def read_order(stored: StoredEntity) -> Order | Row:
     """The order, or that it cannot be read."""
     try:
         return order_from_dict(orjson.loads(stored.blob))
-    except (StoredValueError, ValueError, TypeError, KeyError) as error:
+    except UNREADABLE_ERRORS as error:
         name = stored.key.removeprefix(ORDER_KEY_PREFIX)
         return Row("order readable", name, "an order", str(error))

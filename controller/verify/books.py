@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import orjson
 
 from actors.store import SESSION_KEY_PREFIX, StoredEntity
+from actors.unreadable import UNREADABLE_ERRORS
 from billing_core.session import SessionState
 from billing_core.stored import StoredValueError, session_from_dict
 
@@ -72,8 +73,15 @@ def pieces_of(
 
 def _keep(books: Books, entity: StoredEntity) -> int:
     """Add one entity; how many steps it says were posted for it."""
+    try:
+        return _keep_read(books, entity, orjson.loads(entity.blob))
+    except UNREADABLE_ERRORS as error:
+        books.problems.append(Row("document readable", entity.key, "a document", repr(error)))
+        return 0
+
+
+def _keep_read(books: Books, entity: StoredEntity, document: Document) -> int:
     kind, _, name = entity.key.partition(":")
-    document = orjson.loads(entity.blob)
     if entity.key.startswith(SESSION_KEY_PREFIX):
         books.versions[name] = entity.version
         return _keep_state(books, name, document)
@@ -82,8 +90,9 @@ def _keep(books: Books, entity: StoredEntity) -> int:
         if kind == "pc":
             books.pcs[name] = document
     elif ":" not in entity.key:
+        steps = _keep_state(books, entity.key, document["state"])
         books.closed[entity.key] = document
-        return _keep_state(books, entity.key, document["state"])
+        return steps
     return 0
 
 

@@ -11,12 +11,13 @@ from typing import Final, NamedTuple, TypeVar
 import orjson
 
 from actors.store import SESSION_KEY_PREFIX, SHARD_COUNT, Store, StoredEntity, session_key
+from actors.unreadable import UNREADABLE_ERRORS
 from actors.wallets import WalletKey
 from actors.workspace import player_key
 from billing_core.events import EventKind
 from billing_core.ledger import wallet_cash
 from billing_core.session import SessionState, SessionStatus
-from billing_core.stored import StoredValueError, session_from_dict
+from billing_core.stored import session_from_dict
 from controller.archive import Archive
 from controller.readable import readable
 from controller.verify import money, sessions
@@ -266,16 +267,20 @@ class ChainCheck:
 
     async def _is_open(self, session_id: str) -> bool:
         stored = await self._store.session(self._chain_id, session_id)
-        return stored is not None and "receipt" not in orjson.loads(stored.blob)
+        try:
+            return stored is not None and "receipt" not in orjson.loads(stored.blob)
+        except UNREADABLE_ERRORS:
+            # The piece with this session has said so, and it plays for all we know.
+            return True
 
     async def _state(self, session_id: str) -> SessionState | None:
         stored = await self._store.session(self._chain_id, session_id)
         if stored is None:
             return None
-        document = orjson.loads(stored.blob)
         try:
+            document = orjson.loads(stored.blob)
             return session_from_dict(document.get("state", document))
-        except StoredValueError:
+        except UNREADABLE_ERRORS:
             # The piece with this session has said so.
             return None
 

@@ -11,6 +11,7 @@ import orjson
 from actors.store import ChainStream, Store, StreamEntry, place_of
 from controller.archive import Archive, sums
 from controller.archive.sums import Span
+from controller.archive.writing import readable
 from controller.verify.books import Document
 from schemas.events import source_of
 
@@ -44,6 +45,8 @@ class Tail:
         self._places: list[Place] = []
         self._documents: list[Document] = []
         self._read_to = BEGINNING
+        self.unread: set[str] = set()
+        """Ids of entries that cannot be read, and are left out."""
 
     async def reach(self, cursor: str, until: str) -> None:
         """Hold what lies between the archive's cursor and ``until``, or more.
@@ -71,8 +74,10 @@ class Tail:
         del self._documents[:known]
 
     def _take(self, read: Sequence[StreamEntry]) -> None:
-        self._places += (place_of(entry.entry_id) for entry in read)
-        self._documents += (orjson.loads(entry.payload) for entry in read)
+        good, odd = readable(self._chain_id, self._stream, read)
+        self._places += (place_of(entry.entry_id) for entry, _ in good)
+        self._documents += (document for _, document in good)
+        self.unread |= {one.row_id for one in odd}
 
     def between(self, cursor: str, until: str) -> Iterator[Document]:
         """Entries after ``cursor`` up to ``until``, of those that are held."""

@@ -1,7 +1,6 @@
 """Orders in the store: paid in full for what their holders have, and told of without a gap."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from typing import Final
 
 from actors.bought import read_bought
 from actors.orders import ORDER_KEY_PREFIX, order_key
@@ -14,8 +13,7 @@ from controller.verify.bills import ATTEMPTS_MAX, read_order
 from controller.verify.books import Row
 from controller.verify.history import History
 from controller.verify.prepaid import BOUGHT_KEY_PREFIX
-
-ORDER_SOURCE: Final = "order:"
+from schemas.events import ORDER_SOURCE
 
 
 class OrdersCheck:

@@ -5,13 +5,12 @@ from typing import Final
 
 from actors.orders import order_key
 from actors.store import SESSION_KEY_PREFIX, ChainStream, Store, session_key
-from controller.archive import Archive, gaps, order_rows, sums
+from controller.archive import Archive, aside, gaps, order_rows, sums
 from controller.verify import money
 from controller.verify.books import Row
 from controller.verify.chain_check import ChainCheck
 from controller.verify.history import BEGINNING, History
-from controller.verify.purchases import ORDER_SOURCE
-from schemas.events import source_of
+from schemas.events import ORDER_SOURCE, source_of
 
 NAMES_PER_PAGE: Final = 1_000
 
@@ -49,6 +48,10 @@ class WholeCheck(ChainCheck):
             yield Row("transaction sum", transaction_id, f"0 {currency}", str(sum_minor))
         for stream, row_id in await look(sums.conflicts, chain_id):
             yield Row(f"{stream} archive", row_id, "once", "again with other content")
+        for one in await look(aside.all_unreadable, chain_id):
+            yield Row(f"{one.source} archive", one.row_id, "readable", "kept aside unread")
+        for order_id, version in await look(sums.untold_orders, chain_id):
+            yield Row("orders archive", order_id, f"{version} events", "fewer")
         for gap in await look(gaps.gaps, chain_id):
             if gap.lost:
                 yield Row("archive gap", gap.source_id, f"{gap.first}..{gap.last}", "lost")
@@ -63,6 +66,8 @@ class WholeCheck(ChainCheck):
         tail = list(self._history.ledger.between(cursor, until.ledger_until))
         alone = [transaction for transaction in tail if transaction.get("session_id") is None]
         self.transactions += len(tail)
+        for entry_id in sorted(self._history.ledger.unread):
+            yield Row("ledger entry", entry_id, "readable", "not")
         for row in (*money.transactions_are_balanced(alone), *money.ids_are_unique(alone)):
             yield row
         of = {one["session_id"]: one["id"] for one in tail if one.get("session_id") is not None}
@@ -72,6 +77,8 @@ class WholeCheck(ChainCheck):
         await outbox.reach(cursor, until.outbox_until)
         events = list(outbox.between(cursor, until.outbox_until))
         self.events += len(events)
+        for entry_id in sorted(outbox.unread):
+            yield Row("outbox entry", entry_id, "readable", "not")
         sources = {source_of(event) for event in events}
         for row in await self._nobodys(sources):
             yield row

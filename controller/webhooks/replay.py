@@ -13,6 +13,7 @@ from actors.store import ChainStream, ReadModels
 from controller.archive import Archive
 from controller.archive.deliveries import Letter
 from controller.archive.event_history import EventPlace, events_since
+from controller.archive.writing import readable
 from controller.webhooks.queue import DeliveryQueue
 from schemas.events import published
 from schemas.webhooks import WebhookDocument
@@ -61,8 +62,9 @@ class Replay:
             chain_id, ChainStream.OUTBOX, after=after, count=EVENTS_PER_PART
         ):
             after = read[-1].entry_id
-            events = [orjson.loads(one.payload) for one in read if _place(one.entry_id) <= sent]
-            yield [event for event in events if event["event"]["at_ms"] >= at_ms]
+            passed = [one for one in read if _place(one.entry_id) <= sent]
+            good, _ = readable(chain_id, ChainStream.OUTBOX, passed)
+            yield [event for _, event in good if event["event"]["at_ms"] >= at_ms]
 
 
 def _letter(one: WebhookDocument, event: dict[str, Any]) -> Letter:

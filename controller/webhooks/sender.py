@@ -18,6 +18,7 @@ import structlog
 
 from actors.clock import Clock
 from actors.store import Catalogue, ChainStream, ReadModels, StoreUnavailableError, StreamEntry
+from actors.unreadable import UNREADABLE_ERRORS
 from controller.archive.deliveries import Letter, Retry
 from controller.process_telemetry import WebhookTelemetry
 from controller.webhooks.post import Outcome, Post
@@ -110,7 +111,7 @@ class WebhookSender:
         while read := await self._store.stream(
             chain_id, ChainStream.OUTBOX, after=cursor, count=ENTRIES_PER_INTAKE
         ):
-            letters = [letter for entry in read for letter in _letters(entry, subscriptions)]
+            letters = _letters(read, subscriptions)
             await self._queue.take_in(
                 chain_id,
                 letters,
@@ -177,7 +178,18 @@ class WebhookSender:
         await self._queue.bury(chain_id, one.webhook_id, reason=reason)
 
 
-def _letters(entry: StreamEntry, subscriptions: Subscriptions) -> Iterable[Letter]:
+def _letters(read: Iterable[StreamEntry], subscriptions: Subscriptions) -> list[Letter]:
+    """What is owed for these events. The archive keeps and tells of what cannot be read."""
+    found: list[Letter] = []
+    for entry in read:
+        try:
+            found += _letters_of(entry, subscriptions)
+        except UNREADABLE_ERRORS as error:
+            log.warning("event_left_out", entry=entry.entry_id, reason=repr(error))
+    return found
+
+
+def _letters_of(entry: StreamEntry, subscriptions: Subscriptions) -> list[Letter]:
     document = orjson.loads(entry.payload)
     wanted = [
         one
@@ -185,8 +197,7 @@ def _letters(entry: StreamEntry, subscriptions: Subscriptions) -> Iterable[Lette
         if one.enabled and one.wants(document["event"]["kind"])
     ]
     if not wanted:
-        return
+        return []
     message = published(document)
     letter = Letter("", message["source"], message["id"], orjson.dumps(message))
-    for one in wanted:
-        yield replace(letter, webhook_id=one.webhook_id)
+    return [replace(letter, webhook_id=one.webhook_id) for one in wanted]

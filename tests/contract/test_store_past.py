@@ -2,7 +2,7 @@
 
 from stores_under_test import CHAIN, StoreUnderTest, owned
 
-from actors.store import ChainStream, StoredEntity, Unit
+from actors.store import ChainStream, ClosedSession, StoredEntity, Unit
 
 CLOSED = StoredEntity("s9", 7, b'{"state":{}}')
 
@@ -30,5 +30,22 @@ async def test_a_session_is_brought_back_once(sut: StoreUnderTest) -> None:
     assert await store.session(CHAIN, "s9") == found
     assert await store.club_of_session(CHAIN, "s9") == "c1"
     assert await store.closed_ids(CHAIN) == ("s9",)
-    await store.drop_closed(CHAIN, ["s9"])
+    await store.drop_closed(CHAIN, {"s9": 7})
     assert await store.session(CHAIN, "s9") is None
+
+
+async def test_a_session_is_let_go_of_in_the_archived_version_only(sut: StoreUnderTest) -> None:
+    store = sut.store
+    ownership = await owned(store)
+    await store.bring_back(CHAIN, "c1", CLOSED)
+    await store.bring_back(CHAIN, "c1", StoredEntity("s10", 7, b"{}"))
+    corrected = Unit(closes=(ClosedSession("s9", b"corrected", version=8),))
+    await store.commit(ownership, 1, [corrected])
+    await store.drop_closed(CHAIN, {"s9": 7, "s10": 7, "never": 1})
+    assert await store.closed_sessions(CHAIN) == (StoredEntity("s9", 8, b"corrected"),)
+    assert await store.club_of_session(CHAIN, "s9") == "c1"
+    assert await store.club_of_session(CHAIN, "s10") is None
+    await store.drop_closed(CHAIN, {"s9": 80})
+    assert await store.closed_ids(CHAIN) == ("s9",)
+    await store.drop_closed(CHAIN, {"s9": 8})
+    assert await store.closed_ids(CHAIN) == ()

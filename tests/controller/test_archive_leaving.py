@@ -140,7 +140,7 @@ async def test_the_audit_is_archived_once_and_old_entries_leave_the_store(
 async def test_a_closed_session_comes_back_to_where_hosts_read_it(shard: ShardUnderTest) -> None:
     store = shard.store
     (closed,) = await store.closed_sessions(CHAIN)
-    await store.drop_closed(CHAIN, ["s1"])
+    await store.drop_closed(CHAIN, {"s1": closed.version})
     assert await store.session(CHAIN, "s1") is None
     await store.bring_back(CHAIN, "north", closed)
     found = await store.session(CHAIN, "s1")
