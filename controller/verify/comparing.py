@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
+from actors.orders import ORDER_KEY_PREFIX
 from actors.store import ChainStream, Store, StoredEntity, StreamEntry, place_of
-from controller.archive import Archive, rows
+from controller.archive import Archive, order_rows, rows
 from controller.archive.catching_up import just_before
 from controller.archive.rewinding import TABLE_OF
+from controller.readable import readable
 from controller.verify.books import Row
 
 ENTRIES_PER_PART: Final = 1_000
@@ -15,10 +17,11 @@ ENTRIES_PER_PART: Final = 1_000
 async def differences(store: Store, archive: Archive, chain_id: str) -> list[Row]:
     """Rows of the archive that are not what the store holds, and those that are missing in one.
 
-    Of streams: all the store has, up to the archive's cursor. Of sessions: final documents that
-    both have. It may run while clubs are open; only what was trimmed meanwhile is passed over.
+    Of streams: all the store has, up to the archive's cursor. Of sessions and orders: documents
+    that both have. It may run while clubs are open; only what was trimmed meanwhile is passed over.
     """
     found = [row async for row in _sessions(store, archive, chain_id)]
+    found += [row async for row in _orders(store, archive, chain_id)]
     for stream in TABLE_OF:
         found += [row async for row in _entries(store, archive, chain_id, stream=stream)]
     return found
@@ -66,6 +69,33 @@ async def _sessions(store: Store, archive: Archive, chain_id: str) -> AsyncItera
         for kept in await store.closed_among(chain_id, some):
             if _says_otherwise(held.get(kept.key), kept):
                 yield Row("session archive", kept.key, "the same", "something else")
+
+
+async def _orders(store: Store, archive: Archive, chain_id: str) -> AsyncIterator[Row]:
+    after: str | None = None
+    while True:
+        page = await store.documents_page(chain_id, ORDER_KEY_PREFIX, after)
+        kept = {one.key: one for one in page.documents}
+        ids = sorted(key.removeprefix(ORDER_KEY_PREFIX) for key in kept)
+        held = await archive.look(order_rows.orders, chain_id, ids)
+        odd = {key for key, one in kept.items() if _is_another(held, one)}
+        # One that changed since may be archived as it is now.
+        now = await store.documents(chain_id, sorted(odd)) if odd else {}
+        for key in sorted(key for key in odd if now.get(key) == kept[key]):
+            name = key.removeprefix(ORDER_KEY_PREFIX)
+            yield Row("order archive", name, "the same", "something else")
+        if (after := page.after) is None:
+            return
+
+
+def _is_another(held: Mapping[str, bytes], kept: StoredEntity) -> bool:
+    """The archive may be behind, but not ahead and not of another past."""
+    document = held.get(kept.key.removeprefix(ORDER_KEY_PREFIX))
+    if document is None or document == kept.blob:
+        return False
+    archived = StoredEntity(kept.key, 0, document)
+    both = [order.event_seq for _, order in readable((archived, kept), order_rows.order_of)]
+    return len(both) == len((archived, kept)) and both[0] >= both[1]
 
 
 def _says_otherwise(held: StoredEntity | None, kept: StoredEntity) -> bool:

@@ -20,7 +20,7 @@ from actors.store_memory_chain import MemoryChain, MemoryLease
 from billing_core import crediting, order
 from billing_core.draft import Draft as BillingDraft
 from billing_core.outage import Outage
-from controller.archive import ArchiveConsumer, rewinding
+from controller.archive import ArchiveConsumer, order_rows, rewinding
 from controller.simulation.simulation import SeedRunner
 
 SEEDS_MAX = 200
@@ -146,6 +146,10 @@ def throw_away_what_the_store_forgot(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rewinding, "_set_aside", lambda *_args, **_besides: 0)
 
 
+def leave_orders_the_store_forgot(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(order_rows, "take_back", lambda *_args, **_besides: None)
+
+
 def believe_that_a_store_only_grows(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(rewinding.Reached, "is_at", lambda _reached, _entry: True)
 
@@ -165,6 +169,7 @@ DEFECTS: tuple[tuple[Plant, tuple[str, ...]], ...] = (
     (keep_the_claim_of_whoever_has_left, ("claim",)),
     (give_every_outage_back_twice, ("took effect twice", "gave back", "must be")),
     (throw_away_what_the_store_forgot, ("not set aside",)),
+    (leave_orders_the_store_forgot, ("orders forgotten and not set aside",)),
     (believe_that_a_store_only_grows, ("archive",)),
 )
 
