@@ -188,8 +188,8 @@ def last_replaced(
     connection: Connection,
     chain_id: str,
     source: str,
-    row_id: str,
     *,
+    row_id: str,
     fits: Callable[[bytes], bool],
 ) -> bytes | None:
     """The newest document that was replaced under an id and ``fits``; it and what was replaced

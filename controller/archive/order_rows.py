@@ -86,7 +86,9 @@ def take_back(
         connection.execute(delete(table).where(where))
     held = {entity.key.removeprefix(ORDER_KEY_PREFIX) for entity in stored}
     for name in sorted(lost.keys() - held):
-        before = aside.last_replaced(connection, chain_id, ORDERS, name, fits=_told_by(told[name]))
+        before = aside.last_replaced(
+            connection, chain_id, ORDERS, row_id=name, fits=_told_by(told[name])
+        )
         if before is not None:
             entity = StoredEntity(order_key(name), 0, before)
             write_orders(connection, chain_id, [entity], now_ms=now_ms)
