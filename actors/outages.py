@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from actors.club import ClubSupervisor
 from actors.drafting import Drafting
-from actors.ended import EndedSession
+from actors.ended import EndedSession, ended_key
 from actors.evidence import EVIDENCE_WAIT_MS, NO_EVIDENCE, Evidence, is_complete, judged, missing
 from actors.order_events import told_of
 from actors.orders import KnownOrder
 from actors.pc import PcState
 from actors.session import SessionActor
+from actors.store import session_key
 from actors.turn import Now
 from billing_core.crediting import settle_outages
 from billing_core.decision import Decision
@@ -46,14 +47,15 @@ class OutageDesk:
     now: Now
 
     def noted(self, state: PcState, records: Iterable[UsageRecord]) -> PcState:
-        """Keep what a PC's journal says of sessions that are not settled."""
+        """Keep what a PC's journal says of sessions that are not settled, or that cannot be read
+        now: the PC forgets what it has handed over."""
         if self.club.setup.terms.outages is OutagePolicy.CONTINUE:
             return state
         marks = dict(state.usage_marks)
         known = [
             record
             for record in records
-            if record.seq > marks.get(record.boot_id, -1) and self._subject(record.session_id)
+            if record.seq > marks.get(record.boot_id, -1) and self._is_open(record.session_id)
         ]
         evidence = state.evidence.told(known)
         return state if evidence is state.evidence else replace(state, evidence=evidence)
@@ -177,6 +179,11 @@ class OutageDesk:
         terms = self.terms_after_end(subject)
         decision = settle_outages(subject, found, pc_id=pc_id, terms=terms, now_ms=now_ms)
         self.take_ended(ended, decision)
+
+    def _is_open(self, session_id: str) -> bool:
+        unread = self.drafting.workspace.memory.unreadable
+        is_unread = session_key(session_id) in unread or ended_key(session_id) in unread
+        return is_unread or self._subject(session_id) is not None
 
     def _subject(self, session_id: str) -> SessionState | None:
         running = self.drafting.session(session_id)

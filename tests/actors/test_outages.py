@@ -233,6 +233,33 @@ async def test_a_session_that_ends_on_a_dead_pc_is_credited_when_it_is_back(
     assert [e for e in await store.all_entities(CHAIN) if e.key.startswith("ended:")] == []
 
 
+@pytest.mark.parametrize("key", ["ended:s1", "session:s1"])
+async def test_what_a_pc_tells_of_a_session_that_cannot_be_read_waits_for_it(
+    store: MemoryStore, key: str
+) -> None:
+    """The PC has forgotten its journal by then: it was acknowledged."""
+    shard = await opened(store)
+    pc = await play(shard)
+    await pass_time(shard, 60, pc)
+    pc.stop(UsageEnd.FROZEN)
+    await pass_time(shard, 10 * 60, None)
+    if key.startswith("ended:"):
+        await shard.command(EndSession(session_id="s1"))
+    stored = store._server.chain(CHAIN).shards[shard.runtime.ownership.shard.number]
+    sound = stored[key]
+    stored[key] = StoredEntity(key, sound.version, b'{"v":99}')
+    await shard.take("h1")
+    pc.serve()
+    await pass_time(shard, 120, pc)
+    assert shard.runtime.quarantine.parked.keys() == {key}
+    stored[key] = sound
+    await shard.take("h2")
+    await pass_time(shard, 60, pc)
+    found = [facts(outage) for outage in (await session(store)).outages]
+    assert found[0] == ("FROZEN", "SILENT", "FROZEN", "CREDITED")
+    await books_agree(store)
+
+
 async def test_after_a_refund_by_hand_nothing_comes_back_by_itself(store: MemoryStore) -> None:
     shard = await opened(store)
     pc = await play(shard)
