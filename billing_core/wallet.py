@@ -45,12 +45,10 @@ def bonus_part(
 def most_affordable_minor(wallet: Wallet, *, before_minor: int, bonus_max_percent: int) -> int:
     """The highest running total a segment may reach with this wallet.
 
-    ``before_minor`` is what the segment has been charged so far; the result is less than that
-    only when the wallet is already below its limit.
+    ``before_minor`` is what the segment has been charged so far. A wallet that is below its limit
+    already has no cash to spend; what bonus pays alone it can afford.
     """
-    cash_minor = wallet.spendable_cash_minor
-    if cash_minor < 0:
-        return before_minor - 1
+    cash_minor = max(0, wallet.spendable_cash_minor)
     with_all_bonus = before_minor + cash_minor + wallet.bonus_minor
     if bonus_max_percent >= 100:
         return with_all_bonus

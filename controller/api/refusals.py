@@ -10,10 +10,12 @@ from typing import Final
 import orjson
 import structlog
 from fastapi import Request
+from pydantic import TypeAdapter, ValidationError
 
 from actors.clock import Clock
 from actors.store import CatalogueEdit, CatalogueEditing, StoreError
 from controller.api.principal import Principal
+from schemas.commands import EntityId
 from schemas.views import AuditEntryView
 
 AUDITED_STATUSES: Final = frozenset({400, 403, 404, 409, 412, 422, 428})
@@ -21,6 +23,7 @@ ENTRIES_PER_MINUTE: Final = 120
 """Of one chain in one process; what a person does wrong is far below it."""
 MINUTE_MS: Final = 60_000
 MAX_KEY_CHARACTERS: Final = 256
+_ENTITY_ID: Final[TypeAdapter[str]] = TypeAdapter(EntityId)
 
 log = structlog.get_logger(__name__)
 
@@ -57,14 +60,17 @@ class Refusals:
         return self._written[chain_id] <= ENTRIES_PER_MINUTE
 
     def _entry(self, request: Request, principal: Principal, *, operation: str, code: str) -> bytes:
-        asked: dict[str, object] = dict(request.path_params)
+        # Refused requests name anything; what they name is no id until it looks like one.
+        asked: dict[str, object] = {
+            name: str(value)[:MAX_KEY_CHARACTERS] for name, value in request.path_params.items()
+        }
         left_out = self._left_out.pop(principal.chain_id, 0)
         if left_out:
             asked["leftOut"] = left_out
         key = request.headers.get("idempotency-key", "")[:MAX_KEY_CHARACTERS]
         entry = AuditEntryView(
             at_ms=self._clock.wall_ms(),
-            club_id=str(request.path_params.get("clubId", "")),
+            club_id=_club_id(request),
             principal=principal.label,
             channel=principal.channel.value,
             origin=principal.origin,
@@ -75,3 +81,10 @@ class Refusals:
             code=code,
         )
         return entry.model_dump_json().encode()
+
+
+def _club_id(request: Request) -> str:
+    try:
+        return _ENTITY_ID.validate_python(request.path_params.get("clubId", ""))
+    except ValidationError:
+        return ""

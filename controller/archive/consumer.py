@@ -13,7 +13,7 @@ from actors.clock import Clock
 from actors.store import ChainStream, Store, StoredEntity, StoreUnavailableError, StreamEntry
 from controller.archive import rewinding, rows
 from controller.archive.catching_up import CatchingUp, just_before
-from controller.archive.database import Archive
+from controller.archive.database import Archive, ArchiveError
 from controller.archive.leaving import Leaving
 from controller.archive.rereading import Rereading, tell
 from controller.archive.rewinding import Reached
@@ -60,16 +60,27 @@ class ArchiveConsumer:
 
         Raises StoreUnavailableError and ArchiveError; nothing is lost or doubled then.
         """
-        moved = 0
+        moved, refused = 0, list[ArchiveError]()
         for chain_id in await self._store.chains():
-            for stream in ChainStream:
-                moved += await self._follow(chain_id, stream)
-            await self._leaving.take_audit(chain_id)
-            if self._steps % SWEEP_EVERY_STEPS == 0:
-                await self._sweep(chain_id)
-            if self._steps % DROP_ORDERS_EVERY_STEPS == 0:
-                await self._leaving.drop_orders(chain_id)
+            try:
+                moved += await self._take(chain_id)
+            except ArchiveError as error:
+                # What is wrong with one chain's rows must not keep the others from being archived.
+                refused.append(error)
         self._steps += 1
+        if refused:
+            raise refused[0]
+        return moved
+
+    async def _take(self, chain_id: str) -> int:
+        moved = 0
+        for stream in ChainStream:
+            moved += await self._follow(chain_id, stream)
+        await self._leaving.take_audit(chain_id)
+        if self._steps % SWEEP_EVERY_STEPS == 0:
+            await self._sweep(chain_id)
+        if self._steps % DROP_ORDERS_EVERY_STEPS == 0:
+            await self._leaving.drop_orders(chain_id)
         return moved
 
     async def run(self, stop: asyncio.Event) -> None:

@@ -136,17 +136,17 @@ def test_rounding_is_half_up_everywhere(units: int) -> None:
 def test_the_most_a_wallet_affords_is_exact(
     cash: int, bonus: int, credit: int, before: int, percent: int
 ) -> None:
-    """One minor unit more would go below the limit."""
+    """One minor unit more would go below the limit, or further below it."""
     wallet = Wallet(cash, bonus, credit)
     most = most_affordable_minor(wallet, before_minor=before, bonus_max_percent=percent)
 
     def pays(total: int) -> bool:
         charge = total - before
         part = bonus_part(charge, before_minor=before, bonus_minor=bonus, bonus_max_percent=percent)
-        return charge - part <= wallet.spendable_cash_minor
+        return charge - part <= max(0, wallet.spendable_cash_minor)
 
-    if most >= before:
-        assert pays(most)
+    assert most >= before
+    assert pays(most)
     assert not pays(most + 1)
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from actors.clock import ManualClock
 from actors.store import ChainStream, Unit
 from actors.store_memory import MemoryStore
-from controller.archive import Archive, ArchiveConsumer, open_archive, unsent
+from controller.archive import Archive, ArchiveConsumer, ArchiveError, open_archive, unsent
 from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.subscriptions import put_subscription
 from schemas.webhooks import WebhookDocument, WebhookSecret
@@ -121,3 +121,21 @@ async def test_audit_entries_that_went_before_they_were_archived_are_told_of(
         await taking.step()
     told = [line for line in logs if line["event"] == "audit_lost"]
     assert [(line["after"], line["before"]) for line in told] == [("1-0", "3-0")]
+
+
+async def test_a_chain_that_cannot_be_archived_keeps_no_other_waiting(
+    store: MemoryStore, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await store.put("aaa", {"chain": b"{}"})
+    take = ArchiveConsumer._take
+
+    async def refused(consumer: ArchiveConsumer, chain_id: str) -> int:
+        if chain_id == "aaa":
+            raise ArchiveError("no room")
+        return await take(consumer, chain_id)
+
+    monkeypatch.setattr(ArchiveConsumer, "_take", refused)
+    assert (await store.chains())[0] == "aaa"
+    with pytest.raises(ArchiveError, match="no room"):
+        await ArchiveConsumer(store, archive, ManualClock()).step()
+    assert len(await archive.events(CHAIN)) == EVENTS

@@ -141,3 +141,13 @@ async def test_the_audit_is_read_on_where_the_store_ends(edge: Edge, tmp_path: P
         if cursor is None:
             break
     assert len(seen) == len(set(seen)) == 7
+
+
+@pytest.mark.parametrize("club", ["x" * 200, "a%00b"])
+async def test_what_is_no_club_names_none(edge: Edge, club: str) -> None:
+    """A database refuses names it has no room for, and the audit would stop there."""
+    assert await edge.post(f"/api/v1/clubs/{club}/sessions", {"pcId": "pc-1"}) == 422
+    assert await edge.post(f"/api/v1/sessions/{'y' * 900}/end", {}) in {404, 422}
+    noted = await edge.audit()
+    assert [one["club_id"] for one in noted] == ["", ""]
+    assert all(len(one["asked"]) < 400 for one in noted)
