@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from random import Random
+from typing import Final
 
 from schemas.link_connection import Connection, RefusedByBroker
 from schemas.link_port import (
@@ -18,6 +20,8 @@ from schemas.link_port import (
     Will,
 )
 from schemas.outbox import Outbox, Queued
+
+LOOK_FOR_CREDENTIALS_S: Final = 0.5
 
 _logger = logging.getLogger("clubctl.link")
 
@@ -41,6 +45,7 @@ class GmqttLink:
     ) -> None:
         self._settings = settings
         self._credentials = credentials
+        self._shown: Credentials | None = None
         self._host = host
         self._mono_s = mono_s
         self._will = will
@@ -154,12 +159,23 @@ class GmqttLink:
             ending, lived_s = await self._one_life()
             delay_s = self._backoff.delay_s(ending, lived_s)
             _logger.debug("%s: %s, again in %.1f s", self._settings.client_id, ending, delay_s)
+            await self._stay_away(ending, delay_s)
+
+    async def _stay_away(self, ending: Ending, delay_s: float) -> None:
+        """Wait; a refusal was of what was shown, so other credentials end the wait."""
+        if ending is not Ending.REFUSED or self._credentials is None:
             await asyncio.sleep(delay_s)
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay_s):
+                while self._credentials() == self._shown:  # noqa: ASYNC110 - a file tells nobody
+                    await asyncio.sleep(LOOK_FOR_CREDENTIALS_S)
 
     async def _one_life(self) -> tuple[Ending, float]:
         settings = self._settings
         if self._credentials is not None:
-            settings = replace(settings, credentials=self._credentials())
+            self._shown = self._credentials()
+            settings = replace(settings, credentials=self._shown)
         connection = Connection(self, settings, self._will())
         self._connection = connection
         up_at_s: float | None = None

@@ -30,9 +30,9 @@ from controller.broker.certificates import (
 from controller.broker.config import CONFIG, Listening, configuration
 from controller.broker.follow import RulesKeeper, reload_of
 from schemas.catalogue import PcDocument
-from schemas.enrolment import CredentialState, PcCredential
+from schemas.enrolment import CredentialState, PcCredential, pc_user
 from schemas.link import GmqttLink
-from schemas.link_port import Outgoing
+from schemas.link_port import BackoffPolicy, Credentials, Outgoing
 from schemas.topics import DownLeaf, UpLeaf, club_up_filter, pc_topic
 
 pytestmark = pytest.mark.integration
@@ -70,6 +70,28 @@ async def _refused(broker: GuardedBroker, words: str, **changes: object) -> None
     assert words in link.stats.last_error
     assert link.stats.connects == 0
     await link.abort()
+
+
+async def test_a_refused_pc_comes_back_as_soon_as_it_has_another_secret(
+    broker: GuardedBroker,
+) -> None:
+    """A link that was refused stays away for half a minute at least; the test does not wait."""
+    shown = Credentials(pc_user(*PC1), "replaced")
+    settings = broker.settings(pc_user(*PC1), tls=broker.trust(), backoff=BackoffPolicy())
+    link = GmqttLink(
+        settings,
+        Listener(),
+        mono_s=time.monotonic,
+        random=Random(1),
+        credentials=lambda: shown,
+    )
+    link.start()
+    await eventually(lambda: link.stats.failures)
+    await asyncio.sleep(1.2)
+    assert link.stats.failures == 1
+    shown = Credentials(pc_user(*PC1), broker.secrets[PC1])
+    await eventually(lambda: link.connected)
+    await link.close()
 
 
 async def test_the_pcs_listener_speaks_nothing_but_tls(broker: GuardedBroker) -> None:
