@@ -27,6 +27,7 @@ from actors.population import population_of
 from actors.publisher import DevicePublisher
 from actors.quarantine import QUARANTINE_SNAPSHOT, QUARANTINE_TTL_MS, snapshot_of
 from actors.reception import Reception
+from actors.renewals import Renewals
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
 from actors.strangers import STRANGERS_SNAPSHOT, STRANGERS_TTL_MS, Strangers
@@ -102,6 +103,7 @@ class Host:
         self._machines = MachineBoard(clock)
         self._loops: dict[ShardId, ShardLoop] = {}
         self._news = News(store, self._loops)
+        self._renewals = Renewals(store, self._loops, clock, tell=self._publish)
         self._tasks: dict[ShardId, asyncio.Task[None]] = {}
         self._routes = ClubRoutes[ShardLoop](
             self.telemetry,
@@ -142,9 +144,9 @@ class Host:
                 group.create_task(self._every(STRANDED_EVERY_S, self._answer_stranded))
                 group.create_task(self._every(METRICS_EVERY_S, self._publish_metrics))
                 group.create_task(self._every(KEYS_EVERY_S, self._follow_keys))
-                group.create_task(self._every(RETRY_S, self._news.follow_wallets))
-                group.create_task(self._every(RETRY_S, self._news.follow_players))
-                group.create_task(self._every(RETRY_S, self._news.follow_catalogue))
+                group.create_task(self._every(0, self._renewals.look))
+                for follow in (*self._news.feeds, self._renewals.follow):
+                    group.create_task(self._every(RETRY_S, follow))
         finally:
             await self._retire()
 
@@ -218,6 +220,7 @@ class Host:
             newest = loop.runtime.newest_version(address.pc_id)
             self._reception.answer(address, message, newest)
             self._machines.hear(address, message)
+            self._renewals.heard(address, message)
         heard = pc_input(address, message, retained=retain, mono_ms=mono_ms, wall_ms=wall_ms)
         if heard is not None:
             self._publisher.heard(heard)

@@ -1,6 +1,6 @@
 """What other processes change that running sessions depend on: wallets, players, the catalogue."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Protocol
 
 from actors.shard_loop import ShardLoop
@@ -39,6 +39,11 @@ class News:
                 if loop.runtime.cares_for(key.holder_id):
                     loop.inbox.put_wallet(WalletInput(key, wallet))
                     loop.wake()
+
+    @property
+    def feeds(self) -> tuple[Callable[[], Awaitable[None]], ...]:
+        """Each follows one kind of change until the store is lost."""
+        return (self.follow_wallets, self.follow_players, self.follow_catalogue)
 
     async def follow_wallets(self) -> None:
         """Wallets that other hosts moved."""

@@ -104,9 +104,11 @@ def revoke_command(pc: PcId, *, club: Club) -> None:
 
 @pcs_app.command("rotate")
 def rotate_command(pc: PcId, *, club: Club) -> None:
-    """Have a PC draw a new secret by itself, within minutes."""
-    _done(club, lambda office, place: office.rotate(place, pc))
+    """Have a PC draw a new secret: at once if it is on, otherwise when it comes back."""
+    done = _done(club, lambda office, place: office.rotate(place, pc))
     typer.echo(f"{pc} will draw a new secret")
+    if done.renew_by_ms is not None:
+        typer.echo(f"without one it is shut out at {render_instant(done.renew_by_ms)}")
 
 
 async def _rows(office: EnrolmentOffice, place: Place) -> list[dict[str, str]]:

@@ -334,6 +334,11 @@ class Identify:
 
 
 @dataclass(frozen=True, slots=True)
+class Renew:
+    """Ask the API now how this PC's secret stands."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wake:
     """Wake the neighbour with this network card."""
 
@@ -341,5 +346,16 @@ class Wake:
 
 
 Action = (
-    Record | Persist | Forget | PinKeys | Show | Notify | Send | Reboot | PowerOff | Identify | Wake
+    Record
+    | Persist
+    | Forget
+    | PinKeys
+    | Show
+    | Notify
+    | Send
+    | Reboot
+    | PowerOff
+    | Identify
+    | Wake
+    | Renew
 )

@@ -159,14 +159,17 @@ async def refresh(files: EnrolmentFiles, *, force: bool = False) -> Standing | N
 
     None when this PC was not enrolled by a code. Raises DoorError, OSError and ValueError.
     """
+    if not isinstance(files.read().get("api_url"), str):
+        return None
+    # A secret that was sent and never confirmed may be the one in force. It is looked for before
+    # the present one is read: whoever settles it meanwhile writes that first and strikes it then.
+    new = files.pending_secret() if force or files.pending.exists() else None
     known = files.read()
     url, secret = known.get("api_url"), known.get("mqtt_password")
     if not isinstance(url, str) or not isinstance(secret, str):
         return None
     ca_file = known.get("api_ca_file")
     door = ClubDoor(url, None if ca_file is None else Path(ca_file))
-    # A secret that was sent and never confirmed may be the one in force.
-    new = files.pending_secret() if force or files.pending.exists() else None
     asked = RefreshRequest(
         club_id=known["club_id"],
         pc_id=known["pc_id"],

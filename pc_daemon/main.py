@@ -8,6 +8,7 @@ import signal
 import ssl
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from random import Random, SystemRandom
@@ -111,6 +112,8 @@ def make_service(settings: AgentSettings, secret: SecretKeeper | None = None) ->
         gauge=gauge,
         keys=MemoryKeys() if settings.keys_file is None else FileKeys(settings.keys_file),
     )
+    if secret is not None:
+        around = replace(around, renew=secret.ask_now)
     return AgentService(identity, around)
 
 

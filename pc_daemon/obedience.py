@@ -22,6 +22,7 @@ from pc_daemon.agent_state import (
     PinKeys,
     PowerOff,
     Reboot,
+    Renew,
     Send,
     Wake,
     WelcomeReceived,
@@ -175,6 +176,7 @@ _ORDERS: Final[dict[DeviceCommandKind, Callable[[AgentState, DeviceCommand, Inst
     ),
     DeviceCommandKind.WAKE: lambda state, order, _now: (state, (Wake(order.mac or ""),)),
     DeviceCommandKind.MAINTENANCE: _under_maintenance,
+    DeviceCommandKind.RENEW: lambda state, _order, _now: (state, (Renew(),)),
 }
 
 

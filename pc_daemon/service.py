@@ -39,6 +39,7 @@ from pc_daemon.agent_state import (
     PowerOff,
     Reboot,
     Record,
+    Renew,
     Send,
     Show,
     Stopping,
@@ -108,6 +109,10 @@ class ServiceStats:
     """Messages the link did not accept."""
 
 
+def _no_secret() -> None:
+    """Nobody keeps a secret here: this PC was not enrolled by a code."""
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What an agent needs of its machine."""
@@ -122,6 +127,7 @@ class Surroundings:
     gauge: MachineGauge | None = None
     """Reads how the machine is doing; None: nothing is told of it."""
     keys: PinnedKeys = field(default_factory=MemoryKeys)
+    renew: Callable[[], None] = _no_secret
 
 
 @dataclass(slots=True)
@@ -268,6 +274,8 @@ class AgentService:
                 self._send(message)
             case Wake(mac=mac):
                 self._wake(mac)
+            case Renew():
+                self._around.renew()
             case Reboot():
                 self._go_down(PresenceReason.REBOOT, self._around.machine.restart)
             case PowerOff():

@@ -104,6 +104,8 @@ class DeviceCommandKind(StrEnum):
     """Show for ``duration_ms`` which PC this is."""
     MAINTENANCE = "MAINTENANCE"
     """For ``duration_ms`` whoever enters the technician's code may open the PC; zero ends it."""
+    RENEW = "RENEW"
+    """Ask now how things stand, and draw a new secret if staff want one."""
 
 
 class CommandOutcome(StrEnum):

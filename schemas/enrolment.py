@@ -16,6 +16,8 @@ from schemas.trust import KeysDocument
 ENROLMENT_PATH: Final = "/api/v1/enrolments"
 REFRESH_PATH: Final = "/api/v1/enrolments/refresh"
 CODE_MAX_CHARS: Final = 96
+RENEW_WITHIN_MS: Final = 72 * 3_600_000
+"""A PC that has not drawn the secret staff want by then is shut out."""
 SECRET_PATTERN: Final = r"^[A-Za-z0-9_-]{43}$"  # noqa: S105 - its form, not one
 """32 random bytes in the URL-safe base64 alphabet, without padding."""
 
@@ -181,6 +183,8 @@ class PcCredential(_Stored):
     pc_id: EntityId
     request_id: EntityId
     secret_digest: Sha256
+    replaced_digest: Sha256 | None = None
+    """Of the secret before this one."""
     broker_hash: str = Field(repr=False)
     state: CredentialState = CredentialState.ACTIVE
     facts: EnrolmentFacts = EnrolmentFacts()
@@ -199,3 +203,13 @@ class PcCredential(_Stored):
     def is_active(self) -> bool:
         """Whether the broker lets it in."""
         return self.state is CredentialState.ACTIVE
+
+    @property
+    def renew_by_ms(self) -> int | None:
+        """Until when the present secret is good although staff want another; None: they do not."""
+        wanted = self.renew_wanted and self.is_active
+        return self.changed_at_ms + RENEW_WITHIN_MS if wanted else None
+
+    def is_overdue(self, now_ms: int) -> bool:
+        """Whether the PC has had its time to draw the secret that staff want."""
+        return self.renew_by_ms is not None and now_ms >= self.renew_by_ms

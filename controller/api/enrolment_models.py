@@ -75,7 +75,8 @@ class StrangeDevice(Wire):
 
 
 class PcCredentials(Wire):
-    """Whether the broker lets a PC in. `QUARANTINED`: two machines spoke under its name."""
+    """Whether the broker lets a PC in. `QUARANTINED`: two machines spoke under its name, or
+    two replaced its secret."""
 
     pc_id: str
     state: Literal["ACTIVE", "REVOKED", "QUARANTINED"]
@@ -83,6 +84,8 @@ class PcCredentials(Wire):
     enrolled_at: Instant
     renewed_at: Instant | None
     renew_wanted: bool
+    renew_by: Instant | None
+    """Until when the present secret is good although another one is wanted."""
 
 
 class QuarantineView(Wire):

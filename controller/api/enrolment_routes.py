@@ -189,9 +189,10 @@ async def revoke_pc(edit: InEdit, club_id: ClubId, pc_id: PcId) -> wire.PcCreden
 
 @router.post("/pcs/{pcId}/rotate", operation_id="rotatePcSecret", tags=["enrolment"])
 async def rotate_pc_secret(edit: InEdit, club_id: ClubId, pc_id: PcId) -> wire.PcCredentials:
-    """Have a PC draw a new secret when it next asks, within twelve minutes while it runs.
+    """Have a PC draw a new secret: at once while it is on, otherwise when it comes back.
 
-    The old secret is good until then, for whoever holds it. One that has leaked is revoked.
+    The old secret dies as the new one is drawn. A PC that has not drawn one by `renewBy` is shut
+    out; until then the old one is good, for whoever holds it. One that has leaked is revoked.
     """
     by = _by(edit)
     return await _changed(
@@ -265,7 +266,7 @@ def _stranger(one: Stranger) -> wire.StrangeDevice:
 
 
 def _shown(one: PcCredential) -> wire.PcCredentials:
-    renewed = one.renewed_at_ms
+    renewed, renew_by = one.renewed_at_ms, one.renew_by_ms
     return wire.PcCredentials(
         pc_id=one.pc_id,
         state=one.state.value,
@@ -273,4 +274,5 @@ def _shown(one: PcCredential) -> wire.PcCredentials:
         enrolled_at=render_instant(one.enrolled_at_ms),
         renewed_at=None if renewed is None else render_instant(renewed),
         renew_wanted=one.renew_wanted,
+        renew_by=None if renew_by is None else render_instant(renew_by),
     )

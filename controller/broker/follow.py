@@ -29,6 +29,7 @@ LOOK_AGAIN_S: Final = 30.0
 """A message of a change may be lost; this long at most until it is found all the same."""
 RETRY_S: Final = 1.0
 CLONES_EVERY_S: Final = 2.0
+OVERDUE_EVERY_S: Final = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -127,8 +128,8 @@ def reload_of(pid_file: Path) -> Callable[[], None]:
 
 
 async def follow(keeper: RulesKeeper, guard: CloneGuard, stopped: Awaitable[object]) -> None:
-    """Keep the rules and look for clones until ``stopped``."""
-    running = asyncio.ensure_future(_both(keeper, guard))
+    """Keep the rules, look for clones and for overdue renewals until ``stopped``."""
+    running = asyncio.ensure_future(_all(keeper, guard))
     stopping = asyncio.ensure_future(stopped)
     try:
         await asyncio.wait((running, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -140,16 +141,17 @@ async def follow(keeper: RulesKeeper, guard: CloneGuard, stopped: Awaitable[obje
         await asyncio.gather(running, stopping, return_exceptions=True)
 
 
-async def _both(keeper: RulesKeeper, guard: CloneGuard) -> None:
+async def _all(keeper: RulesKeeper, guard: CloneGuard) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(keeper.run())
-        group.create_task(_guarded(guard))
+        group.create_task(_every(CLONES_EVERY_S, guard.look))
+        group.create_task(_every(OVERDUE_EVERY_S, guard.office.revoke_overdue))
 
 
-async def _guarded(guard: CloneGuard) -> None:
+async def _every(seconds: float, look: Callable[[], Awaitable[int]]) -> None:
     while True:
         try:
-            await guard.look()
+            await look()
         except StoreUnavailableError as error:
             log.warning("store_unavailable", reason=repr(error))
-        await asyncio.sleep(CLONES_EVERY_S)
+        await asyncio.sleep(seconds)

@@ -80,7 +80,7 @@ class EnrolmentCalls(Transport):
     async def rotate_pc_secret(
         self, club_id: str, pc_id: str, *, key: str
     ) -> enrolment_models.PcCredentials:
-        """Have a PC draw a new secret when it next asks, within twelve minutes while it runs."""
+        """Have a PC draw a new secret: at once while it is on, otherwise when it comes back."""
         return await self.send(
             enrolment_models.PcCredentials,
             "POST",

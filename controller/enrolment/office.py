@@ -46,6 +46,7 @@ from schemas.views import AuditEntryView
 MINUTES_MAX: Final = 24 * 60
 USES_MAX: Final = 500
 DEFAULT_MINUTES: Final = 10
+OVERDUE: Final = "renewal-overdue"
 
 T = TypeVar("T")
 
@@ -157,13 +158,28 @@ class EnrolmentOffice:
             return None
         new, now_ms = request.new_secret, self._clock.wall_ms()
         book = await self._looks.answer((chain_id, request.club_id))
-        known = refresh(book, Refreshing(request, None, now_ms)).answer
-        if known is None or new is None:
-            return None if known is None else (chain_id, known)
+        looked = refresh(book, Refreshing(request, None, now_ms))
+        if new is None or (looked.answer is None and not looked.keep):
+            return None if looked.answer is None else (chain_id, looked.answer)
         asking = Refreshing(request, broker_hash(new, self._draw(SALT_BYTES)), now_ms)
         place = Place(chain_id, request.club_id, f"pc:{request.pc_id}")
         found = await self._decide(place, lambda book: refresh(book, asking))
+        if found is None and looked.keep:
+            await self._audit(place, "quarantined_pc", {"pc_id": request.pc_id})
         return None if found is None else (chain_id, found)
+
+    async def revoke_overdue(self) -> int:
+        """Shut out PCs that had their time to draw the secret staff want; how many."""
+        now_ms, shut = self._clock.wall_ms(), 0
+        for chain_id in await self._store.chains():
+            for club_id in halls_of(await self._store.catalogue(chain_id)):
+                book = await self.book_of(chain_id, club_id)
+                for one in book.credentials.values():
+                    if one.is_overdue(now_ms):
+                        place = Place(chain_id, club_id, OVERDUE, channel="system")
+                        await self.revoke(place, one.pc_id)
+                        shut += 1
+        return shut
 
     async def approve(
         self, place: Place, request_id: str, pc_id: str | None

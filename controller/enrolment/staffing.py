@@ -100,10 +100,12 @@ def set_state(
 
 
 def want_renewal(book: Book, pc_id: str, by: By) -> Decision[PcCredential | StaffRefusal]:
-    """Have a PC draw a new secret when it next asks how things stand."""
+    """Have a PC draw a new secret. Asked for again, the time it has for that runs on."""
     credential = book.credentials.get(pc_id)
     if credential is None or not credential.is_active:
         return Decision(StaffRefusal.NOT_ENROLLED)
+    if credential.renew_wanted:
+        return Decision(credential)
     wanted = credential.model_copy(
         update={"renew_wanted": True, "changed_at_ms": by.now_ms, "changed_by": by.principal}
     )

@@ -134,6 +134,7 @@ _ENGLISH: Final[Labels] = {
         "WAKE": "Wake",
         "IDENTIFY": "Identify",
         "MAINTENANCE": "Technician's visit",
+        "RENEW": "Draw a new secret",
     },
     "outcome": {
         "null": "{order}, {time}: sent, no answer yet",

@@ -2,105 +2,38 @@
 
 import asyncio
 import json
-import os
 import random
-import subprocess
-import sys
 import tomllib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
-from api_under_test import ScriptedGateway, dependencies
-from brokers_under_test import eventually, free_port
+from brokers_under_test import eventually
+from enrolled_under_test import (
+    CLUB,
+    KEYS,
+    House,
+    agent_speaks,
+    broker_log,
+    connections,
+    given,
+    hall_in,
+    house_in,
+    https,
+)
 from guarded_broker import NOW_MS
 from stores_under_test import running_server
 
-from actors.signing_keys import new_signing_keys
 from actors.store_redis import RedisStore
 from controller.api.app import create_app
-from controller.broker.certificates import (
-    Issued,
-    make_authority,
-    make_server_certificate,
-    write_issued,
-)
-from controller.enrolment.terms import PcTerms
+from controller.broker.certificates import make_authority, write_issued
 from pc_daemon.club_door import ClubDoor, DoorError
-from pc_daemon.enrolment import EnrolmentFiles, Wish, enrol
+from pc_daemon.enrolment import Wish, enrol
 from pc_daemon.renewal import SecretKeeper
-from schemas.catalogue import ClubDocument, PcDocument
 from schemas.trust import KeysDocument
 
 pytestmark = pytest.mark.integration
-
-CHAIN, CLUB = "chain-a", "arena"
-KEYS = new_signing_keys().public
-
-
-@dataclass
-class House:
-    """A club's servers, and the folders of the broker and of one PC."""
-
-    redis_url: str
-    folder: Path
-    port: int
-    controller_port: int
-    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **os.environ,
-            "CLUBCTL_REDIS_URL": self.redis_url,
-            "CLUBCTL_MQTT_USERNAME": "controller",
-            "CLUBCTL_MQTT_PASSWORD": "the controller's secret",
-        }
-
-    @property
-    def conf(self) -> Path:
-        return self.folder / "conf"
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def pc(self) -> EnrolmentFiles:
-        return EnrolmentFiles(self.folder / "pc" / "pc.toml")
-
-    def argv(self, *words: str) -> list[str]:
-        return [sys.executable, "-m", "controller.cli", *words]
-
-    async def said(self, *words: str, code: int = 0) -> str:
-        """What a command prints."""
-        process = await asyncio.create_subprocess_exec(
-            *self.argv(*words),
-            env=self.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode == code, said.decode()
-        return said.decode()
-
-    def start(self, *argv: str, **more: str) -> None:
-        """A process that ends with the house."""
-        log = (self.folder / f"{Path(argv[0]).name}-{len(argv)}.log").open("ab")
-        with log:
-            self.processes.append(
-                subprocess.Popen(argv, env={**self.environment, **more}, stdout=log, stderr=log)
-            )
-
-    def stop(self) -> None:
-        """End what was started, the last first."""
-        for process in reversed(self.processes):
-            process.kill()
-            process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -111,96 +44,14 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def store(redis_url: str) -> AsyncIterator[RedisStore]:
-    store = RedisStore.open(redis_url)
-    club = ClubDocument(club_id=CLUB, name="Arena", timezone="UTC", currency="EUR")
-    pcs = [PcDocument(pc_id=f"pc{n}", club_id=CLUB, zone_id="main", name=f"PC {n}") for n in (1, 2)]
-    documents = {f"club:{CLUB}": club, **{f"pc:{pc.pc_id}": pc for pc in pcs}}
-    await store.put(
-        CHAIN, {name: one.model_dump_json().encode() for name, one in documents.items()}
-    )
-    yield store
-    await store.close()
-
-
-@asynccontextmanager
-async def https(app: Any, folder: Path) -> AsyncIterator[str]:
-    """The application over TLS, with a certificate of the club's own."""
-    authority = make_authority("api", NOW_MS)
-    write_issued(authority, folder / "api-ca.crt", folder / "api-ca.key")
-    issued: Issued = make_server_certificate(authority, ["localhost"], NOW_MS)
-    write_issued(issued, folder / "api.crt", folder / "api.key")
-    port = free_port()
-    config = uvicorn.Config(
-        app,
-        port=port,
-        log_level="warning",
-        lifespan="off",
-        ws="none",
-        ssl_certfile=folder / "api.crt",
-        ssl_keyfile=folder / "api.key",
-    )
-    server = uvicorn.Server(config)
-    running = asyncio.create_task(server.serve())
-    await eventually(lambda: server.started)
-    try:
-        yield f"https://localhost:{port}"
-    finally:
-        app.state.rooms.live.close()
-        server.should_exit = True
-        await running
+    async with hall_in(redis_url) as store:
+        yield store
 
 
 @pytest.fixture
 async def house(redis_url: str, tmp_path: Path, store: RedisStore) -> AsyncIterator[House]:
-    house = House(redis_url, tmp_path, free_port(), free_port())
-    out = ("--out", str(house.conf))
-    await house.said("broker", "ca", *out)
-    await house.said("broker", "cert", *out, "--host", "localhost")
-    user = ("--user", "root") if os.geteuid() == 0 else ()
-    await house.said(
-        "broker",
-        "config",
-        *out,
-        *user,
-        "--data",
-        str(house.data),
-        "--listen",
-        f"127.0.0.1:{house.port}",
-        "--controller",
-        f"127.0.0.1:{house.controller_port}",
-    )
-    house.start("/usr/sbin/mosquitto", "-c", str(house.conf / "mosquitto.conf"))
-    house.start(*house.argv("broker", "follow", *out, "--data", str(house.data)))
-    yield house
-    house.stop()
-
-
-def given(store: RedisStore, house: House) -> Any:
-    terms = PcTerms(
-        f"mqtts://localhost:{house.port}",
-        (house.conf / "ca.crt").read_text(),
-        keys=lambda: KEYS,
-    )
-    return replace(dependencies(store, ScriptedGateway()), pc_terms=terms)
-
-
-async def _agent_speaks(house: House) -> None:
-    """Start the real agent from what enrolment wrote; returns once the broker let it in."""
-    house.start(
-        *house.argv("pc"),
-        CLUBCTL_PC_CONFIG=str(house.pc.config),
-        CLUBCTL_PC_STATE_DIR=str(house.folder / "state"),
-        CLUBCTL_PC_HEARTBEAT_S="0.2",
-    )
-    await eventually(lambda: _connections(house), timeout_s=40)
-
-
-def _log(house: House) -> str:
-    return (house.folder / "mosquitto-3.log").read_text()
-
-
-def _connections(house: House) -> int:
-    return sum(" as arena.pc1 " in line for line in _log(house).splitlines())
+    async with house_in(redis_url, tmp_path) as house:
+        yield house
 
 
 async def test_a_pc_is_enrolled_renewed_and_shut_out(house: House, store: RedisStore) -> None:
@@ -222,29 +73,29 @@ async def test_a_pc_is_enrolled_renewed_and_shut_out(house: House, store: RedisS
         assert known["keys_file"] == str(house.pc.keys)
         assert not house.pc.pending.exists()
 
-        await _agent_speaks(house)
+        await agent_speaks(house)
         await _renewed(house, known["mqtt_password"], pc)
         await _shut_out(house, pc)
 
 
 async def _renewed(house: House, old_secret: str, pc: tuple[str, ...]) -> None:
-    before = _connections(house)
+    before = connections(house)
     assert "has a new secret" in await house.said("pc", "renew", *pc)
     fresh = tomllib.loads(house.pc.config.read_text())["mqtt_password"]
     assert fresh != old_secret
     # The broker drops the old connection; the agent comes back with the new secret by itself.
-    await eventually(lambda: _connections(house) > before, timeout_s=20)
+    await eventually(lambda: connections(house) > before, timeout_s=20)
 
 
 async def _shut_out(house: House, pc: tuple[str, ...]) -> None:
-    before = _connections(house)
+    before = connections(house)
     listed = json.loads(await house.said("pcs", "list", "--club", CLUB, "--json"))
     assert [(one["pc"], one["state"]) for one in listed["pcs"]] == [("pc1", "ACTIVE")]
     assert "REVOKED" in await house.said("pcs", "revoke", "pc1", "--club", CLUB)
     # Its connection is cut, and what comes after it is turned away.
-    await eventually(lambda: _log(house).count("arena.pc1 disconnected") == before)
-    await eventually(lambda: "disconnected, not authorised" in _log(house))
-    assert _connections(house) == before
+    await eventually(lambda: broker_log(house).count("arena.pc1 disconnected") == before)
+    await eventually(lambda: "disconnected, not authorised" in broker_log(house))
+    assert connections(house) == before
     assert "credentials-refused" in await house.said("pc", "renew", *pc, code=1)
     refused = await house.said("pcs", "rotate", "pc1", "--club", CLUB, code=1)
     assert "pc-not-enrolled" in refused

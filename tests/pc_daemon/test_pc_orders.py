@@ -5,7 +5,16 @@ import socket
 import pytest
 from agent_bench import MINUTE_MS, Bench, lease, locked, sent, shown, unlocked
 
-from pc_daemon.agent_state import Action, CodeTyped, CommandReceived, Identify, PowerOff, Tick, Wake
+from pc_daemon.agent_state import (
+    Action,
+    CodeTyped,
+    CommandReceived,
+    Identify,
+    PowerOff,
+    Renew,
+    Tick,
+    Wake,
+)
 from pc_daemon.machine import magic_packet, wake
 from pc_daemon.maintenance import MAX_WRONG_CODES
 from schemas.device import (
@@ -139,3 +148,10 @@ def test_the_packet_that_wakes_a_pc_is_what_its_card_waits_for() -> None:
         wake(MAC, card.getsockname())
         heard = card.recv(200)
     assert heard == magic_packet(MAC) == b"\xff" * 6 + bytes.fromhex("020000aabb07") * 16
+
+
+def test_an_order_to_draw_a_new_secret_is_carried_out_once() -> None:
+    bench = Bench()
+    assert Renew() in bench.take(order(DeviceCommandKind.RENEW))
+    assert Renew() not in bench.take(order(DeviceCommandKind.RENEW))
+    assert Renew() in bench.take(order(DeviceCommandKind.RENEW, "c2"))

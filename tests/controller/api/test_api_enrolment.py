@@ -233,7 +233,8 @@ async def test_a_club_nobody_has_answers_like_a_wrong_code(desk: Desk) -> None:
 async def test_a_known_pc_learns_how_things_stand(desk: Desk) -> None:
     await desk.ask(await desk.code(), "old", pc_id="pc-1")
     assert (await desk.refresh("old")).json()["renew_wanted"] is False
-    assert (await desk.post("/pcs/pc-1/rotate")).json()["renewWanted"] is True
+    wanted = (await desk.post("/pcs/pc-1/rotate")).json()
+    assert (wanted["renewWanted"], wanted["renewBy"] > wanted["enrolledAt"]) == (True, True)
     assert (await desk.refresh("old")).json()["renew_wanted"] is True
     assert (await desk.refresh("old", "new")).json()["renew_wanted"] is False
     assert (await desk.refresh("old")).json()["code"] == "credentials-refused"
