@@ -1,10 +1,18 @@
-"""The published description of the wire is the one the code would write today."""
+"""The published description of the wire is the one the code would write today.
+
+``official/`` is the specification's own schema, unchanged, out of the npm package
+``@asyncapi/specs`` 6.11.1 (``schemas/3.0.0-without-$id.json``), with its licence and notice.
+"""
 
 import json
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+import yaml
+from jsonschema import Draft7Validator, Draft202012Validator
 from test_device_wire import EXAMPLES
 
 from controller.asyncapi import DOCUMENT, Json, build_document, render
@@ -12,11 +20,53 @@ from schemas.codec import MESSAGE_OF_LEAF, encode
 from schemas.topics import DELIVERIES, Leaf
 
 ROOT = Path(__file__).parents[2]
+OFFICIAL = Path(__file__).parent / "official" / "asyncapi-3.0.0.json"
+OFFICIAL_SHA256 = "abe96881dbfaad495ccbb6bd8d3fb43ca18a13b9d7564849ccb66f39d5e5b20f"
 
 
 def test_the_committed_document_is_fresh() -> None:
     stale = "run: python -m controller.asyncapi"
     assert (ROOT / DOCUMENT).read_text() == render(build_document()), stale
+
+
+def published() -> Any:
+    """The committed document, as a reader of YAML has it."""
+    return yaml.safe_load((ROOT / DOCUMENT).read_text())
+
+
+@pytest.fixture(scope="module")
+def official() -> Draft7Validator:
+    text = OFFICIAL.read_bytes()
+    assert sha256(text).hexdigest() == OFFICIAL_SHA256, "it is not the specification's own"
+    schema = json.loads(text)
+    Draft7Validator.check_schema(schema)
+    return Draft7Validator(schema)
+
+
+def test_the_document_is_one_by_the_specification_s_own_schema(official: Draft7Validator) -> None:
+    assert [error.message for error in official.iter_errors(published())] == []
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda document: document.update(asyncapi="2.6.0"),
+        lambda document: document["info"].pop("version"),
+        lambda document: document.update(topics={}),
+        lambda document: document["operations"]["down_cmd"].update(action="publish"),
+        lambda document: document["operations"]["down_cmd"].pop("channel"),
+        lambda document: document["operations"]["down_cmd"]["bindings"]["mqtt"].update(qos=3),
+        lambda document: document["channels"]["down_cmd"]["parameters"].update(pc={"schema": {}}),
+        lambda document: document["components"]["messages"]["Birth"].update(payload=7),
+        lambda document: document["components"]["schemas"]["Birth"].update(type="record"),
+    ],
+)
+def test_what_the_specification_does_not_allow_is_noticed(
+    official: Draft7Validator, spoil: Callable[[Any], object]
+) -> None:
+    document = published()
+    spoil(document)
+    assert not official.is_valid(document)
 
 
 def test_every_leaf_has_a_channel_an_operation_and_a_message() -> None:
