@@ -4,21 +4,22 @@ See ``test_gmqtt_sending.py``: each test asserts the bare library's misbehaviour
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import gmqtt
 import pytest
 from bare_gmqtt import Bare
-from brokers_under_test import Listener, MosquittoUnderTest, eventually, free_port
+from brokers_under_test import Cable, Listener, MosquittoUnderTest, eventually
 
-from schemas.link import GmqttLink
 from schemas.link_port import Outgoing
 
 pytestmark = pytest.mark.integration
 
-MANY = 40
+FLOOD = 200
+BOUND = 50
+RECEIVE_MAXIMUM = 5
 
 
 @pytest.fixture
@@ -82,41 +83,116 @@ class _Crashing(Listener):
             self.link._connection.client.cut()
 
 
-async def test_g6_g7_handlers_that_overtake_each_other_without_a_bound(
-    broker: MosquittoUnderTest,
-) -> None:
-    bare = Bare("bare", broker.port, optimistic_acknowledgement=False, receive_maximum=5)
-    order: list[bytes] = []
-    busy = most = 0
+class _Gated:
+    """A handler as the library's documentation shows it, which awaits: here, what a test opens."""
 
-    async def slow(_client: gmqtt.Client, _topic: str, payload: bytes, *_rest: Any) -> int:
-        nonlocal busy, most
-        busy += 1
-        most = max(most, busy)
-        await asyncio.sleep(0.02 if int(payload) % 2 else 0.001)
-        order.append(payload)
-        busy -= 1
+    def __init__(self, gate_of: Callable[[int], asyncio.Event]) -> None:
+        self.begun = self.unfinished = 0
+        self.finished: list[int] = []
+        self._gate_of = gate_of
+
+    async def take(self, _client: object, _topic: str, payload: bytes, *_rest: object) -> int:
+        self.begun += 1
+        self.unfinished += 1
+        await self._gate_of(int(payload)).wait()
+        self.unfinished -= 1
+        self.finished.append(int(payload))
         return 0
 
-    bare.client.on_message = slow
-    await bare.join()
-    bare.client.subscribe("t/bare", qos=1)
-    await asyncio.sleep(0.2)
-    sent = await _said(broker, "t/bare", MANY)
-    await eventually(lambda: len(order) == MANY)
-    assert order != sent
-    assert most > 1
-    await bare.leave()
 
+async def test_g6_handlers_that_overtake_each_other_without_a_bound(
+    broker: MosquittoUnderTest,
+) -> None:
+    gates = (asyncio.Event(), asyncio.Event())
+    slow = _Gated(lambda number: gates[number % 2])
+    bare = Bare("bare", broker.port)
+    bare.client.on_message = slow.take
+    await bare.join()
+    bare.client.subscribe("t/both", qos=1)
     heard = _Counting()
     link = broker.link("reader", heard)
-    link.subscribe("t/link")
+    link.subscribe("t/both")
     link.start()
     await eventually(lambda: link.connected)
-    sent = await _said(broker, "t/link", MANY)
-    await eventually(lambda: len(heard.messages) == MANY)
+    await asyncio.sleep(0.2)
+    sent = await _said(broker, "t/both", FLOOD)
+
+    await eventually(lambda: slow.begun == FLOOD and len(heard.messages) == FLOOD)
+    # The same instant: the library has every one of them in hand, the link has none.
+    assert (slow.unfinished, heard.busy, heard.most) == (FLOOD, 0, 1)
     assert heard.payloads == sent
-    assert heard.most == 1
+    evens, odds = list(range(0, FLOOD, 2)), list(range(1, FLOOD, 2))
+    gates[0].set()
+    await eventually(lambda: len(slow.finished) == len(evens))
+    gates[1].set()
+    await eventually(lambda: slow.unfinished == 0)
+    assert slow.finished == evens + odds
+    await bare.leave()
+
+
+async def test_g7_a_receive_maximum_that_holds_until_the_first_acknowledgement(
+    broker: MosquittoUnderTest,
+) -> None:
+    first, rest = asyncio.Event(), asyncio.Event()
+    slow = _Gated(lambda number: first if number < RECEIVE_MAXIMUM else rest)
+    bare = Bare(
+        "bare", broker.port, optimistic_acknowledgement=False, receive_maximum=RECEIVE_MAXIMUM
+    )
+    bare.client.on_message = slow.take
+    await bare.join()
+    bare.client.subscribe("t/both", qos=1)
+    heard = _Counting()
+    link = broker.link("reader", heard)
+    link.subscribe("t/both")
+    link.start()
+    await eventually(lambda: link.connected)
+    await asyncio.sleep(0.2)
+    sent = await _said(broker, "t/both", FLOOD)
+
+    await eventually(lambda: heard.payloads == sent)
+    assert slow.unfinished == RECEIVE_MAXIMUM
+    first.set()
+    await eventually(lambda: slow.unfinished > 2 * RECEIVE_MAXIMUM)
+    # What is not done yet stays with the library, as much as the broker likes; nothing did here.
+    assert (heard.busy, heard.most) == (0, 1)
+    rest.set()
+    await eventually(lambda: len(slow.finished) == FLOOD)
+    await bare.leave()
+
+
+async def test_g7_a_flood_while_the_broker_is_away(broker: MosquittoUnderTest) -> None:
+    """Where the library has no bound and no count, the link has both."""
+    _, heard = await broker.up("reader", "t/+")
+    cable = Cable(broker.port)
+    await cable.mend()
+    bare = await Bare("bare", cable.port).join()
+    broker.port, direct_port = cable.port, broker.port
+    link, _ = await broker.up("writer", max_outbox=BOUND)
+    broker.port = direct_port
+    await cable.cut()
+    await eventually(lambda: not bare.client.is_connected and not link.connected)
+
+    assert link.publish(Outgoing("t/kept", b"old", retain=True))
+    for number in range(FLOOD):
+        bare.client.publish("t/bare", b"%d" % number, qos=0)
+    taken = [link.publish(Outgoing("t/link", b"%d" % number)) for number in range(FLOOD)]
+    assert taken == [True] * (BOUND - 1) + [False] * (FLOOD - BOUND + 1)
+    assert not link.publish(Outgoing("t/link", b"beat", qos=0))
+    # A retained word has one place in the outbox: the newest takes it, however full that is.
+    assert link.publish(Outgoing("t/kept", b"new", retain=True))
+    assert (link.stats.rejected, link.stats.superseded) == (FLOOD - BOUND + 2, 1)
+
+    await cable.mend()
+    await eventually(lambda: link.connected and bare.client.is_connected)
+    assert await link.flush(10)
+    await eventually(lambda: len(heard.messages) >= BOUND)
+    bare.client.publish("t/bare", b"after", qos=0)
+    await eventually(lambda: b"after" in heard.payloads)
+    # All that the library took without a word is gone; what the link took is here, and no more.
+    kept = [b"new", *(b"%d" % number for number in range(BOUND - 1)), b"after"]
+    assert heard.payloads == kept
+    await bare.leave()
+    await cable.cut()
 
 
 class _Counting(Listener):
@@ -146,90 +222,3 @@ async def test_g8_subscriptions_after_a_lost_session(broker: MosquittoUnderTest)
     await eventually(lambda: heard.payloads == sent)
     assert bare.heard == []
     await bare.leave()
-
-
-class _FakeBroker:
-    """Says CONNACK and SUBACK, and whatever else a test has it say."""
-
-    def __init__(self) -> None:
-        self.port = free_port()
-        self.subscribed_qos: list[int] = []
-        self.connections = 0
-        self._writers: list[asyncio.StreamWriter] = []
-        self._server: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.append(writer)
-        while head := await reader.read(2):
-            packet = await reader.readexactly(head[1])
-            if head[0] & 0xF0 == 0x10:
-                writer.write(b"\x20\x03\x00\x00\x00")
-            if head[0] & 0xF0 == 0x80:
-                self.subscribed_qos.append(packet[-1] & 3)
-                writer.write(b"\x90\x04" + packet[:2] + b"\x00" + bytes([packet[-1] & 3]))
-        writer.close()
-
-    def say_twice(self, qos: int) -> None:
-        """The same QoS 2 (or 1) message again, as after a lost acknowledgement."""
-        publish = b"\x00\x01t\x00\x07\x00once"
-        for dup in (0, 8):
-            self._writers[-1].write(bytes([0x30 | qos << 1 | dup, len(publish)]) + publish)
-
-    def drop(self) -> None:
-        """Break every connection."""
-        for writer in self._writers:
-            writer.transport.abort()
-
-    async def stop(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.drop()
-        await self._server.wait_closed()
-
-
-async def test_g13_exactly_once_that_is_not(tmp_path: Path) -> None:
-    fake = _FakeBroker()
-    await fake.start()
-    bare = await Bare("bare", fake.port).join()
-    bare.client.subscribe("t", qos=2)
-    await eventually(lambda: fake.subscribed_qos == [2])
-    fake.say_twice(qos=2)
-    await eventually(lambda: bare.heard == [b"once", b"once"])
-    await bare.leave()
-
-    # Our link asks for no more than QoS 1, so nobody can count on "once".
-    under_test = MosquittoUnderTest(tmp_path)
-    under_test.port = fake.port
-    link = under_test.link("reader", Listener())
-    assert isinstance(link, GmqttLink)
-    link.subscribe("t")
-    link.start()
-    await eventually(lambda: link.connected)
-    assert fake.subscribed_qos == [2, 1]
-    await link.abort()
-    await fake.stop()
-
-
-async def test_g13_stopping_that_tries_once_more(tmp_path: Path) -> None:
-    fake = _FakeBroker()
-    await fake.start()
-    bare = await Bare("bare", fake.port).join()
-    bare.client.stop_reconnect()
-    fake.drop()
-    await eventually(lambda: fake.connections == 2)
-    await bare.leave()
-
-    under_test = MosquittoUnderTest(tmp_path)
-    under_test.port = fake.port
-    link = under_test.link("reader", Listener())
-    link.start()
-    await eventually(lambda: link.connected)
-    await link.abort()
-    fake.drop()
-    await asyncio.sleep(0.5)
-    assert fake.connections == 3
-    await fake.stop()
