@@ -45,6 +45,8 @@ class ClubSupervisor:
     untouchable: AbstractSet[str] = frozenset()
     """PCs whose own document, or that of a session on them, cannot be read: they keep what they
     were last sent."""
+    wakeable: bool = False
+    """Whether this host reaches the club's network with a magic packet."""
     pcs: dict[str, PcActor] = field(default_factory=dict)
     outage_since_ms: int | None = None
     suspected_at_ms: dict[str, int] = field(default_factory=dict)

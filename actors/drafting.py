@@ -26,6 +26,7 @@ from actors.turn import (
     Effect,
     Input,
     PublishDesired,
+    WakePc,
     stored_answer,
 )
 from actors.wallets import WalletKey, expected_balances
@@ -71,7 +72,7 @@ class Drafting:
     club_events: list[ClubEvent] = field(default_factory=list)
     order_events: list[OrderEvent] = field(default_factory=list)
     acks: list[AcknowledgeUsage] = field(default_factory=list)
-    orders: list[CommandDevice] = field(default_factory=list)
+    orders: list[CommandDevice | WakePc] = field(default_factory=list)
     claims: list[Claim] = field(default_factory=list)
     releases: list[Claim] = field(default_factory=list)
     closes: list[ClosedSession] = field(default_factory=list)

@@ -30,9 +30,10 @@ from actors.reception import Reception
 from actors.renewals import Renewals
 from actors.shard_loop import ShardLoop, ShardPorts
 from actors.store import HostRecord, ShardId, Store, StoreUnavailableError
-from actors.strangers import STRANGERS_SNAPSHOT, STRANGERS_TTL_MS, Strangers
+from actors.strangers import Strangers
 from actors.telemetry import Telemetry
 from actors.turn import Answer, CommandInput, DeviceEffect, LinkEvent, LinkInput
+from actors.waking import NOWHERE, Waker
 from schemas.codec import MalformedMessage, UpMessage, decode
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
 from schemas.link_port import MqttLink
@@ -86,6 +87,7 @@ class Host:
         clock: Clock,
         connect: Callable[["Host"], MqttLink],
         signer: DeviceSigner | None = None,
+        waker: Waker = NOWHERE,
     ) -> None:
         self.identity = identity
         self.telemetry = Telemetry()
@@ -130,6 +132,7 @@ class Host:
             clubs_changed=self._clubs_changed,
             link_is_up=lambda: self._link.connected and not self._canary.missing,
             wallets_moved=self._news.wallets_moved,
+            waker=waker,
         )
 
     async def run(self) -> None:
@@ -155,8 +158,7 @@ class Host:
         loop = self._loops.get(shard_of_club(envelope.chain_id, envelope.club_id))
         if loop is None:
             return CommandReply(status=ReplyStatus.NOT_OWNER)
-        self._next_ticket += 1
-        ticket = self._next_ticket
+        ticket = self._next_ticket = self._next_ticket + 1
         if not loop.ready:
             return CommandReply(status=ReplyStatus.BUSY)
         asked = CommandInput(ticket, envelope, self._clock.mono_ms())
@@ -383,9 +385,7 @@ class Host:
         parked = snapshot_of((one.ownership.shard, one.quarantine) for one in runtimes)
         await put(f"{QUARANTINE_SNAPSHOT}{host}", parked, ttl_ms=QUARANTINE_TTL_MS)
         await self._machines.publish(self._store)
-        if self._strangers.changed:
-            heard = self._strangers.snapshot()
-            await put(f"{STRANGERS_SNAPSHOT}{host}", heard, ttl_ms=STRANGERS_TTL_MS)
+        await self._strangers.publish(self._store, host)
 
     async def _retire(self) -> None:
         for loop in self._loops.values():

@@ -20,6 +20,7 @@ from actors.heartline import Heartline
 from actors.host import Host, HostIdentity
 from actors.store_redis import RedisStore
 from actors.timekeeping import Timekeeper, boot_id
+from actors.waking import Address, UdpWaker
 from schemas.commands import CommandEnvelope, CommandReply
 from schemas.link import GmqttLink
 from schemas.link_port import BackoffPolicy, LinkSettings, parse_mqtt_url
@@ -43,6 +44,8 @@ class HostValues:
     mqtt_ca_pem: str = ""
     """Whom to trust as the broker; empty: the authorities of the system."""
     lease_key_file: str | None = None
+    wake_addresses: tuple[tuple[str, Address], ...] = ()
+    """(club, where its network's magic packets go); other clubs are woken by their PCs alone."""
 
 
 class RunningHost:
@@ -103,6 +106,7 @@ async def _serve(values: HostValues, ready: Future[RunningHost]) -> None:
             random=SystemRandom(),
         ),
         signer=signer_of(Path(values.lease_key_file) if values.lease_key_file else None),
+        waker=UdpWaker(dict(values.wake_addresses)),
     )
     line = Heartline(store, name=identity.name, incarnation=identity.incarnation, look=host.look)
     ready.set_result(RunningHost(identity, host, asyncio.get_running_loop()))

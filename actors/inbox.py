@@ -5,7 +5,15 @@ from dataclasses import replace
 from typing import Final
 
 from actors.presence import Signal
-from actors.turn import CommandInput, Input, LinkInput, PcInput, PlayerInput, WalletInput
+from actors.turn import (
+    CarriedOut,
+    CommandInput,
+    Input,
+    LinkInput,
+    PcInput,
+    PlayerInput,
+    WalletInput,
+)
 from actors.wallets import WalletKey
 
 COMMANDS_MAX: Final = 1_000
@@ -13,6 +21,8 @@ COMMANDS_MAX: Final = 1_000
 INPUTS_PER_TURN: Final = 400
 """Whatever is due is billed in every turn, however many inputs wait for the next."""
 LINKS_MAX: Final = 16
+CARRIED_OUT_MAX: Final = 64
+"""Of more orders than these within one turn the oldest are told to be without an answer."""
 ANSWERS_MAX: Final = 8
 """A PC has few orders at a time; of more answers than these within one turn the oldest go."""
 
@@ -28,10 +38,11 @@ class Inbox:
         self._wallets: dict[WalletKey, WalletInput] = {}
         self._players: dict[str, PlayerInput] = {}
         self._links: deque[LinkInput] = deque(maxlen=LINKS_MAX)
+        self._carried_out: deque[CarriedOut] = deque(maxlen=CARRIED_OUT_MAX)
 
     def __len__(self) -> int:
-        queues = (self._commands, self._pcs, self._wallets, self._players, self._links)
-        return sum(map(len, queues))
+        news = (self._wallets, self._players, self._links, self._carried_out)
+        return sum(map(len, (self._commands, self._pcs, *news)))
 
     def put_command(self, command: CommandInput) -> bool:
         """Queue a command; False when the queue is full."""
@@ -77,10 +88,16 @@ class Inbox:
         """Queue the loss or return of the broker."""
         self._links.append(link)
 
+    def put_carried_out(self, done: CarriedOut) -> None:
+        """Queue what became of an order that was carried out here."""
+        self._carried_out.append(done)
+
     def drain(self) -> list[Input]:
-        """Up to :data:`INPUTS_PER_TURN` inputs: link, wallets, players, PCs, then commands."""
-        inputs: list[Input] = [*self._links]
+        """Up to :data:`INPUTS_PER_TURN` inputs: link, what was carried out here, wallets, players,
+        PCs, then commands."""
+        inputs: list[Input] = [*self._links, *self._carried_out]
         self._links.clear()
+        self._carried_out.clear()
         while self._wallets and len(inputs) < INPUTS_PER_TURN:
             inputs.append(self._wallets.pop(next(iter(self._wallets))))
         while self._players and len(inputs) < INPUTS_PER_TURN:

@@ -15,6 +15,7 @@ from actors.gateway import ANSWERS
 from actors.host import Host, HostIdentity
 from actors.placement import shard_of_club
 from actors.store import ShardId, Store
+from actors.waking import NOWHERE, Waker
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus
 from schemas.link_port import MqttLink
 
@@ -58,10 +59,11 @@ async def local_host(
     *,
     name: str = "local",
     signer: DeviceSigner | None = None,
+    waker: Waker = NOWHERE,
 ) -> AsyncIterator[LocalHost]:
     """A running host that owns every configured shard; the catalogue must be in the store."""
     identity = HostIdentity.of_process(name, pid=os.getpid(), release="local")
-    host = Host(identity, store=store, clock=clock, connect=connect, signer=signer)
+    host = Host(identity, store=store, clock=clock, connect=connect, signer=signer, waker=waker)
     await store.assign(dict.fromkeys(await shards_with_clubs(store), name))
     running = asyncio.create_task(host.run())
     try:

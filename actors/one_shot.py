@@ -12,7 +12,8 @@ from actors.command_context import CommandContext
 from actors.pc import OBEYED_WITHIN_MS, PcState, SentCommand
 from actors.refusal import Refusal
 from actors.seating import unknown_pc
-from actors.turn import CommandDevice
+from actors.turn import CommandDevice, WakePc
+from actors.waking import THE_CONTROLLER
 from billing_core.session import SessionStatus
 from schemas.commands import CommandPc, CommandReply, ReplyStatus
 from schemas.device import DeviceCommand, DeviceCommandKind
@@ -28,7 +29,7 @@ _NOT_UNDER_A_PLAYER: Final = frozenset({DeviceCommandKind.SHUTDOWN, DeviceComman
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """An order as decided: the PC that carries it out, and the other one it is about, if any."""
+    """An order as decided: who carries it out, and the card of the other PC it is about, if any."""
 
     carrier_pc_id: str
     mac: str | None = None
@@ -55,8 +56,15 @@ def command_pc(context: CommandContext, command: CommandPc) -> CommandReply | Re
     )
     sent = SentCommand(order.cmd_id, command.asked, now_ms, carrier_pc_id=asked.carrier_pc_id)
     context.drafting.put_pc(replace(state, command=sent))
-    context.drafting.orders.append(CommandDevice(state.club_id, asked.carrier_pc_id, order))
+    context.drafting.orders.append(_sent(state.club_id, asked, order))
     return CommandReply(status=ReplyStatus.OK)
+
+
+def _sent(club_id: str, asked: Asked, order: DeviceCommand) -> CommandDevice | WakePc:
+    if asked.carrier_pc_id == THE_CONTROLLER:
+        assert asked.mac is not None
+        return WakePc(club_id, asked.mac, order.cmd_id)
+    return CommandDevice(club_id, asked.carrier_pc_id, order)
 
 
 def _duration_ms(command: CommandPc) -> int | None:
@@ -79,7 +87,10 @@ def _carrier(context: CommandContext, command: CommandPc, state: PcState) -> Ask
 
 
 def _waker(context: CommandContext, state: PcState) -> Asked | Refusal:
-    """A neighbour that is heard sends the packet: the controller is not on the club's network."""
+    """A neighbour that is heard sends the packet; with all PCs off this host does, if it reaches
+    the club's network. The neighbour comes first: it stands on the card's own network, whatever
+    lies between that and us, and says that it has sent.
+    """
     if state.mac is None:
         return Refusal("pc-not-wakeable", "its network card was never told", "pc_id")
     zone_id = context.club.setup.zone_of_pc(state.pc_id).zone_id
@@ -88,6 +99,8 @@ def _waker(context: CommandContext, state: PcState) -> Asked | Refusal:
         for pc_id in context.club.pcs
         if pc_id != state.pc_id and context.club.link_of(pc_id) is LinkState.ONLINE
     ]
+    if not awake and context.club.wakeable:
+        return Asked(THE_CONTROLLER, mac=state.mac)
     if not awake:
         return Refusal("pc-not-wakeable", "no other PC of the club is heard", "pc_id")
     return Asked(min(awake)[1], mac=state.mac)

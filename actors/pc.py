@@ -102,7 +102,7 @@ class SentCommand:
     kind: DeviceCommandKind
     sent_at_ms: int
     carrier_pc_id: str
-    """Who carries it out: the PC itself, or the neighbour that wakes it."""
+    """Who carries it out: the PC itself, or the neighbour that wakes it; empty: the controller."""
     outcome: str | None = None
 
     @property

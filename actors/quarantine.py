@@ -14,7 +14,7 @@ import orjson
 
 from actors.club_events import CLUB_KEY_PREFIX
 from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX, ShardId
-from actors.turn import CommandInput, Input, Now, PcInput, PlayerInput, WalletInput
+from actors.turn import CarriedOut, CommandInput, Input, Now, PcInput, PlayerInput, WalletInput
 from actors.workspace import PC_KEY_PREFIX, pc_key
 
 FAILURES_MAX: Final = 5
@@ -85,4 +85,6 @@ def blamed_for(one: Input) -> str:
         return pc_key(one.pc_id)
     if isinstance(one, PlayerInput):
         return f"player:{one.player_id}"
+    if isinstance(one, CarriedOut):
+        return f"order:{one.answer.command_id}"
     return f"wallet:{one.key.holder_id}" if isinstance(one, WalletInput) else "link"

@@ -10,6 +10,7 @@ quarantined when it keeps failing.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -66,7 +67,7 @@ class ShardRuntime:
 
     ``entities`` and ``catalogue`` are as read after the epoch was raised; ``heard`` is what this
     process heard of the PCs a moment ago, if it owned the shard then. ``unreadable`` are left
-    alone, with the PCs they are about.
+    alone, with the PCs they are about. ``wakeable`` are clubs whose network this host reaches.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class ShardRuntime:
         now: Now,
         heard: Mapping[str, Presence] | None = None,
         unreadable: Mapping[str, Unreadable] = MappingProxyType({}),
+        wakeable: AbstractSet[str] = frozenset(),
     ) -> None:
         self.ownership = ownership
         self.memory = Memory()
@@ -88,6 +90,7 @@ class ShardRuntime:
         self._club_of_pc: dict[str, str] = {}
         self._agenda = Agenda()
         self._recompute: set[str] = set()
+        self._wakeable = wakeable
         for key, entity in entities.items():
             self.memory.install(key, entity)
         self._untouchable = untouchable_pcs(entities, unreadable)
@@ -328,7 +331,7 @@ class ShardRuntime:
         self._club_of_pc = {}
         for club_id, setup in setups.items():
             parked, left_alone = self.quarantine.parked.keys(), self._untouchable
-            club = ClubSupervisor(club_id, setup, parked=parked, untouchable=left_alone)
+            club = ClubSupervisor(club_id, setup, parked, left_alone, club_id in self._wakeable)
             self.clubs[club_id] = club
             if club_id in before:
                 self.clubs[club_id].go_on_from(before[club_id])

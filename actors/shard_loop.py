@@ -36,7 +36,9 @@ from actors.store import (
 from actors.telemetry import Telemetry
 from actors.turn import (
     Answer,
+    CarriedOut,
     CommandInput,
+    DeviceAnswer,
     DeviceEffect,
     Effect,
     Input,
@@ -45,12 +47,15 @@ from actors.turn import (
     Now,
     PcInput,
     PlayerInput,
+    WakePc,
     WalletInput,
 )
+from actors.waking import NOWHERE, Waker
 from actors.wallets import WalletKey
 from actors.workspace import BOUGHT_KEY_PREFIX
 from billing_core.wallet import Wallet
 from schemas.commands import CommandReply, ReplyStatus
+from schemas.device import CommandOutcome
 
 IDLE_WAIT_MS: Final = 1_000
 STALL_MS: Final = 2_000
@@ -58,6 +63,7 @@ STALL_MS: Final = 2_000
 RETRY_FIRST_S: Final = 0.1
 RETRY_MAX_S: Final = 2.0
 DEFECT_PAUSE_S: Final = 5.0
+DETAIL_CHARACTERS: Final = 200
 
 log = structlog.get_logger(__name__)
 
@@ -83,6 +89,7 @@ class ShardPorts:
     link_is_up: Callable[[], bool]
     clubs_changed: Callable[["ShardLoop", frozenset[str]], None]
     wallets_moved: Callable[["ShardLoop", Mapping[WalletKey, Wallet]], None]
+    waker: Waker = NOWHERE
 
 
 class ShardLoop:
@@ -184,6 +191,7 @@ class ShardLoop:
             now=self._now(),
             heard=self._heard,
             unreadable=entities.unreadable,
+            wakeable=self._ports.waker.club_ids,
         )
         runtime.learn(*await read_holders(store, chain_id, runtime.open_wallets()))
         self.runtime = runtime
@@ -341,6 +349,8 @@ class ShardLoop:
                 self.inbox.put_wallet(one)
             elif isinstance(one, PlayerInput):
                 self.inbox.put_player(one)
+            elif isinstance(one, CarriedOut):
+                self.inbox.put_carried_out(one)
         self.inbox.put_back(commands)
 
     def _count(self, drafts: Sequence[Draft]) -> None:
@@ -367,8 +377,23 @@ class ShardLoop:
                 if isinstance(effect, Answer):
                     self._unanswered.pop(effect.ticket, None)
                     self._ports.answer(effect)
+                elif isinstance(effect, WakePc):
+                    self._wake_pc(effect)
                 else:
                     self._ports.publish(effect)
             except Exception:
                 log.exception("effect_failed", shard=str(self.shard), effect=type(effect).__name__)
                 self._ports.telemetry.effects_failed.inc()
+
+    def _wake_pc(self, effect: WakePc) -> None:
+        """Send the packet, and have the next turn write down what came of it."""
+        outcome, detail = CommandOutcome.DONE, ""
+        try:
+            self._ports.waker.wake(effect.club_id, effect.mac)
+        except OSError as error:
+            log.warning("pc_not_woken", club_id=effect.club_id, mac=effect.mac, reason=repr(error))
+            outcome, detail = CommandOutcome.FAILED, repr(error)[:DETAIL_CHARACTERS]
+        self._ports.telemetry.pc_commands.labels(outcome.value.lower()).inc()
+        answer = DeviceAnswer(effect.command_id, outcome, detail)
+        self.inbox.put_carried_out(CarriedOut(effect.club_id, answer))
+        self._wake.set()

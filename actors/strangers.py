@@ -10,6 +10,8 @@ from typing import Final
 
 import orjson
 
+from actors.store import Snapshots
+
 STRANGERS_MAX: Final = 256
 """Strangers remembered by one host; whoever was silent longest is forgotten first."""
 STRANGERS_SNAPSHOT: Final = "strangers:"
@@ -43,6 +45,12 @@ class Strangers:
         if len(self._heard) > STRANGERS_MAX:
             self._heard.popitem(last=False)
         self.changed = True
+
+    async def publish(self, store: Snapshots, host: str) -> None:
+        """Say who was heard since the last time, under this host's name."""
+        if self.changed:
+            name = f"{STRANGERS_SNAPSHOT}{host}"
+            await store.put_snapshot(name, self.snapshot(), ttl_ms=STRANGERS_TTL_MS)
 
     def snapshot(self) -> bytes:
         """All of them, for whoever asks another process."""

@@ -176,7 +176,15 @@ class PlayerInput:
     player_id: str
 
 
-Input = CommandInput | PcInput | LinkInput | WalletInput | PlayerInput
+@dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """What became of an order that this host carried out itself."""
+
+    club_id: str
+    answer: DeviceAnswer
+
+
+Input = CommandInput | PcInput | LinkInput | WalletInput | PlayerInput | CarriedOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +223,17 @@ class CommandDevice:
     command: DeviceCommand
 
 
+@dataclass(frozen=True, slots=True)
+class WakePc:
+    """Send the magic packet for a network card into the club's network, from here."""
+
+    club_id: str
+    mac: str
+    command_id: str
+
+
 DeviceEffect = PublishDesired | AcknowledgeUsage | CommandDevice
-Effect = DeviceEffect | Answer
+Effect = DeviceEffect | WakePc | Answer
 
 
 def retried(cause: CommandInput, denied: Claim | None = None) -> CommandInput:

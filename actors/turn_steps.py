@@ -19,6 +19,7 @@ from actors.session import SessionActor
 from actors.store import Ownership, session_key
 from actors.turn import (
     Answer,
+    CarriedOut,
     CommandInput,
     DeviceAnswer,
     Input,
@@ -31,6 +32,7 @@ from actors.turn import (
     WalletInput,
 )
 from actors.unreadable import UnreadableError
+from actors.waking import THE_CONTROLLER
 from actors.workspace import Memory, Workspace, pc_key
 from billing_core.advance import advance
 from billing_core.commands import CancelSession, Command, EndSession, Recompute
@@ -86,6 +88,9 @@ class TurnSteps:
             self._wallet(one)
         elif isinstance(one, PlayerInput):
             self._player(one)
+        elif isinstance(one, CarriedOut):
+            if one.club_id in self.clubs:
+                self._take_answer(self.clubs[one.club_id], THE_CONTROLLER, one.answer)
         else:
             self._link(one)
 

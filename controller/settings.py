@@ -1,7 +1,7 @@
 """What a process is told from outside: one frozen object, validated at start, safe to print.
 
 Every field is a variable ``CLUBCTL_<FIELD>`` or a key of the one TOML file that
-``CLUBCTL_CONFIG`` names; a variable wins over the file. Lists are JSON in a variable.
+``CLUBCTL_CONFIG`` names; a variable wins over the file. Lists and tables are JSON in a variable.
 """
 
 import os
@@ -28,6 +28,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from actors.waking import Address, wake_address
 from schemas.access import ROLE_PERMISSIONS, Permission, Role
 from schemas.commands import Channel, EntityId
 
@@ -60,6 +61,11 @@ def _url(*schemes: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _wakes(value: str) -> str:
+    wake_address(value)
+    return value
 
 
 RedisUrl = Annotated[str, _url("redis", "rediss", "unix")]
@@ -116,6 +122,9 @@ class Settings(BaseSettings):
     lease_key_file: Path | None = None
     """The private keys that leases and orders for PCs are signed with (``clubctl keys``). Without
     it nothing is signed, and only PCs without pinned keys obey: for development."""
+    wake_addresses: dict[EntityId, Annotated[str, AfterValidator(_wakes)]] = {}
+    """By club, the IPv4 broadcast address of its network, with a port or without (9), where the
+    hosts reach it: they then wake a PC of a hall in which no other is on."""
     state_dir: Path = Path(".clubctl")
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
@@ -183,6 +192,10 @@ class Settings(BaseSettings):
             return self.mqtt_ca_file.read_text()
         except OSError as error:
             raise SettingsError(f"{PREFIX}MQTT_CA_FILE: {error}") from error
+
+    def wake_to(self) -> dict[str, Address]:
+        """By club, where a magic packet for its PCs goes."""
+        return {club_id: wake_address(text) for club_id, text in self.wake_addresses.items()}
 
     @property
     def sql_url(self) -> str:

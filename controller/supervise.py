@@ -352,6 +352,7 @@ async def _controller(settings: Settings, temp_dir: str | None) -> None:
                 anchor,
                 mqtt_ca_pem=ca_pem,
                 lease_key_file=key_file,
+                wake_addresses=tuple(settings.wake_to().items()),
             )
 
         await take_charge(store, settings.release)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-_WAKE_ADDRESS: Final = ("255.255.255.255", 9)
-_WAKE_HEADER: Final = b"\xff" * 6
-_WAKE_REPEATS: Final = 16
+from schemas.magic_packet import WAKE_PORT, magic_packet
+
+_WAKE_ADDRESS: Final = ("255.255.255.255", WAKE_PORT)
 
 
 def restart() -> None:
@@ -29,11 +29,6 @@ def wake(mac: str, to: tuple[str, int] = _WAKE_ADDRESS) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         wire.sendto(magic_packet(mac), to)
-
-
-def magic_packet(mac: str) -> bytes:
-    """Six bytes of ones and the card's address sixteen times, as every network card knows it."""
-    return _WAKE_HEADER + bytes.fromhex(mac.replace(":", "")) * _WAKE_REPEATS
 
 
 def _nothing() -> None:

@@ -41,7 +41,8 @@ class _View(BaseModel):
 
 
 class PcCommandView(_View):
-    """The last one-shot order about a PC. ``outcome`` None: no answer yet."""
+    """The last one-shot order about a PC. ``outcome`` None: no answer yet; ``carrier_pc_id`` empty:
+    the controller carried it out itself."""
 
     command_id: str
     command: str

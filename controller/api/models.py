@@ -161,7 +161,8 @@ class ClubList(Page):
 
 
 class PcCommand(Wire):
-    """The last order about a PC. `outcome` is null until there is an answer, or nobody's."""
+    """The last order about a PC. `outcome` is null until there is an answer, or nobody's;
+    `carrierPcId` is empty where the controller carried it out itself."""
 
     command_id: str
     command: str

@@ -227,7 +227,8 @@ _DOMAIN: Final = (
         "pc-not-wakeable",
         409,
         "The PC cannot be woken",
-        "Its network card was never told, or no other PC of the club is online to wake it.",
+        "Its network card was never told, or no other PC of the club is online to wake it and the "
+        "controller does not reach the club's network.",
     ),
     ProblemKind(
         "command-incomplete",

@@ -230,6 +230,7 @@ _ENGLISH: Final[Labels] = {
         "slow": "Slow, to be looked at",
     },
     "sheet": {
+        "controller": "The controller",
         "close": "Close",
         "back": "Back",
         "player": "Player",

@@ -172,3 +172,22 @@ def test_an_issuer_of_tokens_is_named_whole_or_not_at_all(monkeypatch: pytest.Mo
         load_settings()
     monkeypatch.setenv("CLUBCTL_JWT_AUDIENCE", "clubctl")
     assert load_settings().jwt_issuer == "https://id.example"
+
+
+def test_where_clubs_are_woken_is_said_by_variable_or_table(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert load_settings().wake_to() == {}
+    config = tmp_path / "clubctl.toml"
+    config.write_text('[wake_addresses]\narena = "10.0.0.255:7"\n')
+    monkeypatch.setenv("CLUBCTL_CONFIG", str(config))
+    assert load_settings().wake_to() == {"arena": ("10.0.0.255", 7)}
+    monkeypatch.setenv("CLUBCTL_WAKE_ADDRESSES", '{"north": "192.168.1.255"}')
+    assert load_settings().wake_to()["north"] == ("192.168.1.255", 9)
+
+
+@pytest.mark.parametrize("given", ['{"arena": "club.example"}', '{"a b": "10.0.0.255"}', "[]"])
+def test_a_club_cannot_be_woken_by_name(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("CLUBCTL_WAKE_ADDRESSES", given)
+    with pytest.raises(SettingsError, match="CLUBCTL_WAKE_ADDRESSES"):
+        load_settings()

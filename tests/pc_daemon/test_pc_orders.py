@@ -15,7 +15,7 @@ from pc_daemon.agent_state import (
     Tick,
     Wake,
 )
-from pc_daemon.machine import magic_packet, wake
+from pc_daemon.machine import wake
 from pc_daemon.maintenance import MAX_WRONG_CODES
 from schemas.device import (
     AgentFault,
@@ -26,6 +26,7 @@ from schemas.device import (
     PcMode,
 )
 from schemas.journal_events import JournalEvent, JournalEventKind
+from schemas.magic_packet import magic_packet
 from schemas.technician import hash_code
 
 CODE = "TECH4711"

@@ -96,7 +96,7 @@ export function lastOrder(tile, now, { timezone, nameOf }) {
   const values = {
     order: word("order", sent.command),
     time: clockTime(sent.sentAt, timezone, now),
-    carrier: nameOf(sent.carrierPcId),
+    carrier: sent.carrierPcId ? nameOf(sent.carrierPcId) : word("sheet", "controller"),
   };
   const woken = sent.command === "WAKE" && sent.outcome === "DONE";
   const text = word("outcome", woken ? "WOKEN" : String(sent.outcome), values);
