@@ -52,7 +52,7 @@ class Renewals:
         self._loops = loops
         self._clock = clock
         self._tell = tell
-        self._wanted: dict[Place, frozenset[str]] = {}
+        self._wanted: dict[Place, tuple[str, ...]] = {}
         self._told_at_ms: dict[tuple[str, str], int] = {}
         self._news = asyncio.Event()
 
@@ -96,7 +96,8 @@ class Renewals:
             self._news.set()
 
     async def _read(self, place: Place) -> None:
-        wanted = frozenset(_wanted_in(await self._books.enrolment(*place), self._clock.wall_ms()))
+        book = await self._books.enrolment(*place)
+        wanted = tuple(sorted(_wanted_in(book, self._clock.wall_ms())))
         self._wanted[place] = wanted
         for club_id, pc_id in list(self._told_at_ms):
             if club_id == place[1] and pc_id not in wanted:
