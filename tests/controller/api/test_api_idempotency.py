@@ -46,6 +46,7 @@ async def test_twenty_equal_requests_at_once_are_one_command_and_twenty_equal_an
             {
                 "cash": {"amountMinor": 500, "currency": "EUR"},
                 "bonus": {"amountMinor": 50, "currency": "EUR"},
+                "creditLimit": {"amountMinor": 0, "currency": "EUR"},
             }
         ],
     }
