@@ -1,6 +1,7 @@
 """What cannot be read costs its own row: its neighbours are archived, and it waits to be read."""
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ from structlog.testing import capture_logs
 from actors.clock import ManualClock
 from actors.store import ChainStream, Ownership, StoredEntity, StreamEntry, Unit
 from actors.store_memory import MemoryStore
+from actors.store_memory_server import MemoryServer
 from controller.archive import (
     Archive,
     ArchiveConsumer,
@@ -243,3 +245,34 @@ async def test_a_later_release_reads_what_an_earlier_one_could_not(
     assert await unread(archive, NUMBERED) == 1
     page = await archive.look(audit_rows.audit_page, NUMBERED, club_id=None, before=None, count=9)
     assert [one.payload for one in page] == [audit[0]]
+
+
+async def test_a_store_that_goes_back_loses_what_cannot_be_read_as_it_does_the_rest(
+    archive: Archive,
+) -> None:
+    server = MemoryServer()
+    store = MemoryStore(server)
+    await store.put(NUMBERED, {"chain": b"{}"})
+    (kept, _), (lost, _), (other, _) = numbered(0), numbered(1), numbered(1, line=1)
+    shard = await owned(store)
+    await store.commit(shard, 1, [Unit(transactions=(kept, b"[1]"))])
+    image = deepcopy(server.chain(NUMBERED))
+    await store.commit(shard, 2, [Unit(transactions=(lost, b"[2]"))])
+    await ArchiveConsumer(store, archive, ManualClock()).step()
+    assert await unread(archive, NUMBERED) == 2
+    server._chains[NUMBERED] = image
+    await store.commit(shard, 2, [Unit(transactions=(other,))])
+    await ArchiveConsumer(store, archive, ManualClock()).step()
+    assert [one.payload for one in await archive.transactions(NUMBERED)] == [kept, other]
+    assert await unread(archive, NUMBERED) == 1
+    found = {
+        (row["cause"], row["document"], row["settled"])
+        for table, part in archive.chain_rows(NUMBERED)
+        if table == "set_aside"
+        for row in part
+    }
+    assert found == {
+        ("unreadable", "[1]", None),
+        ("rewind", lost.decode(), None),
+        ("rewind", "[2]", "gone"),
+    }

@@ -5,16 +5,20 @@ import os
 import resource
 import signal
 from collections.abc import AsyncIterator
+from contextlib import closing
+from functools import partial
 
 import pytest
 import pytest_asyncio
 from clubs_under_test import CHAIN, CLUBS
-from faulted_house import IDLE, FaultedHouse, FaultReport, machine_ms
+from faulted_house import EVERYTHING, IDLE, FaultedHouse, FaultReport, machine_ms
 from stack_under_test import send_signal, until
 
 from actors.placement import shard_of_club
-from actors.store import Ownership, Unit
+from actors.store import ChainStream, Ownership, Unit, place_of
+from controller.archive import open_archive
 from controller.demo.processes import answers
+from controller.verify import missing_rows
 
 pytestmark = [
     pytest.mark.integration,
@@ -24,6 +28,8 @@ pytestmark = [
 ]
 DISK_LEFT_BYTES = 30_000
 FROZEN_S = 4.0
+FULL_S = 8.0
+LEDGER = ChainStream.LEDGER
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
@@ -77,6 +83,43 @@ async def test_the_store_has_no_room_on_its_disk(house: FaultedHouse, report: Fa
     valkey.start()
     seconds = await house.ticks_go_on(back_at_ms, after=place, clubs=CLUBS)
     report.note("store's disk full (from its restart)", [seconds])
+
+
+async def test_the_archives_volume_is_full(house: FaultedHouse, report: FaultReport) -> None:
+    """It waits and takes nothing; the store keeps what it lacks, and then gives all of it."""
+    store, process = house.stack.store, house.stack.processes.archive
+    assert process.pid is not None
+    with closing(open_archive(house.stack.processes.archive_url)) as archive:
+
+        async def reached(entry_id: str) -> bool:
+            return place_of(await archive.cursor(CHAIN, LEDGER)) >= place_of(entry_id)
+
+        async def refused() -> bool:
+            return "archive_retry" in process.log_tail()
+
+        begun = await house.newest_entry()
+        await until(partial(reached, begun), what="the archive's first rows")
+        files = house.stack.processes.state.path.glob("archive.db*")
+        limit = max(file.stat().st_size for file in files) + DISK_LEFT_BYTES
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+        await until(refused, what="a full volume")
+        full_at_ms, place = machine_ms(), await house.newest_entry()
+        stands = await archive.cursor(CHAIN, LEDGER), await store.trimmed_before(CHAIN, LEDGER)
+        seconds = await house.ticks_go_on(full_at_ms, after=place, clubs=CLUBS)
+        await asyncio.sleep(FULL_S)
+        then = await archive.cursor(CHAIN, LEDGER), await store.trimmed_before(CHAIN, LEDGER)
+        assert then == stands
+        assert process.is_running
+        newest, back_at_ms = await house.newest_entry(), machine_ms()
+        unlimited = resource.RLIM_INFINITY
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
+        await until(partial(reached, newest), what="the archive's catching up")
+        took_s = (machine_ms() - back_at_ms) / 1_000
+        held = await archive.transactions(CHAIN)
+        ledger = await store.stream(CHAIN, LEDGER, count=EVERYTHING)
+        assert place_of(held[-1].entry_id) >= place_of(newest)
+        assert missing_rows([entry.payload for entry in ledger[: len(held)]], held) == []
+    report.note("archive's volume full (next tick)", [seconds], caught_up_after_s=took_s)
 
 
 async def test_the_broker_is_killed(house: FaultedHouse, report: FaultReport) -> None:
