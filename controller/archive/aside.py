@@ -4,7 +4,7 @@ A document that cannot be read costs its own row and nothing else: it is kept he
 takes its place once a release can read it or somebody has put it right.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from actors.store import StreamEntry, place_of
 from controller.archive import tables
-from controller.archive.rows import BEGINNING, Row, parts
+from controller.archive.rows import BEGINNING, IDS_PER_QUERY, Row, parts
 
 CONFLICT: Final = "conflict"
 REWIND: Final = "rewind"
@@ -117,28 +117,38 @@ def note_unreadable(
     """Keep what cannot be read, once in each form; what was not known in this one is returned."""
     if not found:
         return ()
-    known = {(one.row_id, one.document) for one in unreadable(connection, chain_id, source)}
+    ids = [one.row_id for one in found]
+    held = unreadable(connection, chain_id, source, among=ids)
+    known = {(one.row_id, one.document) for one in held}
     fresh = [one for one in found if (one.row_id, one.document) not in known]
     forget_unreadable(connection, chain_id, source, ids=[one.row_id for one in fresh])
     lay(connection, chain_id, source=source, cause=UNREADABLE, now_ms=now_ms, documents=fresh)
     return tuple(Unread(source, one.row_id) for one in fresh)
 
 
-def unreadable(connection: Connection, chain_id: str, source: str) -> list[Beside]:
-    """What of a table or stream could not be read and is still waited for."""
+def unreadable(
+    connection: Connection, chain_id: str, source: str, *, among: Sequence[str]
+) -> list[Beside]:
+    """Those of these ids of a table or stream that could not be read and are still waited for."""
     query = select(_TABLE.c.row_id, _TABLE.c.document, _TABLE.c.entry_id)
-    query = query.where(_waiting(chain_id, source)).order_by(_TABLE.c.number)
+    query = query.where(_waiting(chain_id, source))
     return [
         Beside(row_id, bytes(document), entry_id)
-        for row_id, document, entry_id in connection.execute(query)
+        for some in parts(sorted(among))
+        for row_id, document, entry_id in connection.execute(query.where(_TABLE.c.row_id.in_(some)))
     ]
 
 
-def unreadable_entries(connection: Connection, chain_id: str, source: str) -> list[StreamEntry]:
-    """The same of a stream, as its entries, in their order."""
-    found = unreadable(connection, chain_id, source)
-    entries = [StreamEntry(one.entry_id, one.document) for one in found]
-    return sorted(entries, key=lambda entry: place_of(entry.entry_id))
+def unreadable_entries(
+    connection: Connection, chain_id: str, source: str
+) -> Iterator[list[StreamEntry]]:
+    """All that is waited for of a stream, in bounded parts, as it was found."""
+    query = select(_TABLE.c.number, _TABLE.c.entry_id, _TABLE.c.document)
+    query = query.where(_waiting(chain_id, source)).order_by(_TABLE.c.number).limit(IDS_PER_QUERY)
+    last = 0
+    while found := connection.execute(query.where(_TABLE.c.number > last)).all():
+        last = found[-1].number
+        yield [StreamEntry(one.entry_id, bytes(one.document)) for one in found]
 
 
 def forget_unreadable(
@@ -161,11 +171,9 @@ def give_up_unreadable(
 
 def lose_unreadable(connection: Connection, chain_id: str, source: str, *, after: str) -> None:
     """Entries of a stream after a place are of a past the store has lost."""
-    lost = [
-        one.row_id
-        for one in unreadable(connection, chain_id, source)
-        if place_of(one.entry_id) > place_of(after)
-    ]
+    query = select(_TABLE.c.row_id).where(_waiting(chain_id, source))
+    ids = connection.scalars(query).all()
+    lost = [entry_id for entry_id in ids if place_of(entry_id) > place_of(after)]
     for some in parts(lost):
         where = and_(_waiting(chain_id, source), _TABLE.c.row_id.in_(some))
         connection.execute(update(_TABLE).where(where).values(cause=REWIND, settled=GONE))

@@ -52,12 +52,12 @@ def write_audit(
 
 def reread_audit(connection: Connection, chain_id: str) -> None:
     """Archive entries that could not be read before and now can."""
-    waiting = aside.unreadable_entries(connection, chain_id, AUDIT)
-    good, odd = _rows(chain_id, waiting)
-    if good:
-        connection.execute(insert(tables.audit), good)
-        ids = {entry.entry_id for entry in waiting} - {one.row_id for one in odd}
-        aside.forget_unreadable(connection, chain_id, AUDIT, ids=sorted(ids))
+    for waiting in aside.unreadable_entries(connection, chain_id, AUDIT):
+        good, odd = _rows(chain_id, waiting)
+        if good:
+            connection.execute(insert(tables.audit), good)
+            ids = {entry.entry_id for entry in waiting} - {one.row_id for one in odd}
+            aside.forget_unreadable(connection, chain_id, AUDIT, ids=sorted(ids))
 
 
 @dataclass(frozen=True, slots=True)

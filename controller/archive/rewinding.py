@@ -82,10 +82,12 @@ def held_among(
     be it as what cannot be read."""
     table = TABLE_OF[stream]
     wanted = {place_of(entry.entry_id): entry for entry in entries}
-    unread = aside.unreadable_entries(connection, chain_id, stream.value)
+    names = [entry.entry_id for entry in entries]
+    unread = aside.unreadable(connection, chain_id, stream.value, among=names)
     query = select(table.c.place_ms, table.c.place_no, table.c.document)
     query = query.where(table.c.chain_id == chain_id)
-    held = {entry.entry_id for entry in set(entries) & set(unread)}
+    same = set(entries) & {StreamEntry(one.entry_id, one.document) for one in unread}
+    held = {entry.entry_id for entry in same}
     for some in parts(sorted(wanted)):
         among = tuple_(table.c.place_ms, table.c.place_no).in_(some)
         for place_ms, place_no, document in connection.execute(query.where(among)):
@@ -105,8 +107,8 @@ def last_before(
     query = query.where(table.c.chain_id == chain_id, place < tuple_(*place_of(entry_id)))
     query = query.order_by(table.c.place_ms.desc(), table.c.place_no.desc()).limit(1)
     found = [StreamEntry(row[0], bytes(row[1])) for row in connection.execute(query)]
-    unread = aside.unreadable_entries(connection, chain_id, stream.value)
-    found += [one for one in unread if place_of(one.entry_id) < place_of(entry_id)]
+    for unread in aside.unreadable_entries(connection, chain_id, stream.value):
+        found += [one for one in unread if place_of(one.entry_id) < place_of(entry_id)]
     last = max(found, key=lambda one: place_of(one.entry_id), default=None)
     return Reached(BEGINNING) if last is None else Reached(last.entry_id, digest_of(last.payload))
 

@@ -107,14 +107,13 @@ def readable(
     return good, odd
 
 
-def reread(connection: Connection, chain_id: str, stream: ChainStream, *, now_ms: int) -> Written:
+def reread(connection: Connection, chain_id: str, stream: ChainStream, *, now_ms: int) -> None:
     """Archive entries of a stream that could not be read before and now can."""
-    waiting = aside.unreadable_entries(connection, chain_id, stream.value)
-    good, _ = readable(chain_id, stream, waiting)
-    entries = [entry for entry, _ in good]
-    ids = [entry.entry_id for entry in entries]
-    aside.forget_unreadable(connection, chain_id, stream.value, ids=ids)
-    return write_stream(connection, chain_id, stream, read=entries, now_ms=now_ms)
+    for waiting in aside.unreadable_entries(connection, chain_id, stream.value):
+        entries = [entry for entry, _ in readable(chain_id, stream, waiting)[0]]
+        ids = [entry.entry_id for entry in entries]
+        aside.forget_unreadable(connection, chain_id, stream.value, ids=ids)
+        write_stream(connection, chain_id, stream, read=entries, now_ms=now_ms)
 
 
 def _move_cursor(
