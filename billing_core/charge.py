@@ -266,7 +266,7 @@ def _draw(draft: Draft, segment: Segment, pack: PlayerTariff, *, end_ms: int) ->
         drawn_ms=drawn_ms,
         until_ms=end_ms,
         expiry_ms=expiry_ms,
-        same_visit=_is_same_visit(draft, segment),
+        same_visit=is_same_visit(draft, segment),
     )
     charge_minor = amount_minor - segment.amount_minor
     state = draft.before
@@ -285,7 +285,7 @@ def _draw(draft: Draft, segment: Segment, pack: PlayerTariff, *, end_ms: int) ->
     )
 
 
-def _is_same_visit(draft: Draft, segment: Segment) -> bool:
+def is_same_visit(draft: Draft, segment: Segment) -> bool:
     """Whether the segment goes on, in another zone or at another price, with what one before it
     drew from in the same run."""
     if segment.index == 0:
@@ -346,48 +346,3 @@ def settle(
     return replace(
         segment, amount_minor=amount_minor, bonus_minor=segment.bonus_minor - bonus_minor
     )
-
-
-def cut(draft: Draft, at_ms: int) -> None:
-    """Take the unused part of the begun step out of the open segment: it goes on elsewhere."""
-    segment = draft.segments[-1]
-    unused_ms = segment.paid_until_ms - at_ms
-    if unused_ms <= 0:
-        return
-    if segment.pack is not None:
-        _undraw(draft, segment, segment.pack, at_ms=at_ms)
-        return
-    rule = rule_of(draft.tariff, segment.rule_index)
-    accrued_units = segment.accrued_units - price_units(draft.run, at_ms, segment.paid_until_ms)
-    amount_minor = price_minor(rule, accrued_units, segment.fee_minor)
-    settled = settle(draft, segment, amount_minor, kind=TransactionKind.SETTLE, at_ms=at_ms)
-    draft.put_segment(replace(settled, paid_until_ms=at_ms, accrued_units=accrued_units))
-
-
-def _undraw(draft: Draft, segment: Segment, pack: PlayerTariff, *, at_ms: int) -> None:
-    drawn_ms = segment.accrued_units - (segment.paid_until_ms - at_ms)
-    expiry_ms = expires_at_ms(pack, draft.tariff, draft.terms.club.timezone)
-    amount_minor = value_minor(
-        pack,
-        drawn_ms=drawn_ms,
-        until_ms=at_ms,
-        expiry_ms=expiry_ms,
-        same_visit=_is_same_visit(draft, segment),
-    )
-    back_minor = segment.amount_minor - amount_minor
-    state = draft.before
-    draft.put_segment(
-        replace(
-            segment,
-            paid_until_ms=at_ms,
-            accrued_units=drawn_ms,
-            amount_minor=amount_minor,
-            bonus_minor=bonus_of_value(pack, amount_minor),
-        )
-    )
-    if back_minor:
-        amounts = (
-            (revenue(state.currency, state.club_id), -back_minor),
-            (deferred(state.currency, pack.club_id), back_minor),
-        )
-        draft.post(TransactionKind.SETTLE, at_ms, amounts, segment_index=segment.index)

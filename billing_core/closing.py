@@ -5,7 +5,8 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from billing_core.charge import cut, drawn_by, settle
+from billing_core.charge import drawn_by, settle
+from billing_core.cutting import cut
 from billing_core.draft import Draft
 from billing_core.events import EventKind
 from billing_core.ledger import (

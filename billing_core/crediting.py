@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from billing_core.advance import bring_to, due_at_ms, next_due
 from billing_core.charge import recompute, replan
+from billing_core.credited import minutes_begun
 from billing_core.decision import Decision
 from billing_core.draft import Draft
 from billing_core.events import EventKind
@@ -290,7 +291,7 @@ def _minutes(draft: Draft, span: Finding) -> Iterator[tuple[int, _Minute]]:
         run = _run_of(draft, segment)
         end_ms = segment.paid_until_ms
         held: _Minute | None = None
-        for begin_ms in _minutes_begun(segment, span):
+        for begin_ms in minutes_begun(segment, span.from_ms, span.until_ms):
             at_ms, until_ms = max(begin_ms, segment.start_at_ms), begin_ms + MS_PER_MINUTE
             until_ms = min(until_ms, end_ms)
             step_index = steps_before(run, segment, at_ms + 1) - 1
@@ -302,15 +303,6 @@ def _minutes(draft: Draft, span: Finding) -> Iterator[tuple[int, _Minute]]:
             held = _Minute(at_ms, until_ms, step_index)
         if held is not None:
             yield segment.index, held
-
-
-def _minutes_begun(segment: Segment, span: Finding) -> Iterable[int]:
-    """Where minutes of the run that reach into the segment begin within the span."""
-    origin_ms = segment.run_start_at_ms
-    first_ms = span.from_ms + (origin_ms - span.from_ms) % MS_PER_MINUTE
-    reached_ms = segment.start_at_ms - (segment.start_at_ms - origin_ms) % MS_PER_MINUTE
-    end_ms = min(span.until_ms, segment.paid_until_ms)
-    return range(max(first_ms, reached_ms), end_ms, MS_PER_MINUTE)
 
 
 def _run_of(draft: Draft, segment: Segment) -> Run:

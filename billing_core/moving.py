@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from billing_core.admission import check_place
-from billing_core.charge import cut, next_segment, recompute
+from billing_core.charge import next_segment, recompute
 from billing_core.commands import SwitchSessionDevice
+from billing_core.cutting import cut
 from billing_core.draft import Draft
 from billing_core.events import EventKind
 from billing_core.ledger import TransactionKind, deferred, wallet_bonus, wallet_cash

@@ -71,7 +71,8 @@ def _where_to(session: Document, segment: Document) -> tuple[str, ...]:
 
 def credited_spans(session: Document, segment: Document) -> Sequence[tuple[int, int]]:
     """The parts of a segment's paid time that came back: minutes of its run, counted from where
-    that began, that themselves began within an outage."""
+    that began, that themselves began within an outage. What is left of such a minute after a move
+    to another zone was served there."""
     origin_ms, paid_ms = segment["run_start_at_ms"], segment["paid_until_ms"]
     spans = []
     for outage in session["outages"]:
@@ -80,6 +81,8 @@ def credited_spans(session: Document, segment: Document) -> Sequence[tuple[int, 
         from_ms, until_ms = outage["from_ms"], min(outage["until_ms"], paid_ms)
         first_ms = from_ms + (origin_ms - from_ms) % MINUTE_MS
         for begun_ms in range(first_ms, until_ms, MINUTE_MS):
+            if segment["cause"] == "zone" and begun_ms < segment["start_at_ms"]:
+                continue
             start_ms = max(begun_ms, segment["start_at_ms"])
             end_ms = min(begun_ms + MINUTE_MS, paid_ms)
             if start_ms < end_ms:

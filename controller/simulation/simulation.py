@@ -74,6 +74,9 @@ class SeedRunner:
                 result: Result = in_virtual_time(lambda: _played(seed, self._archive, defects))
             except (DeadlockError, LivelockError) as error:
                 return Result(seed=seed, violations=(repr(error), *defects))
+            except Exception as error:  # noqa: BLE001 - others are to be played whatever it is
+                told = "".join(traceback.format_exception(error, limit=-3))
+                return Result(seed=seed, violations=(told, *defects))
         return result
 
 

@@ -11,7 +11,13 @@ from actors import turn_steps
 from actors.store import session_key
 from actors.store_memory import MemoryStore
 from billing_core.session import SessionStatus
-from schemas.commands import CreateSession, EndSession, ReplyStatus, TopUpWallet
+from schemas.commands import (
+    CreateSession,
+    EndSession,
+    ReplyStatus,
+    SwitchSessionDevice,
+    TopUpWallet,
+)
 
 OFFLINE_MAX_MINUTES = 10
 
@@ -155,4 +161,23 @@ async def test_a_command_to_a_parked_session_passes_over_the_lock_as_well(
     assert (await rig.command(EndSession(session_id="s1"))).status is ReplyStatus.OK
     open_minutes = (ends_ms - started_ms) // 60_000
     assert (await wallet_of(rig.store, "ann"))[0] == 900_00 - open_minutes * 2_00
+    await books_agree(rig.store)
+
+
+async def test_what_came_back_does_not_come_back_again_when_its_minute_is_left() -> None:
+    """The rest of the credited minute is played, and paid, at another price elsewhere."""
+    rig = await played()
+    ends_ms = grant_ends_ms(rig)
+    rig.clock.advance(20_000)
+    await away(rig, 180)
+    rig.clock.advance(15_000)
+    command = SwitchSessionDevice(session_id="s1", pc_id="north-vip-0")
+    assert (await rig.command(command)).status is ReplyStatus.OK
+    main, vip = (await session(rig.store)).segments
+    started_ms, moved_ms = main.start_at_ms, vip.start_at_ms
+    assert 35_000 <= (moved_ms - started_ms) % 60_000 < 60_000
+    minute_ends_ms = moved_ms - (moved_ms - started_ms) % 60_000 + 60_000
+    assert main.amount_minor == (ends_ms - started_ms) // 60_000 * 2_00
+    assert main.credited_units == (moved_ms - started_ms) * 120_00 - main.accrued_units
+    assert vip.amount_minor == round((minute_ends_ms - moved_ms) / 3_600_000 * 240_00)
     await books_agree(rig.store)
