@@ -31,8 +31,17 @@ class AuditAsked:
         str | None,
         Query(alias="principal", max_length=160, description="Who asked, as entries name them."),
     ] = None
-    operation: Annotated[list[str] | None, Query(max_length=50)] = None
-    result: Literal["ok", "rejected"] | None = None
+    operation: Annotated[
+        list[str] | None,
+        Query(max_length=50, description="Operation ids of this API, such as `endSession`."),
+    ] = None
+    result: Annotated[
+        Literal["ok", "rejected", "refused"] | None,
+        Query(
+            description="`rejected`: decided and answered with a refusal; `refused`: turned away"
+            " before anything was decided."
+        ),
+    ] = None
     target: Annotated[
         Id,
         Query(description="An id named in what was asked for: a session, a player, a tariff."),
@@ -62,7 +71,8 @@ router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=QUERY_
 
 
 class AuditEntry(Wire):
-    """One command; ``asked`` is what was asked for, in the fields of the command."""
+    """One command or change, by the id of its operation; ``asked`` is what was asked for, in the
+    fields of the command."""
 
     entry_id: str
     at: Instant

@@ -11,6 +11,7 @@ from actors.store import StreamEntry, place_of
 from actors.unreadable import UNREADABLE_ERRORS
 from controller.archive import aside, tables
 from controller.archive.aside import Beside, Unread, fitting
+from controller.archive.audit_operations import stored_spellings
 from controller.archive.rows import BEGINNING, ConflictError
 
 AUDIT: Final = "audit"
@@ -64,7 +65,8 @@ def reread_audit(connection: Connection, chain_id: str) -> None:
 class AuditFilter:
     """Which entries; None asks for any. Instants bound when it was asked for, ``[from, until)``.
 
-    ``club_id`` empty: of the chain itself. ``target`` is an id named in what was asked for.
+    ``club_id`` empty: of the chain itself. ``operations`` are ids, however entries spell them.
+    ``target`` is an id named in what was asked for.
     """
 
     club_id: str | None = None
@@ -79,7 +81,10 @@ class AuditFilter:
 def audit_page(
     connection: Connection, chain_id: str, wanted: AuditFilter, *, before: str | None, count: int
 ) -> list[StreamEntry]:
-    """Up to ``count`` entries before an entry id, newest first, whatever their target."""
+    """Up to ``count`` entries before an entry id, newest first, whatever their target.
+
+    Among them may be entries of other operations that are stored under the same word.
+    """
     table = tables.audit
     place = (table.c.place_ms, table.c.place_no)
     query = select(*place, table.c.document).where(table.c.chain_id == chain_id, *_of(wanted))
@@ -104,7 +109,7 @@ def _of(wanted: AuditFilter) -> list[ColumnElement[bool]]:
         if value is not None
     ]
     if wanted.operations is not None:
-        found.append(table.c.operation.in_(sorted(wanted.operations)))
+        found.append(table.c.operation.in_(sorted(stored_spellings(wanted.operations))))
     if wanted.from_ms is not None:
         found.append(table.c.at_ms >= wanted.from_ms)
     if wanted.until_ms is not None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 import orjson
 
 from actors.store import ReadModels, StreamEntry, place_of
+from controller.archive.audit_operations import operation_id
 from controller.archive.audit_rows import AuditFilter, audit_page
 from controller.archive.listing import PageAsk, SortValue
 from controller.lists.cursors import CursorError, cursor_after
@@ -22,7 +23,7 @@ _DIGITS_MAX: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class ListedEntry:
-    """An entry of the audit where it stands."""
+    """An entry of the audit where it stands; its operation is an id, however it is stored."""
 
     entry_id: str
     view: AuditEntryView
@@ -100,6 +101,7 @@ def _is_number(text: str) -> bool:
 def _wanted(entry: StreamEntry, wanted: AuditFilter) -> ListedEntry | None:
     """The entry, if it passes the filter as the archive's query has it, and names the target."""
     told: dict[str, Any] = orjson.loads(entry.payload)
+    told["operation"] = operation_id(told)
     for name, value in (
         ("club_id", wanted.club_id),
         ("principal", wanted.principal),

@@ -246,8 +246,8 @@ async def test_the_audit_tells_who_asked_for_what_from_where_and_what_came_of_it
     page = await desk.get(f"{path}?limit=2", desk.bearer("owner"))
     told = [(one["principal"], one["operation"], one["result"]) for one in page["entries"]]
     assert told == [
-        ("staff:cashier", "end_session", "rejected"),
-        ("staff:cashier", "end_session", "ok"),
+        ("staff:cashier", "endSession", "rejected"),
+        ("staff:cashier", "endSession", "ok"),
     ]
     newest = page["entries"][0]
     assert (newest["code"], newest["origin"], newest["channel"]) == (
@@ -258,7 +258,7 @@ async def test_the_audit_tells_who_asked_for_what_from_where_and_what_came_of_it
     assert newest["asked"] == {"session_id": session_id, "reason": "ManualByAdmin"}
     older = await desk.get(f"{path}?cursor={page['nextCursor']}")
     operations = [one["operation"] for one in older["entries"]]
-    assert operations == ["create_session", "top_up_wallet", "top_up_wallet"]
+    assert operations == ["createSession", "topUpWallet", "topUpWallet"]
     assert older["entries"][0]["principal"] == "key:front-desk"
     assert older["nextCursor"] is None
     hidden = await desk.client.get(path, headers={"Authorization": "Bearer far"})
