@@ -34,8 +34,8 @@ from schemas.views import AuditEntryView
 
 EDIT_ATTEMPTS_MAX: Final = 16
 ETAG_DIGITS: Final = 20
-_UNDECIDED: Final = frozenset({"if-match-missing", "idempotency-key-reused"})
-"""What says nothing about the chain: the key stays free, or is another request's."""
+_UNDECIDED: Final = frozenset({"if-match-missing", "idempotency-key-reused", "quarantined"})
+"""What decides nothing about the chain: the key stays free, or is another request's."""
 _REFUSAL: Final = "~refusal"
 """Where a kept answer says that it is one; no answer has a field of this name."""
 

@@ -15,8 +15,9 @@ from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
 from controller.api.paging import InTurning, NameSort
 from controller.api.problems import ProblemError
+from controller.api.set_aside import player_in
 from controller.lists.held import Listing
-from schemas.catalogue import PlayerDocument, PlayerGroupDocument
+from schemas.catalogue import PlayerGroupDocument
 
 router = APIRouter(prefix=f"{API_PREFIX}/player-groups", route_class=GuardedRoute)
 
@@ -104,9 +105,8 @@ async def delete_player_group(
         check_etag(if_match, etag_of(directory.raw[f"group:{group_id}"]))
         chain_id, store = edit.principal.chain_id, edit.rooms.given.store
         stored = await store.documents_by_prefix(chain_id, "player:")
-        players = (PlayerDocument.model_validate_json(one.blob) for one in stored)
         if group_id in groups_of_tariffs(directory) or any(
-            group_id in player.groups for player in players
+            group_id in player_in(one).groups for one in stored
         ):
             raise ProblemError("group-in-use")
         return Edited(_shown(directory, group), {f"group:{group_id}": None})

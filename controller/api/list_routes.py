@@ -1,17 +1,15 @@
 """Lists over HTTP: sessions and orders of a club or of the whole chain, page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
 
-import orjson
 from fastapi import APIRouter, Query
 
 from actors.order_rendering import order_view
 from actors.rendering import UNKNOWN_TARIFF
-from actors.workspace import player_key
 from controller.api import list_models as models
 from controller.api import order_models
-from controller.api.dependencies import AsPrincipal, InRooms, Rooms
+from controller.api.dependencies import AsPrincipal, InRooms
 from controller.api.directory import ChainDirectory
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
@@ -88,7 +86,8 @@ async def list_sessions(
         search=search,
     )
     page, more = await listed(listing.page(principal.chain_id, clubs, wanted, ask=ask))
-    players = await _players_of(rooms, principal.chain_id, page)
+    ids = {one.state.player_id for one in page if one.state.player_id is not None}
+    players = await rooms.players.known(principal.chain_id, sorted(ids))
     return models.SessionPage(
         sessions=[_session(directory, one, players) for one in page], next_cursor=more
     )
@@ -158,18 +157,8 @@ def _assert_own(principal: Principal, player_id: str | None) -> None:
         raise ProblemError("player-not-found", field="playerId")
 
 
-async def _players_of(
-    rooms: Rooms, chain_id: str, page: Sequence[ListedSession]
-) -> dict[str, PlayerDocument]:
-    ids = {one.state.player_id for one in page if one.state.player_id is not None}
-    keys = [player_key(one) for one in sorted(ids)]
-    stored = await rooms.given.store.documents(chain_id, keys)
-    documents = (PlayerDocument.model_validate(orjson.loads(one.blob)) for one in stored.values())
-    return {one.player_id: one for one in documents}
-
-
 def _session(
-    directory: ChainDirectory, one: ListedSession, players: dict[str, PlayerDocument]
+    directory: ChainDirectory, one: ListedSession, players: Mapping[str, PlayerDocument]
 ) -> models.ListedSession:
     state, currency = one.state, one.state.currency
     player = players.get(state.player_id or "")

@@ -21,6 +21,7 @@ from controller.api.principal import Principal, assert_same_player
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
 from controller.api.sessions import club_of
+from controller.api.set_aside import read_or_quarantined
 from controller.lists.held import Listing
 from schemas.commands import (
     CommandReply,
@@ -141,7 +142,7 @@ async def list_player_tariffs(
         raise ProblemError("player-not-found")
     key = bought_key(player_id)
     found = await rooms.given.store.documents(principal.chain_id, [key])
-    stored = read_bought(found[key].blob) if key in found else ()
+    stored = read_or_quarantined(found[key], read_bought) if key in found else ()
     directory = await rooms.directory.chain(principal.chain_id)
     views = (
         player_tariff_view(

@@ -20,6 +20,7 @@ from controller.api.models import Money
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
 from controller.api.phones import normalised
 from controller.api.problems import ProblemError
+from controller.api.set_aside import player_in, read_or_quarantined
 from schemas.catalogue import PhoneDocument, PlayerDocument
 
 router = APIRouter(prefix=f"{API_PREFIX}/players", route_class=GuardedRoute)
@@ -76,8 +77,7 @@ async def get_player(
     found = (await rooms.given.store.documents(principal.chain_id, [key])).get(key)
     if found is None:
         raise ProblemError("player-not-found")
-    player = PlayerDocument.model_validate_json(found.blob)
-    return with_etag(response, _profile(player, found.version))
+    return with_etag(response, _profile(player_in(found), found.version))
 
 
 @router.patch("/{playerId}", operation_id="updatePlayer", tags=["players"], responses=EDIT_PROBLEMS)
@@ -102,7 +102,7 @@ async def update_player(
         if found is None:
             raise ProblemError("player-not-found")
         check_etag(if_match, etag_of_version(found.version))
-        before = PlayerDocument.model_validate_json(found.blob)
+        before = player_in(found)
         after = _changed(before, changes)
         after = await _credited(edit, directory, after, asked=asked.credit_limits)
         check_groups(directory, set(after.groups) - set(before.groups))
@@ -187,7 +187,7 @@ async def _phone_writes(
         taken = stored.get(f"phone:{after}")
         holder = await edit.rooms.players.holder_of_phone(edit.principal.chain_id, after)
         if taken is not None:
-            holder = PhoneDocument.model_validate_json(taken.blob).player_id
+            holder = read_or_quarantined(taken, PhoneDocument.model_validate_json).player_id
         is_theirs = holder in (None, player_id)
         if not is_theirs and after != old:
             raise ProblemError("phone-taken", field="phone")

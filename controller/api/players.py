@@ -9,6 +9,7 @@ from typing import Final
 from actors.clock import Clock
 from actors.store import ReadModels, StoredEntity
 from controller.api.phones import normalised
+from controller.api.set_aside import player_in
 from controller.archive.listing import PageAsk, SortValue
 from controller.lists.cursors import cursor_after
 from controller.readable import readable
@@ -94,17 +95,21 @@ class Players:
         return key in await self._store.documents(chain_id, [key])
 
     async def one(self, chain_id: str, player_id: str) -> PlayerDocument | None:
-        """The chain's player of this id, as of now."""
+        """The chain's player of this id, as of now. Raises ProblemError ``quarantined``."""
         key = _KEY_PREFIX + player_id
         found = (await self._store.documents(chain_id, [key])).get(key)
-        return None if found is None else _player_of(found)
+        return None if found is None else player_in(found)
 
     async def labels(self, chain_id: str, player_ids: Iterable[str]) -> Mapping[str, str]:
-        """What these players are called; whoever is unknown is left out."""
+        """What these players are called; whoever is unknown or cannot be read is left out."""
+        players = await self.known(chain_id, player_ids)
+        return {player_id: player.label for player_id, player in players.items()}
+
+    async def known(self, chain_id: str, player_ids: Iterable[str]) -> Mapping[str, PlayerDocument]:
+        """These players by id, as of now; whoever is unknown or cannot be read is left out."""
         keys = [_KEY_PREFIX + player_id for player_id in player_ids]
         found = await self._store.documents(chain_id, keys) if keys else {}
-        stored = (PlayerDocument.model_validate_json(one.blob) for one in found.values())
-        return {player.player_id: player.label for player in stored}
+        return {one.player_id: one for _, one in readable(found.values(), _player_of)}
 
     async def holder_of_phone(self, chain_id: str, phone: str) -> str | None:
         """The player whose number this is, however it was written down, as of a second ago."""
