@@ -55,12 +55,16 @@ class EditRequest:
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """What an edit writes, and what is answered once it is written."""
+    """What an edit writes, and what is answered once it is written.
+
+    ``told`` is what the audit keeps instead of what was asked, where the decision knows better.
+    """
 
     answer: Wire
     fields: Mapping[str, bytes | None] = field(default_factory=dict)
     documents: tuple[EntityWrite, ...] = ()
     book: BookChange | None = None
+    told: Mapping[str, object] | None = None
 
 
 Decide = Callable[[ChainDirectory], Awaitable[Edited]]
@@ -133,7 +137,7 @@ class EditDesk:
             fields={} if edited is None else edited.fields,
             documents=() if edited is None else edited.documents,
             book=None if edited is None else edited.book,
-            audit=(self._audit_entry(asking, decided.refusal_code),),
+            audit=(self._audit_entry(asking, decided),),
             idempotency=answer,
         )
         outcome = await self._store.edit(chain_id, edit)
@@ -145,8 +149,9 @@ class EditDesk:
             return outcome.reply
         return answer.reply if outcome.status is UnitStatus.APPLIED else None
 
-    def _audit_entry(self, asking: "_Asking", code: str | None) -> bytes:
-        principal, asked = asking.principal, asking.asked
+    def _audit_entry(self, asking: "_Asking", decided: "_Decided") -> bytes:
+        principal, asked, code = asking.principal, asking.asked, decided.refusal_code
+        told = None if decided.edited is None else decided.edited.told
         entry = AuditEntryView(
             at_ms=self._clock.wall_ms(),
             club_id=asked.club_id,
@@ -155,7 +160,7 @@ class EditDesk:
             origin=principal.origin,
             operation=asked.operation,
             idempotency_key=asking.key,
-            asked=orjson.dumps(asked.told).decode(),
+            asked=orjson.dumps(asked.told if told is None else told).decode(),
             result=(ReplyStatus.OK if code is None else ReplyStatus.REJECTED).value,
             code=code,
         )

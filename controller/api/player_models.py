@@ -37,13 +37,13 @@ class CreatePlayerRequest(Request):
 
 class UpdatePlayerRequest(Request):
     """What is to be changed; a `phone` of null takes it away. `creditLimits` replaces all of them:
-    wallets in currencies left out end at nothing."""
+    wallets in currencies left out end at nothing, and an empty list takes all credit away."""
 
     label: ShortName | None = None
     phone: Phone | None = None
     groups: Groups | None = None
     auto_renewal: StrictBool | None = None
-    credit_limits: CreditLimits | None = None
+    credit_limits: CreditLimits = Field(default_factory=list)
 
 
 class PlayerProfile(Wire):

@@ -1,6 +1,7 @@
 """Players of the chain: made, read, changed. A number belongs to one of them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -42,8 +43,8 @@ async def create_player(edit: InEdit, asked: wire.CreatePlayerRequest) -> wire.P
     async def decide(directory: ChainDirectory) -> Edited:
         check_groups(directory, asked.groups)
         phone = _checked_phone(asked.phone)
-        stored = await _stored(edit, player_id, phone)
-        if f"player:{player_id}" in stored:
+        key = f"player:{player_id}"
+        if await edit.rooms.given.store.documents(edit.principal.chain_id, [key]):
             raise ProblemError("id-taken", field="playerId")
         document = PlayerDocument(
             player_id=player_id,
@@ -53,7 +54,7 @@ async def create_player(edit: InEdit, asked: wire.CreatePlayerRequest) -> wire.P
             auto_renewal=asked.auto_renewal,
         )
         document = await _credited(edit, directory, document, asked=asked.credit_limits)
-        phones = await _phone_writes(edit, stored, player_id=player_id, before=None, after=phone)
+        phones = await _phone_writes(edit, player_id=player_id, before=None, after=phone)
         return _edited(document, 0, phones)
 
     changes = asked.model_dump(mode="json", exclude_unset=True)
@@ -93,7 +94,8 @@ async def update_player(
     changes = asked.model_dump(exclude_unset=True)
     if edit.principal.player_id is not None and changes.keys() - _OWN:
         raise ProblemError("forbidden", "A player changes autoRenewal only.")
-    if asked.credit_limits is not None:
+    limits = asked.credit_limits if "credit_limits" in changes else None
+    if limits is not None:
         check_may_give_credit(edit.principal, "updatePlayer.creditLimits")
 
     async def decide(directory: ChainDirectory) -> Edited:
@@ -104,13 +106,15 @@ async def update_player(
         check_etag(if_match, etag_of_version(found.version))
         before = player_in(found)
         after = _changed(before, changes)
-        after = await _credited(edit, directory, after, asked=asked.credit_limits)
+        after = await _credited(edit, directory, after, asked=limits)
         check_groups(directory, set(after.groups) - set(before.groups))
-        stored = await _stored(edit, player_id, before.phone, after.phone)
+        if after == before:
+            return Edited(_profile(before, found.version), told=_told(player_id, {}))
         phones = await _phone_writes(
-            edit, stored, player_id=player_id, before=before.phone, after=after.phone
+            edit, player_id=player_id, before=before.phone, after=after.phone
         )
-        return _edited(after, found.version, phones)
+        told = _told(player_id, _differing(before, after, changes))
+        return replace(_edited(after, found.version, phones), told=told)
 
     in_full = {"player_id": player_id, **asked.model_dump(mode="json", exclude_unset=True)}
     changed = await edit.apply(
@@ -166,44 +170,55 @@ def _checked_phone(phone: str | None) -> str | None:
     return found
 
 
-async def _stored(edit: Edit, player_id: str, *phones: str | None) -> Mapping[str, StoredEntity]:
-    keys = [f"player:{player_id}"]
-    keys += [f"phone:{normalised(phone)}" for phone in phones if phone is not None]
-    return await edit.rooms.given.store.documents(edit.principal.chain_id, keys)
-
-
 async def _phone_writes(
-    edit: Edit,
-    stored: Mapping[str, StoredEntity],
-    *,
-    player_id: str,
-    before: str | None,
-    after: str | None,
+    edit: Edit, *, player_id: str, before: str | None, after: str | None
 ) -> tuple[EntityWrite, ...]:
-    """Give the old number back and take the new one. Raises ``phone-taken``."""
+    """Give the old number back and take the new one, in its one form. Raises ``phone-taken``.
+
+    A number nobody has claimed may still be somebody's who was seeded with it.
+    """
     old = None if before is None else normalised(before)
+    if after in (before, old):
+        return ()
+    chain_id, players = edit.principal.chain_id, edit.rooms.players
+    keys = {one: f"phone:{one}" for one in (old, after) if one is not None}
+    stored = await edit.rooms.given.store.documents(chain_id, list(keys.values()))
     writes = []
-    if after is not None and normalised(after) == after:
-        taken = stored.get(f"phone:{after}")
-        holder = await edit.rooms.players.holder_of_phone(edit.principal.chain_id, after)
-        if taken is not None:
-            holder = read_or_quarantined(taken, PhoneDocument.model_validate_json).player_id
-        is_theirs = holder in (None, player_id)
-        if not is_theirs and after != old:
+    if after is not None:
+        claim = stored.get(keys[after])
+        holder = (
+            await players.holder_of_phone(chain_id, after) if claim is None else _claimant(claim)
+        )
+        if holder not in (None, player_id):
             raise ProblemError("phone-taken", field="phone")
-        if taken is None and is_theirs:
+        if claim is None:
             blob = PhoneDocument(player_id=player_id).model_dump_json().encode()
-            writes.append(EntityWrite(f"phone:{after}", 0, blob, Scope.CHAIN))
-    released = stored.get(f"phone:{old}")
-    if released is not None and old != after:
-        writes.append(EntityWrite(f"phone:{old}", released.version, None, Scope.CHAIN))
+            writes.append(EntityWrite(keys[after], 0, blob, Scope.CHAIN))
+    released = None if old is None else stored.get(keys[old])
+    if released is not None and _claimant(released) == player_id:
+        writes.append(EntityWrite(released.key, released.version, None, Scope.CHAIN))
     return tuple(writes)
+
+
+def _claimant(claim: StoredEntity) -> str:
+    return read_or_quarantined(claim, PhoneDocument.model_validate_json).player_id
 
 
 def _edited(player: PlayerDocument, version: int, phones: tuple[EntityWrite, ...]) -> Edited:
     blob = player.stored()
     write = EntityWrite(f"player:{player.player_id}", version, blob, Scope.CHAIN)
     return Edited(_profile(player, version + 1), documents=(write, *phones))
+
+
+def _differing(
+    before: PlayerDocument, after: PlayerDocument, changes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What was asked for and was not so already."""
+    return {
+        name: value
+        for name, value in changes.items()
+        if getattr(before, name) != getattr(after, name)
+    }
 
 
 def _told(player_id: str, changes: Mapping[str, Any]) -> dict[str, object]:

@@ -146,6 +146,7 @@ WRONG: dict[str, tuple[Any, str]] = {
     "no number": (euros("1"), "invalid-request"),  # type: ignore[arg-type]
     "twice": (euros(1) + euros(2), "invalid-request"),
     "nowhere's money": ([{"amountMinor": 1, "currency": "USD"}], "reference-unknown"),
+    "no list": (None, "invalid-request"),
     "no currency": ([{"amountMinor": 1}], "invalid-request"),
 }
 
@@ -159,7 +160,7 @@ async def test_limits_that_make_no_sense_are_refused(desk: Desk) -> None:
 
 async def test_what_is_not_named_stays_and_a_list_replaces_all(desk: Desk) -> None:
     await desk.limit(euros(20_00))
-    kept = await desk.ask("PATCH", ANN, {"label": "Anna", "creditLimits": None})
+    kept = await desk.ask("PATCH", ANN, {"label": "Anna"})
     assert kept.json()["creditLimits"] == euros(20_00)
     assert (await desk.limit([])).json()["creditLimits"] == []
     made = {"playerId": "new", "label": "New", "creditLimits": euros(7_00)}

@@ -9,6 +9,7 @@ from api_under_test import CHAIN, CLUB, OTHER_CHAIN, START_MS
 from editors_under_test import API, Editor, code_of, editing
 from issuer_under_test import IssuerUnderTest
 
+from actors.store import StoredEntity
 from controller.api.auth import ApiKey, digest_of
 from controller.api.phones import normalised
 from schemas.access import Permission
@@ -79,6 +80,55 @@ async def test_players_who_shared_a_number_before_are_edited_all_the_same(editor
         changed = await editor.edit("/players/twin", {"label": name})
         assert (changed["label"], changed["phone"]) == (name, "+491515550101")
     assert (await editor.edit("/players/anna", {"label": "Anna"}))["phone"] == "+491515550101"
+
+
+async def test_who_keeps_a_number_has_nobody_looked_through(
+    editor: Editor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A number that is claimed has its holder in the claim; one that is not, in some document."""
+    made = await editor.made("/players", {"label": "x", "phone": "+7 701 555 0000"})
+    path = f"/players/{made['playerId']}"
+    read: list[str] = []
+    all_of = editor.store.documents_by_prefix
+
+    async def noted(chain_id: str, prefix: str) -> tuple[StoredEntity, ...]:
+        read.append(prefix)
+        return await all_of(chain_id, prefix)
+
+    monkeypatch.setattr(editor.store, "documents_by_prefix", noted)
+    await editor.edit(path, {"label": "y"})
+    await editor.edit(path, {"phone": "+7 (701) 555-00-00"})
+    await editor.edit("/players/anna", {"label": "Anna"})
+    taken = await editor.ask("PATCH", "/players/anna", {"phone": "+77015550000"}, etag="*")
+    assert code_of(taken) == (409, "phone-taken")
+    assert read == []
+    seeded = await editor.ask("PATCH", path, {"phone": "+49 151 555 02 02"}, etag="*")
+    assert code_of(seeded) == (409, "phone-taken")
+    assert read == ["player:"]
+
+
+async def test_who_moves_away_from_a_shared_number_takes_no_claim_along(editor: Editor) -> None:
+    made = await editor.made("/players", {"label": "x", "phone": "+7 701 555 0000"})
+    twin = {"v": 1, "player_id": "twin", "label": "Twin", "phone": "+77015550000"}
+    await editor.store.add_documents(CHAIN, {"player:twin": orjson.dumps(twin)})
+    await editor.edit("/players/twin", {"phone": None})
+    key = "phone:+77015550000"
+    claim = (await editor.store.documents(CHAIN, [key]))[key]
+    assert orjson.loads(claim.blob)["player_id"] == made["playerId"]
+
+
+async def test_an_edit_that_changes_nothing_is_no_new_version(editor: Editor) -> None:
+    first = await editor.edit("/players/anna", {"label": "Anna", "autoRenewal": True})
+    again = await editor.edit("/players/anna", {"label": "Anna", "autoRenewal": True})
+    assert again == first
+    assert await editor.read("/players/anna") == first
+    await editor.edit("/players/anna", {"label": "Anna", "autoRenewal": False})
+    told = [one["asked"] for one in (await editor.read("/audit"))["entries"]]
+    assert told == [
+        {"player_id": "anna", "changed": ["auto_renewal"], "auto_renewal": False},
+        {"player_id": "anna", "changed": []},
+        {"player_id": "anna", "changed": ["auto_renewal", "label"], "auto_renewal": True},
+    ]
 
 
 @pytest.mark.parametrize("phone", ["151 5550101", "+0 151 5550101", "+49 151 CALL ME", "+49123"])
