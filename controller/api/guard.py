@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from fastapi import Request, Response
@@ -11,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from controller.api.access import check_access, needed_for, needed_of
 from controller.api.auth import COOKIE_NAME, refuse_cross_site, unauthorized
+from controller.api.concerned import club_concerned
 from controller.api.dependencies import Rooms, rooms_of
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
@@ -50,11 +52,16 @@ class GuardedRoute(APIRoute):
             except (HTTPException, RequestValidationError) as error:
                 code = _audited_code(request, error)
                 if code is not None:
-                    operation, refusals = self.operation_id or "", rooms_of(request).refusals
-                    await refusals.note(request, principal, operation=operation, code=code)
+                    await _note(request, principal, operation=self.operation_id or "", code=code)
                 raise
 
         return guarded
+
+
+async def _note(request: Request, principal: Principal, *, operation: str, code: str) -> None:
+    rooms = rooms_of(request)
+    club = partial(club_concerned, rooms.given, principal.chain_id, request.path_params)
+    await rooms.refusals.note(request, principal, operation=operation, code=code, club=club)
 
 
 def _audited_code(request: Request, error: HTTPException | RequestValidationError) -> str | None:

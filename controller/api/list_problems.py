@@ -13,6 +13,13 @@ LIST_PROBLEMS: Final = (
         "begin without one.",
     ),
     ProblemKind(
+        "search-too-broad",
+        422,
+        "Too many players match",
+        "`search` matches more players than sessions can be looked for at once; say more of the "
+        "name or the number.",
+    ),
+    ProblemKind(
         "archive-behind",
         503,
         "History is not complete",

@@ -9,7 +9,7 @@ from actors.order_rendering import order_view
 from actors.rendering import UNKNOWN_TARIFF
 from controller.api import list_models as models
 from controller.api import order_models
-from controller.api.dependencies import AsPrincipal, InRooms
+from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.directory import ChainDirectory
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
@@ -19,7 +19,7 @@ from controller.api.paging import Id, Ids, InstantAsked, InTurning, at_ms, liste
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
-from controller.archive.listing import OrderFilter, SessionFilter
+from controller.archive.listing import IDS_MAX, OrderFilter, SessionFilter
 from controller.lists.cursors import NUL
 from controller.lists.order_list import OrderList
 from controller.lists.session_list import ListedSession, SessionList
@@ -27,6 +27,8 @@ from schemas.catalogue import PlayerDocument
 
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute, responses=QUERY_PROBLEMS)
 
+PLAYERS_FOUND_MAX: Final = IDS_MAX
+"""Players a search of sessions may match; one query of the archive takes no more."""
 SHOWN: Final[tuple[models.SessionLabel, ...]] = ("Wait", "Active", "Ended")
 """Cancelled sessions are shown to who asks for them."""
 
@@ -51,14 +53,14 @@ async def list_sessions(
     """Sessions by period, status, zone, PC, player or tariff, newest start first unless told.
 
     `from` and `to` bound the start, `to` exclusive. `search` finds the beginning of a session's
-    id, and players by name or phone. Cancelled sessions are left out unless `status` asks for
-    them.
+    id, and players by name or phone; one that matches thousands of players is `search-too-broad`.
+    Cancelled sessions are left out unless `status` asks for them.
     """
     if search is not None and NUL in search:
         raise ProblemError("invalid-request", "search: no NUL in it", field="search")
     directory = await rooms.directory.chain(principal.chain_id)
     clubs = _clubs(directory, principal, club_id)
-    found = () if search is None else await rooms.players.matching(principal.chain_id, search)
+    found = await _matching(rooms, principal.chain_id, search)
     wanted = SessionFilter(
         club_ids=clubs,
         statuses=frozenset(status or SHOWN),
@@ -138,6 +140,14 @@ async def list_orders(
         for view in views
     ]
     return models.OrderPage(orders=shown, next_cursor=more)
+
+
+async def _matching(rooms: Rooms, chain_id: str, search: str | None) -> tuple[str, ...]:
+    """Ids of the players a search finds. Raises ProblemError ``search-too-broad``."""
+    found = () if search is None else await rooms.players.matching(chain_id, search)
+    if len(found) > PLAYERS_FOUND_MAX:
+        raise ProblemError("search-too-broad", field="search")
+    return found
 
 
 def _clubs(

@@ -98,7 +98,8 @@ async def list_webhooks(
 
 @router.post("/{webhookId}/disable", operation_id="disableWebhook", tags=["webhooks"])
 async def disable_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
-    """Send nothing more. What is owed already waits until it is enabled again."""
+    """Send nothing more. What is owed already waits until it is enabled again; what happens
+    meanwhile is not owed."""
 
     def disabled(found: WebhookDocument) -> WebhookDocument:
         return found.with_reason(BY_HAND) if found.enabled else found
@@ -108,7 +109,7 @@ async def disable_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
 
 @router.post("/{webhookId}/enable", operation_id="enableWebhook", tags=["webhooks"])
 async def enable_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
-    """Send again, from what happens now on."""
+    """Send again: what was owed when it was disabled, and what happens from now on."""
 
     def enabled(found: WebhookDocument) -> WebhookDocument:
         return found.with_reason(None)

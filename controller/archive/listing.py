@@ -55,7 +55,8 @@ class PageAsk:
 class SessionFilter:
     """Which sessions; None asks for any. Instants bound the effective start, ``[from, until)``.
 
-    ``search`` is the beginning of a session's id; ``found_players`` matched it by name or phone.
+    ``search`` is the beginning of a session's id; ``found_players``, at most IDS_MAX, matched it by
+    name or phone.
     """
 
     club_ids: frozenset[str] | None = None
@@ -140,7 +141,7 @@ def _of_sessions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
         found.append(table.c.club_id.in_(sorted(wanted.club_ids)))
     if wanted.search is not None:
         begins = table.c.session_id.startswith(wanted.search, autoescape=True)
-        found.append(or_(begins, table.c.player_id.in_(sorted(wanted.found_players)[:IDS_MAX])))
+        found.append(or_(begins, table.c.player_id.in_(sorted(wanted.found_players))))
     return [*found, *_within(table.c.start_at_ms, wanted.from_ms, wanted.until_ms)]
 
 

@@ -38,13 +38,15 @@ class WebhooksCalls(Transport):
         )
 
     async def disable_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
-        """Send nothing more. What is owed already waits until it is enabled again."""
+        """Send nothing more. What is owed already waits until it is enabled again; what happens
+        meanwhile is not owed.
+        """
         return await self.send(
             webhook_models.Webhook, "POST", f"/webhooks/{part(webhook_id)}/disable", key=key
         )
 
     async def enable_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
-        """Send again, from what happens now on."""
+        """Send again: what was owed when it was disabled, and what happens from now on."""
         return await self.send(
             webhook_models.Webhook, "POST", f"/webhooks/{part(webhook_id)}/enable", key=key
         )

@@ -16,6 +16,7 @@ from shard_under_test import MINUTE_MS, ShardUnderTest
 
 from actors.orders import order_key
 from actors.store_memory import MemoryStore
+from controller.api import list_routes
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, digest_of
 from controller.archive import Archive, ArchiveConsumer, open_archive
@@ -277,6 +278,17 @@ async def test_a_cursor_as_it_is_made_is_taken(books: Books) -> None:
 async def test_nobody_is_called_nul(books: Books) -> None:
     answer = await books.get("/sessions", search="\0")
     assert (answer.status_code, answer.json()["field"]) == (422, "search")
+
+
+async def test_a_search_that_matches_too_many_players_is_refused(
+    books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With some of them left out the page would be wrong, and nobody could tell."""
+    assert (await books.get("/sessions", search="n")).status_code == 200
+    monkeypatch.setattr(list_routes, "PLAYERS_FOUND_MAX", 0)
+    answer = await books.get("/sessions", search="n")
+    assert (answer.status_code, answer.json()["code"]) == (422, "search-too-broad")
+    assert (await books.get("/sessions", search="zzz")).status_code == 200
 
 
 async def test_a_key_of_one_club_sees_that_club_only(books: Books) -> None:

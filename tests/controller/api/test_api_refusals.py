@@ -14,22 +14,28 @@ from api_under_test import (
     KEY,
     OTHER_CHAIN,
     OTHER_KEY,
+    START_MS,
     ScriptedGateway,
     dependencies,
     seed_chain,
     serving,
 )
 
-from actors.clock import SystemClock
+from actors.clock import ManualClock, SystemClock
 from actors.store_memory import MemoryStore
 from controller.api.app import create_app
 from controller.api.auth import ApiKey, digest_of
-from controller.api.refusals import ENTRIES_PER_MINUTE
+from controller.api.refusals import (
+    ENTRIES_OF_ONE_PER_MINUTE,
+    ENTRIES_PER_MINUTE,
+    MINUTE_MS,
+)
 from controller.archive import ArchiveConsumer, open_archive
 from schemas.access import ROLE_PERMISSIONS, Role
 from schemas.commands import CommandReply, ReplyStatus
 
 OWNER = ApiKey(CHAIN, "owner", digest_of("owner"), ROLE_PERMISSIONS[Role.OWNER])
+CROWD = [ApiKey(CHAIN, f"one-{number}", digest_of(f"one-{number}")) for number in range(5)]
 TOP_UPS = f"/api/v1/clubs/{CLUB}/players/anna/wallet/top-ups"
 BODY = {"amountMinor": 500}
 
@@ -54,11 +60,17 @@ def gateway() -> ScriptedGateway:
 
 
 @pytest.fixture
-async def edge(gateway: ScriptedGateway, tmp_path: Path) -> AsyncIterator[Edge]:
+def clock() -> ManualClock:
+    return ManualClock(START_MS)
+
+
+@pytest.fixture
+async def edge(gateway: ScriptedGateway, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Edge]:
     store = MemoryStore()
     await seed_chain(store)
     archive = open_archive(f"sqlite:///{tmp_path / 'archive.db'}")
-    given = replace(dependencies(store, gateway, keys=[OWNER]), archived=archive)
+    given = dependencies(store, gateway, clock=clock, keys=[OWNER, *CROWD])
+    given = replace(given, archived=archive)
     async with (
         serving(create_app(given)) as address,
         httpx.AsyncClient(base_url=address, trust_env=False, timeout=20) as client,
@@ -115,12 +127,29 @@ async def test_another_chain_hears_nothing_of_it(edge: Edge) -> None:
 
 
 async def test_who_is_refused_all_the_time_fills_no_store(edge: Edge) -> None:
-    for _ in range(ENTRIES_PER_MINUTE + 5):
-        await edge.post("/api/v1/sessions/ses-x/end", {})
+    crowd = range(ENTRIES_PER_MINUTE // ENTRIES_OF_ONE_PER_MINUTE + 1)
+    for number in crowd:
+        for _ in range(ENTRIES_OF_ONE_PER_MINUTE):
+            await edge.post("/api/v1/sessions/ses-x/end", {}, key=f"one-{number}")
     assert len(await edge.audit()) == ENTRIES_PER_MINUTE
     await edge.post("/api/v1/sessions/ses-x/end", {}, key=OTHER_KEY)
     (other,) = await edge.audit(OTHER_CHAIN)
     assert "leftOut" not in other["asked"], "who is refused in one chain hides nothing of another"
+
+
+async def test_who_is_refused_all_the_time_hides_nobody_else(
+    edge: Edge, clock: ManualClock
+) -> None:
+    for _ in range(ENTRIES_OF_ONE_PER_MINUTE + 5):
+        await edge.post("/api/v1/sessions/ses-x/end", {})
+    await edge.post("/api/v1/sessions/ses-x/end", {}, key="owner")
+    told = await edge.audit()
+    assert [one["principal"] for one in told[-2:]] == ["key:front-desk", "key:owner"]
+    assert len(told) == ENTRIES_OF_ONE_PER_MINUTE + 1
+    assert orjson.loads(told[-1]["asked"])["leftOut"] == 5
+    clock.advance(MINUTE_MS)
+    await edge.post("/api/v1/sessions/ses-x/end", {})
+    assert (await edge.audit())[-1]["principal"] == "key:front-desk"
 
 
 async def test_the_audit_is_read_on_where_the_store_ends(edge: Edge, tmp_path: Path) -> None:
