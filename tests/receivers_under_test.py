@@ -24,13 +24,24 @@ class Attempt:
         return decoded
 
 
+def _answering() -> asyncio.Event:
+    answering = asyncio.Event()
+    answering.set()
+    return answering
+
+
 @dataclass
 class Receiver:
-    """``answer`` chooses the status of each attempt."""
+    """``answer`` chooses the status of each attempt; while ``answering`` is clear there is none.
+
+    ``asked`` holds the ids of what has come, answered or not.
+    """
 
     answer: Callable[[dict[str, Any]], int] = lambda _message: 204
     attempts: list[Attempt] = field(default_factory=list)
     port: int = 0
+    answering: asyncio.Event = field(default_factory=_answering)
+    asked: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -49,6 +60,8 @@ class Receiver:
                     name.lower(): value for name, _, value in (one.partition(": ") for one in lines)
                 }
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
+                self.asked.append(orjson.loads(body)["id"])
+                await self.answering.wait()
                 status = self.answer(orjson.loads(body))
                 self.attempts.append(Attempt(first.split()[1], headers, body, status))
                 location = "Location: /elsewhere\r\n" if 300 <= status < 400 else ""
@@ -73,4 +86,5 @@ async def receiving(receiver: Receiver) -> AsyncIterator[Receiver]:
     try:
         yield receiver
     finally:
+        receiver.answering.set()
         server.close()

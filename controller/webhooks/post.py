@@ -15,7 +15,8 @@ from controller.webhooks.destination import (
 )
 
 TIMEOUT_S: Final = 10.0
-CONNECTIONS_MAX: Final = 16
+ATTEMPTS_AT_ONCE: Final = 128
+"""At all receivers together; each has a connection of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class HttpPost:
             timeout=TIMEOUT_S,
             follow_redirects=False,
             trust_env=False,
-            limits=httpx.Limits(max_connections=CONNECTIONS_MAX),
+            limits=httpx.Limits(max_connections=ATTEMPTS_AT_ONCE),
         )
 
     async def __call__(self, url: str, body: bytes, headers: Mapping[str, str]) -> Outcome:

@@ -16,7 +16,6 @@ from controller.webhooks.post import HttpPost
 from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.sender import WebhookSender
 
-RETRY_S = 1.0
 FIGURES_EVERY_S = 5.0
 METRICS_SNAPSHOT = "metrics:webhooks"
 METRICS_TTL_MS = 60_000
@@ -49,13 +48,7 @@ async def _serve(settings: Settings, redis_url: str, archive: Archive) -> None:
     )
     telling = asyncio.create_task(_tell_figures(store, queue, telemetry))
     try:
-        while not stop.is_set():
-            try:
-                await sender.run(stop)
-            except ArchiveError as error:
-                # The database is away or another sender was faster; the cursor decides.
-                log.warning("webhooks_retry", reason=str(error))
-                await asyncio.sleep(RETRY_S)
+        await sender.run(stop)
     finally:
         telling.cancel()
         await post.aclose()

@@ -26,7 +26,7 @@ class DeliveryQueue:
 
     async def due(self, chain_id: str, webhook_id: str, *, now_ms: int, limit: int) -> list[Letter]:
         """The oldest waiting letter of each source, where that one is due."""
-        return await self._archive.transact(
+        return await self._archive.look(
             deliveries.due, chain_id, webhook_id, now_ms=now_ms, limit=limit
         )
 

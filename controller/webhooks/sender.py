@@ -5,11 +5,13 @@ owes exactly what it owed. A letter is forgotten after its receiver took it: one
 while the sender died comes again, under the same id.
 
 Letters of one source leave one after another; those of other sources do not wait for them.
+Webhooks do not wait for each other, and taking in waits for none of them.
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from random import Random
 from typing import Final, Protocol
 
@@ -19,10 +21,12 @@ import structlog
 from actors.clock import Clock
 from actors.store import Catalogue, ChainStream, ReadModels, StoreUnavailableError, StreamEntry
 from actors.unreadable import UNREADABLE_ERRORS
+from controller.archive.database import ArchiveError
 from controller.archive.deliveries import Letter, Retry
 from controller.process_telemetry import WebhookTelemetry
-from controller.webhooks.post import Outcome, Post
+from controller.webhooks.post import ATTEMPTS_AT_ONCE, Outcome, Post
 from controller.webhooks.queue import DeliveryQueue
+from controller.webhooks.rounds import Rounds
 from controller.webhooks.schedule import next_attempt_at_ms
 from controller.webhooks.signing import signed_headers
 from controller.webhooks.subscriptions import put_subscription, subscriptions_of
@@ -31,7 +35,7 @@ from schemas.webhooks import WebhookDocument
 
 ENTRIES_PER_INTAKE: Final = 500
 LETTERS_PER_ROUND: Final = 64
-ATTEMPTS_AT_ONCE: Final = 8
+ATTEMPTS_AT_ONE_WEBHOOK: Final = 8
 WAITING_MAX: Final = 50_000
 """A subscription that is owed more is disabled; what it is owed becomes dead letters."""
 DEAD_KEPT_MS: Final = 30 * 24 * 3_600_000
@@ -43,6 +47,7 @@ GONE: Final = "gone"
 OVERFLOW: Final = "overflow"
 
 Subscriptions = Mapping[str, WebhookDocument]
+Tried = list[tuple[Letter, Outcome]]
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +57,7 @@ class EventStore(Catalogue, ReadModels, Protocol):
 
 
 class WebhookSender:
-    """``step`` sends what is due now in every chain. ``clock`` is the machine's own time."""
+    """``step`` begins to send what is due now. ``clock`` is the machine's own time."""
 
     def __init__(
         self,
@@ -71,38 +76,59 @@ class WebhookSender:
         self._random = random
         self._telemetry = telemetry or WebhookTelemetry()
         self._at_once = asyncio.Semaphore(ATTEMPTS_AT_ONCE)
+        self._rounds = Rounds()
+        self._wanting: dict[str, dict[str, WebhookDocument]] = {}
         self._tidied_at_ms: dict[str, int] = {}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Step until ``stop``; a store that does not answer is waited for."""
-        while not stop.is_set():
-            try:
-                sent = await self.step()
-            except StoreUnavailableError as error:
-                log.warning("webhooks_wait_for_store", reason=str(error))
-                sent = 0
-            if sent:
-                continue
-            try:
-                async with asyncio.timeout(STEP_EVERY_S):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+        """Step until ``stop``, then end what is under way; waits for a store that is away."""
+        try:
+            while not stop.is_set():
+                try:
+                    await self.step()
+                except StoreUnavailableError as error:
+                    log.warning("webhooks_wait_for_store", reason=str(error))
+                try:
+                    async with asyncio.timeout(STEP_EVERY_S):
+                        await stop.wait()
+                except TimeoutError:
+                    continue
+        finally:
+            await self.end()
 
-    async def step(self) -> int:
-        """Take in what is new and try what is due; how many attempts were made.
+    async def step(self) -> None:
+        """Take in what is new in every chain and begin to send what is due; waits for no receiver.
 
-        Raises StoreUnavailableError and ArchiveError; nothing is lost then.
+        A chain that fails is logged, and its turn comes again with the next step. Raises
+        StoreUnavailableError; nothing is lost then.
         """
-        attempts = 0
         for chain_id in await self._store.chains():
-            subscriptions: Subscriptions = await subscriptions_of(self._store, chain_id)
-            await self._take_in(chain_id, subscriptions)
-            subscriptions = await self._tidied(chain_id, subscriptions)
-            for one in subscriptions.values():
-                if one.enabled:
-                    attempts += await self._deliver(chain_id, one)
-        return attempts
+            try:
+                await self._step_of(chain_id)
+            except StoreUnavailableError:
+                raise
+            except ArchiveError as error:
+                # The database is away or another sender was faster; the cursor decides.
+                log.warning("webhooks_retry", chain=chain_id, reason=str(error))
+            except Exception:
+                log.exception("webhooks_of_chain_failed", chain=chain_id)
+
+    async def sent(self) -> None:
+        """Return when nothing is being sent."""
+        await self._rounds.over()
+
+    async def end(self) -> None:
+        """End attempts under way; what was answered is noted, the rest is owed as before."""
+        await self._rounds.end(self._rounds.under_way())
+
+    async def _step_of(self, chain_id: str) -> None:
+        subscriptions: Subscriptions = await subscriptions_of(self._store, chain_id)
+        await self._take_in(chain_id, subscriptions)
+        subscriptions = await self._tidied(chain_id, subscriptions)
+        wanting = {name: one for name, one in subscriptions.items() if one.enabled}
+        self._wanting[chain_id] = wanting
+        for webhook_id in wanting:
+            self._rounds.start((chain_id, webhook_id), partial(self._send, chain_id, webhook_id))
 
     # ---- taking in -----------------------------------------------------------------------------
 
@@ -134,33 +160,48 @@ class WebhookSender:
         for owed in await self._queue.owed(chain_id):
             one = subscriptions.get(owed.webhook_id)
             if one is not None and one.enabled and owed.waiting > WAITING_MAX:
-                await self._disable(chain_id, one, OVERFLOW)
+                await self._disable(chain_id, one.webhook_id, OVERFLOW)
                 overflown = True
         return await subscriptions_of(self._store, chain_id) if overflown else subscriptions
 
     # ---- sending -------------------------------------------------------------------------------
 
-    async def _deliver(self, chain_id: str, one: WebhookDocument) -> int:
-        letters = await self._queue.due(
-            chain_id, one.webhook_id, now_ms=self._clock.wall_ms(), limit=LETTERS_PER_ROUND
-        )
-        outcomes = await asyncio.gather(*(self._attempt(one, letter) for letter in letters))
-        tried = list(zip(letters, outcomes, strict=True))
+    async def _send(self, chain_id: str, webhook_id: str) -> None:
+        """Round after round until nothing is due or nothing is wanted any more."""
+        while letters := await self._queue.due(
+            chain_id, webhook_id, now_ms=self._clock.wall_ms(), limit=LETTERS_PER_ROUND
+        ):
+            tried: Tried = []
+            here = asyncio.Semaphore(ATTEMPTS_AT_ONE_WEBHOOK)
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for letter in letters:
+                        group.create_task(self._attempt(chain_id, letter, tried, here=here))
+            finally:
+                await self._settle(tried)
+            if any(outcome.gone for _, outcome in tried):
+                await self._disable(chain_id, webhook_id, GONE)
+            if webhook_id not in self._wanting[chain_id]:
+                return
+
+    async def _attempt(
+        self, chain_id: str, letter: Letter, tried: Tried, *, here: asyncio.Semaphore
+    ) -> None:
+        async with here, self._at_once:
+            one = self._wanting[chain_id].get(letter.webhook_id)
+            if one is None:
+                return
+            now_ms = self._clock.wall_ms()
+            secrets = one.secrets_at(now_ms)
+            headers = signed_headers(letter.event_id, now_ms // 1_000, letter.body, secrets=secrets)
+            tried.append((letter, await self._post(one.url, letter.body, headers)))
+
+    async def _settle(self, tried: Tried) -> None:
         taken = [letter.number for letter, outcome in tried if outcome.taken]
         retries = [self._retry(letter, outcome) for letter, outcome in tried if not outcome.taken]
         await self._queue.settle(taken, retries)
         dead = sum(retry.due_at_ms is None for retry in retries)
         self._telemetry.tried(delivered=len(taken), failed=len(retries) - dead, dead=dead)
-        if any(outcome.gone for outcome in outcomes):
-            await self._disable(chain_id, one, GONE)
-        return len(letters)
-
-    async def _attempt(self, one: WebhookDocument, letter: Letter) -> Outcome:
-        now_ms = self._clock.wall_ms()
-        secrets = one.secrets_at(now_ms)
-        headers = signed_headers(letter.event_id, now_ms // 1_000, letter.body, secrets=secrets)
-        async with self._at_once:
-            return await self._post(one.url, letter.body, headers)
 
     def _retry(self, letter: Letter, outcome: Outcome) -> Retry:
         attempts = letter.attempts + 1
@@ -170,12 +211,14 @@ class WebhookSender:
         reason = outcome.reason[:REASON_CHARACTERS_MAX]
         return Retry(letter.number, attempts, due_at_ms, reason)
 
-    async def _disable(self, chain_id: str, one: WebhookDocument, reason: str) -> None:
-        log.warning("webhook_disabled", webhook=one.webhook_id, reason=reason)
+    async def _disable(self, chain_id: str, webhook_id: str, reason: str) -> None:
+        log.warning("webhook_disabled", webhook=webhook_id, reason=reason)
         # Read again: its secret may have been rotated while letters were on their way.
-        newest = (await subscriptions_of(self._store, chain_id)).get(one.webhook_id, one)
-        await put_subscription(self._store, chain_id, newest.with_reason(reason))
-        await self._queue.bury(chain_id, one.webhook_id, reason=reason)
+        newest = (await subscriptions_of(self._store, chain_id)).get(webhook_id)
+        if newest is not None:
+            await put_subscription(self._store, chain_id, newest.with_reason(reason))
+        self._wanting.get(chain_id, {}).pop(webhook_id, None)
+        await self._queue.bury(chain_id, webhook_id, reason=reason)
 
 
 def _letters(read: Iterable[StreamEntry], subscriptions: Subscriptions) -> list[Letter]:
