@@ -8,12 +8,17 @@ import asyncio
 import re
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from controller.shared_reads import SharedReads
+
 RESOLVE_TIMEOUT_S: Final = 5.0
+NAMES_AT_ONCE: Final = 32
 _PORTS: Final = {"https": 443, "http": 80}
 _ENDS_IN_NUMBER: Final = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)\.?$", re.IGNORECASE)
 """What resolvers read as an IPv4 address written otherwise; no name ends so."""
@@ -108,7 +113,25 @@ def _meant(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     return address
 
 
-async def resolve_with_system(host: str, port: int) -> list[str]:
-    """Addresses of a host, as the system knows them."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(sockaddr[0]) for *_, sockaddr in found]
+class SystemResolver:
+    """Addresses of a host, as the system knows them. Close it at the end.
+
+    A name that is slow to be answered takes one thread of its own pool, however often it is asked.
+    """
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(NAMES_AT_ONCE, thread_name_prefix="webhook-names")
+        self._answers = SharedReads(self._look_up)
+
+    async def __call__(self, host: str, port: int) -> Sequence[str]:
+        """See :data:`Resolve`."""
+        return await self._answers.answer((host, port))
+
+    def close(self) -> None:
+        """Ask for no more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _look_up(self, key: tuple[str, int]) -> Sequence[str]:
+        ask = partial(socket.getaddrinfo, *key, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        return [str(sockaddr[0]) for *_, sockaddr in found]

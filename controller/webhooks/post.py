@@ -10,8 +10,8 @@ import httpx
 from controller.webhooks.destination import (
     ForbiddenDestinationError,
     Resolve,
+    SystemResolver,
     destination_of,
-    resolve_with_system,
 )
 
 TIMEOUT_S: Final = 10.0
@@ -47,9 +47,10 @@ class Post(Protocol):
 class HttpPost:
     """Over HTTP to public addresses, without redirects. Close it at the end."""
 
-    def __init__(self, *, private: bool, resolve: Resolve = resolve_with_system) -> None:
+    def __init__(self, *, private: bool, resolve: Resolve | None = None) -> None:
         self._private = private
-        self._resolve = resolve
+        self._system = SystemResolver()
+        self._resolve = resolve or self._system
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_S,
             follow_redirects=False,
@@ -63,7 +64,7 @@ class HttpPost:
             to = await destination_of(url, private=self._private, resolve=self._resolve)
         except ForbiddenDestinationError as error:
             return Outcome(None, f"refused: {error}")
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, UnicodeError) as error:
             return Outcome(None, f"no address: {type(error).__name__}")
         request = self._client.build_request(
             "POST",
@@ -82,5 +83,6 @@ class HttpPost:
         return Outcome(response.status_code, f"HTTP {response.status_code}")
 
     async def aclose(self) -> None:
-        """Free connections."""
+        """Free connections and threads."""
+        self._system.close()
         await self._client.aclose()

@@ -1,15 +1,19 @@
 """Where webhooks may not go, however it is written."""
 
 import asyncio
+import socket
+import threading
+from collections.abc import Iterator
 
 import pytest
 
 from controller.webhooks.destination import (
+    NAMES_AT_ONCE,
     ForbiddenDestinationError,
     Resolve,
+    SystemResolver,
     check_url,
     destination_of,
-    resolve_with_system,
 )
 from controller.webhooks.post import HttpPost, Outcome
 
@@ -132,5 +136,42 @@ async def test_what_goes_wrong_on_the_way_is_an_outcome() -> None:
     await closed.aclose()
 
 
-async def test_the_system_knows_this_machine() -> None:
-    assert "127.0.0.1" in await resolve_with_system("localhost", 80)
+@pytest.fixture
+def system() -> Iterator[SystemResolver]:
+    resolver = SystemResolver()
+    yield resolver
+    resolver.close()
+
+
+async def test_the_system_knows_this_machine(system: SystemResolver) -> None:
+    assert "127.0.0.1" in await system("localhost", 80)
+
+
+async def test_a_name_that_hangs_keeps_neither_other_names_nor_other_work_waiting(
+    system: SystemResolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released, asked = threading.Event(), list[str]()
+
+    def slow(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        if host == "slow.example":
+            released.wait(20)
+        return [(0, 0, 0, "", (PUBLIC, port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    many = [asyncio.create_task(system("slow.example", 443)) for _ in range(2 * NAMES_AT_ONCE)]
+    try:
+        async with asyncio.timeout(5):
+            assert await system("quick.example", 443) == [PUBLIC]
+            assert await asyncio.to_thread(lambda: 1) == 1
+        assert asked.count("slow.example") == 1
+    finally:
+        released.set()
+        assert await asyncio.gather(*many) == [[PUBLIC]] * len(many)
+
+
+async def test_a_name_that_no_resolver_can_be_asked_is_an_outcome() -> None:
+    post = HttpPost(private=False)
+    outcome = await post(f"https://{'a' * 64}.example/", b"{}", {})
+    await post.aclose()
+    assert outcome == Outcome(None, "no address: UnicodeError")
