@@ -145,9 +145,13 @@ class Clerk:
     def webhook(self) -> str:
         """The chain's one webhook; it may have many, but not any number."""
         if "webhook" not in self._kept:
-            made = self.send("/webhooks", {"url": "https://crm.example/"})
-            self._kept["webhook"] = made["webhookId"]
+            self._kept["webhook"] = self.spare_webhook()
         return self._kept["webhook"]
+
+    def spare_webhook(self) -> str:
+        """One more, to be deleted."""
+        webhook_id: str = self.send("/webhooks", {"url": "https://crm.example/"})["webhookId"]
+        return webhook_id
 
     def running_session(self) -> str:
         """Of a one-time guest, on a PC of its own."""

@@ -173,6 +173,7 @@ EDITS: Final[Mapping[str, Ask]] = {
     "createWebhook": lambda _clerk: Asked(body={"url": "https://crm.example/"}),
     "createZone": lambda clerk: Asked(HERE, {"zoneId": clerk.fresh("zone"), "name": "Corner"}),
     "deletePlayerGroup": partial(_edit, name="groupId", collection="/player-groups", kind="group"),
+    "deleteWebhook": lambda clerk: Asked({"webhookId": clerk.spare_webhook()}),
     "deleteZone": partial(_edit, name="zoneId", collection=f"{AT_CLUB}/zones", kind="zone"),
     "disableWebhook": lambda clerk: Asked({"webhookId": clerk.webhook()}),
     "discardTariffDraft": _draft,

@@ -98,6 +98,7 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "enableWebhook": Permission.WEBHOOK_EDIT,
         "disableWebhook": Permission.WEBHOOK_EDIT,
         "rotateWebhookSecret": Permission.WEBHOOK_EDIT,
+        "deleteWebhook": Permission.WEBHOOK_EDIT,
     }
 )
 """Operation -> the permission it needs."""

@@ -105,7 +105,7 @@ _EDGE: Final = (
         "too-many-webhooks",
         409,
         "Too many webhooks",
-        "The chain has as many webhooks as it may have; use one that is there.",
+        "The chain has as many webhooks as it may have; delete one first.",
     ),
     ProblemKind("player-not-found", 404, "No such player", "The chain has no player with this id."),
     ProblemKind(

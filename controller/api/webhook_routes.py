@@ -1,4 +1,4 @@
-"""Subscriptions to a chain's events: made, listed, switched off and on, given new secrets."""
+"""Subscriptions to a chain's events: made, listed, switched off and on, re-keyed, deleted."""
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -115,6 +115,21 @@ async def enable_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
         return found.with_reason(None)
 
     return await _changed(edit, webhook_id, operation="enableWebhook", change=enabled)
+
+
+@router.delete("/{webhookId}", operation_id="deleteWebhook", tags=["webhooks"])
+async def delete_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
+    """Send nothing more and make room for another. What is owed to it is dropped, dead letters too;
+    deliveries under way end within moments. The answer is what it was.
+    """
+    checked_key(edit.idempotency_key)
+    _whole_chain_only(edit.principal)
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        found = _found(directory, webhook_id)
+        return Edited(_shown(found), {field_of(webhook_id): None})
+
+    return await edit.apply("deleteWebhook", Webhook, {"webhook_id": webhook_id}, decide=decide)
 
 
 @router.post("/{webhookId}/rotate-secret", operation_id="rotateWebhookSecret", tags=["webhooks"])

@@ -178,6 +178,12 @@ def forget_dead(connection: Connection, chain_id: str, *, before_ms: int) -> int
     return connection.execute(delete(_OWED).where(*where)).rowcount
 
 
+def drop(connection: Connection, chain_id: str, webhook_id: str) -> int:
+    """Forget everything a subscription is owed, dead letters too; how many there were."""
+    where = (_OWED.c.chain_id == chain_id, _OWED.c.webhook_id == webhook_id)
+    return connection.execute(delete(_OWED).where(*where)).rowcount
+
+
 def owed(connection: Connection, chain_id: str) -> list[Owed]:
     """How much each subscription of a chain is owed."""
     query = (

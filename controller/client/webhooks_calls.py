@@ -37,6 +37,14 @@ class WebhooksCalls(Transport):
             body=given(events=events, url=url),
         )
 
+    async def delete_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
+        """Send nothing more and make room for another. What is owed to it is dropped, dead
+        letters too; deliveries under way end within moments. The answer is what it was.
+        """
+        return await self.send(
+            webhook_models.Webhook, "DELETE", f"/webhooks/{part(webhook_id)}", key=key
+        )
+
     async def disable_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
         """Send nothing more. What is owed already waits until it is enabled again; what happens
         meanwhile is not owed.

@@ -53,6 +53,10 @@ class DeliveryQueue:
         """Drop dead letters queued before an instant."""
         return await self._archive.transact(deliveries.forget_dead, chain_id, before_ms=before_ms)
 
+    async def drop(self, chain_id: str, webhook_id: str) -> int:
+        """Forget everything a subscription is owed, dead letters too; how many there were."""
+        return await self._archive.transact(deliveries.drop, chain_id, webhook_id)
+
     async def owed(self, chain_id: str) -> list[Owed]:
         """How much each subscription of a chain is owed."""
         return await self._archive.transact(deliveries.owed, chain_id)

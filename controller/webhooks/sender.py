@@ -9,7 +9,7 @@ Webhooks do not wait for each other, and taking in waits for none of them.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from random import Random
@@ -22,7 +22,7 @@ from actors.clock import Clock
 from actors.store import Catalogue, ChainStream, ReadModels, StoreUnavailableError, StreamEntry
 from actors.unreadable import UNREADABLE_ERRORS
 from controller.archive.database import ArchiveError
-from controller.archive.deliveries import Letter, Retry
+from controller.archive.deliveries import Letter, Owed, Retry
 from controller.process_telemetry import WebhookTelemetry
 from controller.webhooks.post import ATTEMPTS_AT_ONCE, Outcome, Post
 from controller.webhooks.queue import DeliveryQueue
@@ -31,7 +31,7 @@ from controller.webhooks.schedule import next_attempt_at_ms
 from controller.webhooks.signing import signed_headers
 from controller.webhooks.subscriptions import put_subscription, subscriptions_of
 from schemas.events import published
-from schemas.webhooks import WebhookDocument
+from schemas.webhooks import WebhookDocument, field_of
 
 ENTRIES_PER_INTAKE: Final = 500
 LETTERS_PER_ROUND: Final = 64
@@ -123,6 +123,8 @@ class WebhookSender:
 
     async def _step_of(self, chain_id: str) -> None:
         subscriptions: Subscriptions = await subscriptions_of(self._store, chain_id)
+        under_way = (of for of in self._rounds.under_way() if of[0] == chain_id)
+        await self._rounds.end(of for of in under_way if of[1] not in subscriptions)
         await self._take_in(chain_id, subscriptions)
         subscriptions = await self._tidied(chain_id, subscriptions)
         wanting = {name: one for name, one in subscriptions.items() if one.enabled}
@@ -148,7 +150,7 @@ class WebhookSender:
             cursor = read[-1].entry_id
 
     async def _tidied(self, chain_id: str, subscriptions: Subscriptions) -> Subscriptions:
-        """Once a minute: disable who is owed too much, and forget what is dead for long."""
+        """Once a minute: disable who is owed too much, and forget what nobody is owed any more."""
         now_ms = self._clock.mono_ms()
         tidied_at_ms = self._tidied_at_ms.get(chain_id)
         if tidied_at_ms is not None and now_ms - tidied_at_ms < TIDY_EVERY_MS:
@@ -157,12 +159,24 @@ class WebhookSender:
         before_ms = self._clock.wall_ms() - DEAD_KEPT_MS
         await self._queue.forget_dead(chain_id, before_ms=before_ms)
         overflown = False
-        for owed in await self._queue.owed(chain_id):
+        all_owed = await self._queue.owed(chain_id)
+        await self._drop(chain_id, [one for one in all_owed if one.webhook_id not in subscriptions])
+        for owed in all_owed:
             one = subscriptions.get(owed.webhook_id)
             if one is not None and one.enabled and owed.waiting > WAITING_MAX:
                 await self._disable(chain_id, one.webhook_id, OVERFLOW)
                 overflown = True
         return await subscriptions_of(self._store, chain_id) if overflown else subscriptions
+
+    async def _drop(self, chain_id: str, strangers: Sequence[Owed]) -> None:
+        """Forget what deleted webhooks are owed; one that only does not read is there still."""
+        if not strangers:
+            return
+        catalogue = await self._store.catalogue(chain_id)
+        for webhook_id in (one.webhook_id for one in strangers):
+            if field_of(webhook_id) not in catalogue:
+                letters = await self._queue.drop(chain_id, webhook_id)
+                log.warning("webhook_letters_dropped", webhook=webhook_id, letters=letters)
 
     # ---- sending -------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from receivers_under_test import Receiver, receiving
 
 from actors.clock import ManualClock
 from actors.placement import shard_of_club
-from actors.store import ChainStream, Unit
+from actors.store import CatalogueEdit, ChainStream, Unit, UnitStatus
 from actors.store_memory import MemoryStore
 from controller.archive import Archive, open_archive
 from controller.archive.deliveries import Letter
@@ -25,7 +25,7 @@ from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.sender import WebhookSender
 from controller.webhooks.signing import secret_of
 from controller.webhooks.subscriptions import put_subscription
-from schemas.webhooks import WebhookDocument, WebhookSecret
+from schemas.webhooks import WebhookDocument, WebhookSecret, field_of
 
 FIRST, SECOND = "a-chain", "b-chain"
 SECRET = secret_of(b"n" * 32)
@@ -229,3 +229,42 @@ async def test_a_round_that_fails_ends_no_other(
     async with at_work(chains.sender(failing)):
         await soon(lambda: told(healthy) == ids)
     assert await chains.waiting(FIRST) == len(ids)
+
+
+async def test_of_a_deleted_webhook_attempts_end_and_what_it_was_owed_is_dropped(
+    chains: Chains, post: HttpPost, hanging: Receiver, healthy: Receiver
+) -> None:
+    await chains.subscribe(FIRST, hanging, "w1")
+    await chains.subscribe(FIRST, healthy, "w2")
+    await chains.live(FIRST)
+    sender = chains.sender(post)
+    await sender.step()
+    await soon(lambda: len(hanging.asked) > 0)
+    await put_raw(chains, "w1", None)
+    chains.clock.advance(sending.TIDY_EVERY_MS)
+    async with asyncio.timeout(SOON_S):
+        await sender.step()
+        await sender.sent()
+    owed = await DeliveryQueue(chains.archive).owed(FIRST)
+    assert [one.webhook_id for one in owed] == []
+    assert FIRST in await chains.store.chains()
+
+
+async def test_what_a_webhook_that_does_not_read_is_owed_waits_for_it(
+    chains: Chains, post: HttpPost, hanging: Receiver
+) -> None:
+    await chains.subscribe(FIRST, hanging, "w1")
+    ids = await chains.live(FIRST)
+    sender = chains.sender(post)
+    await sender.step()
+    await put_raw(chains, "w1", b"{}")
+    chains.clock.advance(sending.TIDY_EVERY_MS)
+    await sender.step()
+    assert await chains.waiting(FIRST) == len(ids)
+
+
+async def put_raw(chains: Chains, webhook_id: str, raw: bytes | None) -> None:
+    """The subscription's document as it is to be; None deletes it, as the API does."""
+    image = await chains.store.catalogue_image(FIRST)
+    edit = CatalogueEdit(revision=image.revision, fields={field_of(webhook_id): raw})
+    assert (await chains.store.edit(FIRST, edit)).status is UnitStatus.APPLIED

@@ -78,6 +78,7 @@ EDITS: Final[dict[str, Asked]] = {
     "disableWebhook": ("POST", "/webhooks/{webhookId}/disable", None),
     "enableWebhook": ("POST", "/webhooks/{webhookId}/enable", None),
     "rotateWebhookSecret": ("POST", "/webhooks/{webhookId}/rotate-secret", None),
+    "deleteWebhook": ("DELETE", "/webhooks/{webhookId}", None),
     "createEnrolmentCode": ("POST", f"{NORTH}/enrolment-codes", {"uses": 3}),
     "approveEnrolment": (
         "POST",
@@ -135,7 +136,8 @@ class Edges:
     async def at_once(self, asked: Asked, *, key: str) -> list[httpx.Response]:
         method, path, body = asked
         headers = {"Idempotency-Key": key}
-        if method in {"PATCH", "PUT", "DELETE"} or path.endswith("/publish"):
+        versioned = method in {"PATCH", "PUT", "DELETE"} and not path.startswith("/webhooks/")
+        if versioned or path.endswith("/publish"):
             headers["If-Match"] = await self.etag(path.replace("/publish", "/draft"))
         callers = islice(cycle(self.clients), TWENTY)
         return await asyncio.gather(

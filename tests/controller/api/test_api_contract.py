@@ -55,6 +55,7 @@ OPERATIONS = {
     "switchSessionDevice",
     "topUpWallet",
     "createWebhook",
+    "deleteWebhook",
     "disableWebhook",
     "enableWebhook",
     "listWebhooks",

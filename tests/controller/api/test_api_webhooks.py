@@ -23,6 +23,10 @@ async def posted(
     return await client.post(f"{WEBHOOKS}{path}", json=body, headers={"Idempotency-Key": key})
 
 
+async def deleted(client: httpx.AsyncClient, webhook_id: str, key: str) -> httpx.Response:
+    return await client.delete(f"{WEBHOOKS}/{webhook_id}", headers={"Idempotency-Key": key})
+
+
 async def created(client: httpx.AsyncClient, key: str = "k1", **changes: object) -> dict[str, Any]:
     response = await posted(client, "", {"url": URL, **changes}, key)
     assert response.status_code == 201, response.text
@@ -66,6 +70,7 @@ async def test_each_change_is_in_the_audit_without_its_secret(
     for action in ("disable", "enable", "rotate-secret"):
         await posted(client, f"/{webhook_id}/{action}", key=action)
     await posted(client, "/wh-none/enable", key="none")
+    await deleted(client, webhook_id, "delete")
     entries = [orjson.loads(entry.payload) for entry in await store.audit(CHAIN)]
     told = [(one["operation"], one["result"], one["code"]) for one in reversed(entries)]
     assert told == [
@@ -74,6 +79,7 @@ async def test_each_change_is_in_the_audit_without_its_secret(
         ("enableWebhook", "ok", None),
         ("rotateWebhookSecret", "ok", None),
         ("enableWebhook", "rejected", "webhook-not-found"),
+        ("deleteWebhook", "ok", None),
     ]
     assert not any("whsec_" in one["asked"] or "/hook" in one["asked"] for one in entries)
 
@@ -131,6 +137,28 @@ async def test_there_is_an_end_to_them(client: httpx.AsyncClient) -> None:
         await created(client, f"n{number}")
     refused = await posted(client, "", {"url": URL}, "one-more")
     assert refused.json()["code"] == "too-many-webhooks"
+    last = (await client.get(WEBHOOKS)).json()["webhooks"][-1]
+    assert (await deleted(client, last["webhookId"], "away")).status_code == 200
+    await created(client, "one-more-after-all")
+
+
+async def test_a_deleted_one_is_told_as_it_was_and_is_no_more(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    made, other = await created(client), await created(client, "k2")
+    answer = await deleted(client, made["webhookId"], "away")
+    assert answer.status_code == 200
+    assert answer.json() == {name: made[name] for name in made if name != "secret"}
+    assert list(await subscriptions_of(store, CHAIN)) == [other["webhookId"]]
+    again = await deleted(client, made["webhookId"], "away")
+    assert (again.status_code, again.json()) == (200, answer.json()), "the first answer"
+    refused = await deleted(client, made["webhookId"], "once-more")
+    assert (refused.status_code, refused.json()["code"]) == (404, "webhook-not-found")
+    reused = await deleted(client, other["webhookId"], "away")
+    assert (reused.status_code, reused.json()["code"]) == (422, "idempotency-key-reused")
+    keyless = await client.delete(f"{WEBHOOKS}/{other['webhookId']}")
+    assert keyless.json()["code"] == "idempotency-key-missing"
+    assert list(await subscriptions_of(store, CHAIN)) == [other["webhookId"]]
 
 
 async def test_another_chain_sees_and_changes_nothing(
@@ -142,6 +170,8 @@ async def test_another_chain_sees_and_changes_nothing(
         for action in ("disable", "enable", "rotate-secret"):
             refused = await posted(other, f"/{webhook_id}/{action}", key=action)
             assert refused.json()["code"] == "webhook-not-found"
+        refused = await deleted(other, webhook_id, "delete")
+        assert refused.json()["code"] == "webhook-not-found"
         assert (await created(other))["webhookId"] != webhook_id
 
 
@@ -159,5 +189,6 @@ async def test_who_sees_one_club_only_may_not_hear_of_all(
         refused = [
             await posted(one_club, "", {"url": URL}, "new"),
             await posted(one_club, f"/{webhook_id}/rotate-secret"),
+            await deleted(one_club, webhook_id, "delete"),
         ]
-        assert [one.json()["code"] for one in refused] == ["forbidden", "forbidden"]
+        assert [one.json()["code"] for one in refused] == ["forbidden"] * 3
