@@ -29,6 +29,7 @@ from controller.simulation.world import World
 
 REST_WITHIN_S: Final = 180.0
 LOOK_EVERY_S: Final = 1.0
+TOLD_WITHIN_S: Final = 20.0
 CHAIN: Final = "simulated"
 CALLER_LOSS: Final = 0.1
 DEFECT_EVENTS: Final = frozenset({"step_failed", "shard_loop_failed"})
@@ -142,6 +143,9 @@ async def _lived(world: World, desk: Desk, swarm: Swarm) -> list[str]:
     watching = asyncio.create_task(_watch(world, found))
     await Chaos(world, swarm).run()
     desk.loss = 0.0
+    if swarm.notices:
+        # What a PC did while it was not heard is told once it is back.
+        await asyncio.sleep(TOLD_WITHIN_S)
     for pauses in (operator.pauses, *(player.pauses for player in players)):
         pauses.leave()
     await asyncio.wait(playing, timeout=REST_WITHIN_S)

@@ -75,6 +75,7 @@ _LIVES_S: Final = (*(((2.0, 5.0),) * 5), *(((5.0, 12.0),) * 3), *(((12.0, 28.0),
 long time."""
 _NOTICED_AFTER_S: Final = 12.0
 """Shorter lives are over before anybody notices that a PC has failed, and nothing is credited."""
+_POLICIES: Final = ("CREDIT", "CREDIT", "CREDIT", "PROPOSE")
 _MISHAPS_A_LIFE: Final = (3.0, 16.0)
 _PAUSES_A_LIFE: Final = (8.0, 40.0)
 _CREDIT_MINOR: Final = (1, 500, 20_000)
@@ -105,10 +106,15 @@ class Swarm:
     top_ups_minor: tuple[int, ...]
 
     @property
+    def notices(self) -> bool:
+        """Whether clubs give back what PCs did not serve."""
+        return self.customs.outages != PLAIN.outages
+
+    @property
     def has_stayers(self) -> bool:
         """Whether some sit and stay: only they are owed anything when a PC fails, and only they
         draw on one wallet from two clubs for long."""
-        return self.customs.outages != PLAIN.outages or self.customs.parallel_sessions
+        return self.notices or self.customs.parallel_sessions
 
     @property
     def restores(self) -> bool:
@@ -129,10 +135,11 @@ def drawn(random: Random) -> Swarm:
     ]
     speed = random.choice(SPEEDS)
     chaos_s = random.uniform(*random.choice(_LIVES_S))
-    customs = _customs(random, speed, notices=chaos_s >= _NOTICED_AFTER_S)
+    notices = chaos_s >= _NOTICED_AFTER_S
+    customs = _customs(random, speed, notices=notices)
     if customs.outages != PLAIN.outages:
         # What such a club does shows only where PCs fail, and often enough.
-        mishaps += [*_OUTAGES, *_OUTAGES, *_OUTAGES]
+        mishaps += [*_OUTAGES] * 8
     return Swarm(
         hosts=random.choice((2, 2, 3)),
         has_archive=Mishap.RESTORE_STORE in mishaps or random.random() < _ARCHIVED_SHARE,
@@ -148,7 +155,7 @@ def drawn(random: Random) -> Swarm:
         start_at_ms=random.choice(STARTS_AT_MS),
         customs=customs,
         think_s=chaos_s / random.uniform(*_PAUSES_A_LIFE),
-        top_ups_minor=random.choice(TOP_UPS_MINOR),
+        top_ups_minor=TOP_UPS_MINOR[0] if notices else random.choice(TOP_UPS_MINOR),
     )
 
 
@@ -156,6 +163,7 @@ def _customs(random: Random, speed: float, *, notices: bool) -> Customs:
     def sometimes() -> bool:
         return random.random() < _PRESENT_SHARE
 
+    outages = random.choice(_POLICIES) if notices else PLAIN.outages
     no_show_minutes = max(1, int(NO_SHOW_REAL_S * speed / 60)) if sometimes() else None
     return Customs(
         parallel_sessions=sometimes(),
@@ -164,7 +172,7 @@ def _customs(random: Random, speed: float, *, notices: bool) -> Customs:
         grace_seconds=random.choice((0, 0, 30, 120)),
         no_show_minutes=no_show_minutes,
         auto_renewal=frozenset(name for name in PLAYERS if sometimes()),
-        outages=random.choice(("CREDIT", "CREDIT", "PROPOSE")) if notices else PLAIN.outages,
+        outages=outages,
         credit_max_minutes=random.choice((180, 180, 5)),
         credit_minor={name: random.choice(_CREDIT_MINOR) for name in PLAYERS if sometimes()},
     )
