@@ -14,7 +14,7 @@ from pc_daemon.last_resort import (
     runs_command,
 )
 from pc_daemon.lockers import LockerKind, LoginctlLocker, NullLocker, ScreenLocker
-from pc_daemon.session_launch import Launcher, UserSession
+from pc_daemon.session_launch import Launcher, UserSession, interpreter
 from pc_daemon.session_screen import SessionScreen
 from pc_daemon.settings import AgentSettings, LastResortKind
 from pc_daemon.windows_lock import lock_console
@@ -73,7 +73,8 @@ def _last_resort(settings: AgentSettings, real_s: Callable[[], float]) -> Resort
 def _command(settings: AgentSettings) -> tuple[str, ...]:
     if settings.locker is LockerKind.EXEC:
         return settings.locker_command
-    own = [sys.executable, "-m", "pc_daemon.screen", "--language", settings.language.value]
+    # Isolated: nothing that a player may set or write says what Python loads.
+    own = [interpreter(), "-I", "-m", "pc_daemon.screen", "--language", settings.language.value]
     if settings.monitors:
         own += ["--monitors", settings.monitors]
     if settings.tell_foreground:

@@ -115,11 +115,21 @@ def clock_for(anchor: ClockAnchor | None) -> PcClock:
     return SystemClock() if anchor is None else ScaledClock(anchor)
 
 
-# Plain monotonic time stops while Linux sleeps; on Windows and macOS it is the best there is.
+# Plain monotonic time stops while Linux sleeps, and what it is on Windows depends on Python.
 if sys.platform == "linux":
 
     def _boot_ns() -> int:
         return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+elif sys.platform == "win32":
+    import ctypes
+
+    _tick_count_ms = ctypes.windll.kernel32.GetTickCount64
+    _tick_count_ms.argtypes = ()
+    _tick_count_ms.restype = ctypes.c_uint64
+
+    def _boot_ns() -> int:
+        return int(_tick_count_ms()) * 1_000_000
 
 else:
 

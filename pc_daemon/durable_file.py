@@ -3,6 +3,10 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import Final
+
+AS_IT_IS: Final[int] = getattr(os, "O_BINARY", 0)
+"""Flag for ``os.open``: without it Windows puts a carriage return before every end of line."""
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pc_daemon.durable_file import fsync_folder, replace_file
+from pc_daemon.durable_file import AS_IT_IS, fsync_folder, replace_file
 from pc_daemon.usage import Entry
 from schemas.device import UsageRecord
 from schemas.journal_events import JournalEvent
@@ -68,7 +68,7 @@ class JournalFile:
             return
         is_new = not self._path.exists()
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o600)
+        handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | AS_IT_IS, 0o600)
         try:
             self._write(handle, b"".join(line for _, line in fresh))
         finally:

@@ -40,6 +40,12 @@ def layout_of(text: str) -> tuple[Monitor, ...]:
     return tuple(areas)
 
 
+def see_every_pixel() -> None:
+    """Before the first window: have Windows tell true pixels, not scaled ones."""
+    if sys.platform == "win32":
+        _see_every_pixel()
+
+
 class _XineramaScreen(ctypes.Structure):
     _fields_ = (
         ("number", ctypes.c_int),
@@ -82,10 +88,21 @@ def _query(xinerama: ctypes.CDLL, x11: ctypes.CDLL, display: ctypes.c_void_p) ->
 
 
 if sys.platform == "win32":
+    from ctypes import wintypes
+
+    _EACH_MONITOR: Final = wintypes.HANDLE(-4)
+    """``DPI_AWARENESS_CONTEXT_PER_MONITOR_AWARE_V2``."""
+    _user32 = ctypes.WinDLL("user32", use_last_error=True)
+    _Take = ctypes.WINFUNCTYPE(
+        wintypes.BOOL,
+        wintypes.HMONITOR,
+        wintypes.HDC,
+        wintypes.LPRECT,
+        wintypes.LPARAM,
+    )
+    _user32.EnumDisplayMonitors.argtypes = (wintypes.HDC, wintypes.LPRECT, _Take, wintypes.LPARAM)
 
     def _windows() -> list[Monitor]:
-        from ctypes import wintypes
-
         found: list[Monitor] = []
 
         def take(*told: Any) -> int:  # noqa: ANN401 - its signature is of C
@@ -95,15 +112,14 @@ if sys.platform == "win32":
             )
             return 1
 
-        prototype = ctypes.WINFUNCTYPE(
-            ctypes.c_int,
-            wintypes.HMONITOR,
-            wintypes.HDC,
-            ctypes.POINTER(wintypes.RECT),
-            wintypes.LPARAM,
-        )
-        ctypes.windll.user32.EnumDisplayMonitors(None, None, prototype(take), 0)
+        _user32.EnumDisplayMonitors(None, None, _Take(take), 0)
         return found
+
+    def _see_every_pixel() -> None:
+        # Windows before version 10 of 2017 has only the older way.
+        aware = getattr(_user32, "SetProcessDpiAwarenessContext", None)
+        if aware is None or not aware(_EACH_MONITOR):
+            _user32.SetProcessDPIAware()
 
 else:
     _windows: Callable[[], list[Monitor]] = list

@@ -19,7 +19,7 @@ from pc_daemon.cover_sight import Sight
 from pc_daemon.cover_watch import CoverWatch
 from pc_daemon.foreground import foreground_program
 from pc_daemon.keyboard_hook import KeyboardHook
-from pc_daemon.monitors import Monitor, layout_of, monitors
+from pc_daemon.monitors import Monitor, layout_of, monitors, see_every_pixel
 from pc_daemon.screen_model import ScreenModel, ScreenView
 from pc_daemon.screen_orders import (
     MAX_CODE_LENGTH,
@@ -37,7 +37,7 @@ from pc_daemon.screen_texts import Language
 from pc_daemon.screen_windows import CoverWindow, OverlayWindow, Typography
 
 if sys.platform == "win32":
-    from pc_daemon.cover_sight import WindowsSight as SystemSight
+    from pc_daemon.windows_sight import WindowsSight as SystemSight
 else:
     from pc_daemon.x_sight import XSight as SystemSight
 
@@ -71,7 +71,7 @@ class ScreenProcess:
         self._fixed_layout = layout
         self._hook = hook
         self._foreground = foreground
-        self._watch = CoverWatch(sight, sys.stderr.write)
+        self._watch = CoverWatch(sight, _tell)
         self._orders: queue.Queue[str | None] = queue.Queue(maxsize=MAX_PENDING_ORDERS)
         self._model = ScreenModel()
         self._root = tk.Tk()
@@ -153,7 +153,7 @@ class ScreenProcess:
         try:
             order = from_line(line)
         except ValueError as error:
-            sys.stderr.write(f"screen: order ignored: {error}\n")
+            _tell(f"screen: order ignored: {error}\n")
             return
         if isinstance(order, ShowOrder | NoticeOrder | IdentifyOrder):
             self._model = self._model.told(order, now_s)
@@ -228,6 +228,23 @@ class ScreenProcess:
             os.write(sys.stdout.fileno(), to_line(word))
 
 
+def _hooked() -> KeyboardHook | None:
+    """A screen that the system gives no hook goes without: it still covers."""
+    hook = KeyboardHook()
+    try:
+        hook.start()
+    except OSError as error:
+        _tell(f"screen: no keyboard hook: {error}\n")
+        return None
+    return hook
+
+
+def _tell(line: str) -> None:
+    # Where the agent alone reads it, nobody does once the agent is gone.
+    with contextlib.suppress(OSError):
+        sys.stderr.write(line)
+
+
 def main() -> None:
     """Run the screen of this PC."""
     parser = argparse.ArgumentParser(description="The screen of a club PC")
@@ -236,9 +253,8 @@ def main() -> None:
     parser.add_argument("--keyboard-hook", action="store_true")
     parser.add_argument("--foreground", action="store_true", help="tell which program is in front")
     arguments = parser.parse_args()
-    hook = KeyboardHook() if arguments.keyboard_hook else None
-    if hook is not None:
-        hook.start()
+    see_every_pixel()
+    hook = _hooked() if arguments.keyboard_hook else None
     ScreenProcess(
         clock=SystemClock(),
         language=arguments.language,

@@ -10,7 +10,10 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import IO, Protocol
+from pathlib import Path
+from typing import IO, Final, Protocol
+
+_SERVICE_HOST: Final = "pythonservice"
 
 
 class SessionProcess(Protocol):
@@ -38,6 +41,33 @@ class Launcher(Protocol):
         """Start ``argv``. Raises ``OSError`` when there is no session, user or program."""
 
 
+if sys.platform == "win32":
+    import msvcrt
+
+    from pc_daemon.windows_pipes import never_wait
+
+    _CREATION: Final = subprocess.CREATE_NO_WINDOW
+    """A console of its own, which nobody sees: Ctrl-C at ours does not reach it."""
+
+    def _never_wait(descriptor: int) -> None:
+        never_wait(msvcrt.get_osfhandle(descriptor))
+
+else:
+    _CREATION: Final = 0
+
+    def _never_wait(descriptor: int) -> None:
+        os.set_blocking(descriptor, False)
+
+
+def interpreter() -> str:
+    """The Python to start the screen with; that of a Windows service runs within its host."""
+    if not Path(sys.executable).stem.lower().startswith(_SERVICE_HOST):
+        return sys.executable
+    prefix = Path(sys.exec_prefix)
+    places = (prefix / "Scripts" / "python.exe", prefix / "python.exe")
+    return str(next((place for place in places if place.exists()), places[-1]))
+
+
 class ChildProcess:
     """A ``subprocess.Popen`` as a :class:`SessionProcess`."""
 
@@ -47,8 +77,7 @@ class ChildProcess:
         self._child = child
         self.pid = child.pid
         self.stdin, self.stdout = child.stdin, child.stdout
-        if sys.platform != "win32":
-            os.set_blocking(self.stdin.fileno(), False)
+        _never_wait(self.stdin.fileno())
 
     def poll(self) -> int | None:
         """See ``SessionProcess``."""
@@ -85,5 +114,6 @@ class UserSession:
             extra_groups=None if self.user is None else [],
             # A signal to the agent's group (Ctrl-C, a service stop) must not take the screen.
             start_new_session=True,
+            creationflags=_CREATION,
         )
         return ChildProcess(child)
