@@ -32,6 +32,7 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 -p pc_daemon
+	$(BIN)/mypy --platform win32 tests/windows/*.py
 	$(BIN)/lint-imports
 
 format: $(STAMP)

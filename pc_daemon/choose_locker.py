@@ -44,7 +44,7 @@ def _screen(
     last_resort: Resort,
 ) -> SessionScreen:
     return SessionScreen(
-        _command(settings),
+        command_of(settings),
         _launcher(settings),
         real_s=real_s,
         note=settings.state_dir / _NOTE,
@@ -70,7 +70,8 @@ def _last_resort(settings: AgentSettings, real_s: Callable[[], float]) -> Resort
             return ends_session(real_s)
 
 
-def _command(settings: AgentSettings) -> tuple[str, ...]:
+def command_of(settings: AgentSettings) -> tuple[str, ...]:
+    """What is run as the screen."""
     if settings.locker is LockerKind.EXEC:
         return settings.locker_command
     # Isolated: nothing that a player may set or write says what Python loads.

@@ -22,20 +22,14 @@ def foreground_program() -> str | None:
     pid = _windows_pid() if sys.platform == "win32" else _x11_pid()
     if pid is None:
         return None
-    with contextlib.suppress(psutil.Error):
+    # On Windows psutil lets some refusals of the system through as they are.
+    with contextlib.suppress(psutil.Error, OSError):
         return str(psutil.Process(pid).name())[:MAX_NAME]
     return None
 
 
 if sys.platform == "win32":
-
-    def _windows_pid() -> int | None:
-        window = ctypes.windll.user32.GetForegroundWindow()
-        if not window:
-            return None
-        pid = ctypes.c_ulong()
-        ctypes.windll.user32.GetWindowThreadProcessId(window, ctypes.byref(pid))
-        return pid.value or None
+    from pc_daemon.windows_foreground import pid_in_front as _windows_pid
 
 else:
 

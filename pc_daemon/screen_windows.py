@@ -4,6 +4,7 @@ Sizes are parts of the monitor's height, so that a hall reads the same from thre
 laptop panel and on a large monitor.
 """
 
+import sys
 import tkinter as tk
 import tkinter.font as tk_font
 from collections.abc import Callable
@@ -49,6 +50,16 @@ _SHORT_NAME: Final = 9
 
 _Line = tuple[str, str, float]
 """Text, colour, and height in hundredths of the monitor's."""
+
+
+if sys.platform == "win32":
+    # There a grab keeps our own windows in order and no other program's.
+    from pc_daemon.windows_foreground import come_to_the_front as _is_in_front
+
+else:
+
+    def _is_in_front(_window: int) -> bool:
+        return True
 
 
 class Typography:
@@ -127,6 +138,8 @@ class CoverWindow:
         if self._window.top.grab_status() != "global":
             self._window.top.focus_force()
             self._window.top.grab_set_global()
+        if not _is_in_front(self._window.top.winfo_id()):
+            raise tk.TclError("another program has the keyboard")
 
     def release_input(self) -> None:
         """Give them back."""

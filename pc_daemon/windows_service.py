@@ -10,6 +10,7 @@ if sys.platform == "win32":
     import asyncio
     import logging
     from collections.abc import Sequence
+    from concurrent.futures import ThreadPoolExecutor
     from typing import Final
 
     import servicemanager
@@ -45,7 +46,10 @@ if sys.platform == "win32":
 
         def __init__(self, args: list[str]) -> None:
             super().__init__(args)
-            self._loop = asyncio.new_event_loop()
+            # To ``threading`` this is the main thread, to the interpreter it is not: a loop that
+            # is made here falls between the two.
+            self._worker = ThreadPoolExecutor(max_workers=1)
+            self._loop = self._worker.submit(asyncio.new_event_loop).result()
             self._ended = asyncio.Event()
             self._reason = PresenceReason.AGENT_STOPPED
 
@@ -67,7 +71,8 @@ if sys.platform == "win32":
             if not settings.state_dir.is_absolute():
                 raise ValueError("state_dir must be a full path: a service stands nowhere")
             shut_folder(settings.state_dir)
-            self._loop.run_until_complete(serve(settings, self._ended, lambda: self._reason))
+            serving = serve(settings, self._ended, lambda: self._reason)
+            self._worker.submit(self._loop.run_until_complete, serving).result()
 
     def keep_running(_options: Sequence[tuple[str, str]] = ()) -> None:
         """Have Windows start the service with itself, and again at once however it ended."""

@@ -58,7 +58,7 @@ if sys.platform == "win32":
             self, handle: int, pid: int, *, pipes: tuple[IO[bytes], IO[bytes]], session: int
         ) -> None:
             self._handle = handle
-            self._session = session
+            self.session = session
             self.pid = pid
             self.stdin, self.stdout = pipes
 
@@ -66,7 +66,7 @@ if sys.platform == "win32":
             """See ``SessionProcess``."""
             if win32event.WaitForSingleObject(self._handle, 0) != win32event.WAIT_TIMEOUT:
                 return int(win32process.GetExitCodeProcess(self._handle))
-            if _console() in (None, self._session):
+            if _console() in (None, self.session):
                 return None
             self._end()
             return _ELSEWHERE

@@ -1,11 +1,10 @@
 """Screens that a player ends or hides: noticed, told of, and handed to the last resort."""
 
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from screens_under_test import LOCKED, SOON, UNLOCKED, Rig, a_rig, is_sound, soon
 
@@ -86,7 +85,7 @@ def test_three_deaths_within_five_minutes_are_tampering(
     soon(rig.told)
     for death in range(1, session_screen.TAMPER_DEATHS + 1):
         time.sleep(session_screen.LEAST_LIFE_S)
-        os.kill(rig.pid, signal.SIGKILL)
+        psutil.Process(rig.pid).kill()
         soon(lambda death=death: rig.died() == death)
         rig.locker.show(screen, Deadlines())
     assert [one.news for one in rig.heard].count(ScreenNews.TAMPERED) == 1

@@ -3,12 +3,12 @@
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from agent_bench import IDENTITY, MINUTE_MS, START, Bench, lease, locked, unlocked
 
@@ -188,7 +188,7 @@ def test_a_writer_killed_at_any_moment_loses_nothing_it_had_confirmed(tmp_path: 
         assert writer.stdout is not None
         writer.stdout.readline()
         time.sleep(dice.uniform(0, 0.05))
-        os.kill(writer.pid, signal.SIGKILL)
+        psutil.Process(writer.pid).kill()
         rest = writer.stdout.read().split()
         writer.stdout.close()
         writer.wait()

@@ -3,18 +3,19 @@
 import contextlib
 import json
 import os
-import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from screens_under_test import LOCKED, SOON, SPEAKER, UNLOCKED, Rig, a_rig, is_sound, soon
 
 from pc_daemon import session_screen
 from pc_daemon.agent_state import Screen
-from pc_daemon.choose_locker import choose_locker
+from pc_daemon.choose_locker import choose_locker, command_of
 from pc_daemon.keyboard_hook import KeyboardHook, leaves_the_window
 from pc_daemon.last_resort import Plight
 from pc_daemon.lockers import (
@@ -27,7 +28,7 @@ from pc_daemon.lockers import (
     ScreenNews,
 )
 from pc_daemon.process_note import NotedProcess, keep_note, noted
-from pc_daemon.session_launch import UserSession
+from pc_daemon.session_launch import UserSession, interpreter
 from pc_daemon.session_screen import SessionScreen
 from pc_daemon.settings import AgentSettings
 
@@ -60,7 +61,7 @@ def test_a_killed_screen_is_noticed_and_comes_back_as_it_was_told(rig: Rig) -> N
     first = rig.pid
     time.sleep(session_screen.LEAST_LIFE_S)
 
-    os.kill(first, signal.SIGKILL)
+    psutil.Process(first).kill()
     soon(rig.died)
     with pytest.raises(LockerError, match="ended with -9"):
         rig.locker.check()
@@ -78,7 +79,7 @@ def test_a_frozen_screen_is_replaced(rig: Rig) -> None:
     rig.locker.show(UNLOCKED, SOON)
     soon(rig.told)
     frozen = rig.pid
-    os.kill(frozen, signal.SIGSTOP)
+    psutil.Process(frozen).suspend()
     rig.skipped_s += session_screen.STARTUP_S + session_screen.SILENT_AFTER_S
 
     with pytest.raises(LockerError, match="does not answer"):
@@ -94,7 +95,7 @@ def test_deaths_far_apart_are_not_tampering(rig: Rig) -> None:
     rig.locker.show(LOCKED, Deadlines())
     for death in range(1, session_screen.TAMPER_DEATHS + 1):
         rig.skipped_s += session_screen.TAMPER_WINDOW_S
-        os.kill(rig.pid, signal.SIGKILL)
+        psutil.Process(rig.pid).kill()
         soon(lambda death=death: rig.died() == death)
         rig.locker.show(LOCKED, Deadlines())
     assert ScreenNews.TAMPERED not in [one.news for one in rig.heard]
@@ -175,10 +176,9 @@ def test_the_screen_outlives_its_agent_until_the_next_one_covers(rig: Rig) -> No
 
 def is_running(pid: int) -> bool:
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
+        return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
         return False
-    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def test_a_note_never_ends_a_process_that_took_over_the_number(tmp_path: Path) -> None:
@@ -235,6 +235,7 @@ def test_every_kind_has_a_locker(kind: LockerKind, made: type, tmp_path: Path) -
     ("vk_code", "alt", "control", "leaves"),
     [
         (0x5B, False, False, True),
+        (0xB6, False, False, True),
         (0x09, True, False, True),
         (0x09, False, False, False),
         (0x73, True, False, True),
@@ -253,3 +254,34 @@ def test_the_keyboard_hook_is_refused_where_there_is_none() -> None:
     assert sys.platform != "win32"
     with pytest.raises(OSError, match="Windows"):
         KeyboardHook().start()
+
+
+@pytest.mark.parametrize("place", ["Scripts/python.exe", "python.exe"])
+def test_the_screen_of_a_windows_service_is_run_by_python_not_by_the_services_host(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / place
+    python.parent.mkdir(exist_ok=True)
+    python.touch()
+    monkeypatch.setattr(sys, "exec_prefix", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "pythonservice.exe"))
+    assert interpreter() == str(python)
+
+
+def test_elsewhere_the_screen_is_run_by_the_same_python() -> None:
+    assert interpreter() == sys.executable
+
+
+def test_python_loads_nothing_for_the_screen_that_a_player_could_have_put_there(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "pc_daemon").mkdir()
+    (tmp_path / "pc_daemon" / "__init__.py").write_text("raise SystemExit('a player was here')")
+    settings = AgentSettings(club_id="north", pc_id="pc1", locker=LockerKind.TK)
+    argv = [*command_of(settings), "--help"]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    told = subprocess.run(
+        argv, check=False, cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert told.returncode == 0, told.stderr
+    assert "The screen of a club PC" in told.stdout
