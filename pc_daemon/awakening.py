@@ -32,7 +32,7 @@ def begin(
     ``now`` is as the machine says. Without an image it starts locked, and with pinned keys it
     opens for nobody before the controller has told it the time.
     """
-    same_boot = image is not None and image.boot_id == identity.boot_id
+    same_boot = image is not None and _is_same_boot(identity, image, now)
     calendar = Calendar.begun(None if image is None else image.calendar, now, same_boot=same_boot)
     now = calendar.read(now)
     state = AgentState(
@@ -49,6 +49,11 @@ def begin(
     detail = NO_MEMORY if image is None else started
     book = state.usage.noted(kind, boot_id=identity.boot_id, since=now, until=now, detail=detail)
     return replace(state, usage=book)
+
+
+def _is_same_boot(identity: Identity, image: MemoryImage, now: Instant) -> bool:
+    """Whatever its name: a boot clock that went back is another's."""
+    return image.boot_id == identity.boot_id and now.boot_ms >= image.at.boot_ms
 
 
 def _recalled(

@@ -190,3 +190,16 @@ def test_what_a_power_cut_forgets_is_less_than_what_it_costs() -> None:
     club.reboots(0, clock_set_by_ms=-HOUR_MS)
     (resumed,) = club.bench.state.grants
     assert resumed.consumed_ms == grant.consumed_ms + PERSIST_EVERY_MS
+
+
+def test_a_boot_that_nobody_counted_costs_what_every_boot_costs() -> None:
+    club = Club()
+    club.connects()
+    club.bench.document(club.grants(1))
+    club.play(PERSIST_EVERY_MS * 3 + 9_000)
+    written = club.bench.image
+    assert written is not None
+    (grant,) = written.grants
+    again = club.bench.restarted(Instant(10_000, club.bench.now.wall_ms - HOUR_MS))
+    (resumed,) = again.state.grants
+    assert resumed.consumed_ms == grant.consumed_ms + PERSIST_EVERY_MS
