@@ -23,6 +23,7 @@ from billing_core.player_tariff import (
 )
 from billing_core.tariff import TariffRef
 from controller.archive import Archive, ArchiveConsumer, audit_rows, open_archive, order_rows
+from controller.archive.audit_rows import AuditFilter
 from controller.archive.consumer import DROP_ORDERS_EVERY_STEPS
 from controller.verify import verify
 from schemas.commands import (
@@ -126,13 +127,20 @@ async def test_the_audit_is_archived_once_and_old_entries_leave_the_store(
     await consumer.step()
     await consumer.step()
     told = list(reversed(await shard.store.audit(CHAIN)))
-    page = await archive.look(audit_rows.audit_page, CHAIN, club_id="north", before=None, count=3)
+    page = await archive.look(
+        audit_rows.audit_page, CHAIN, AuditFilter(club_id="north"), before=None, count=3
+    )
     assert page == list(reversed(told))[:3]
     rest = await archive.look(
-        audit_rows.audit_page, CHAIN, club_id=None, before=page[-1].entry_id, count=100
+        audit_rows.audit_page, CHAIN, AuditFilter(), before=page[-1].entry_id, count=100
     )
     assert [*page, *rest] == list(reversed(told))
-    assert await archive.look(audit_rows.audit_page, CHAIN, club_id="x", before=None, count=3) == []
+    assert (
+        await archive.look(
+            audit_rows.audit_page, CHAIN, AuditFilter(club_id="x"), before=None, count=3
+        )
+        == []
+    )
     assert await shard.store.trim_audit(CHAIN, before=told[-1].entry_id) == len(told) - 1
     assert await shard.store.audit(CHAIN) == (told[-1],)
 

@@ -28,6 +28,7 @@ from controller.archive import (
     writing,
 )
 from controller.archive import consumer as consumer_module
+from controller.archive.audit_rows import AuditFilter
 from controller.archive.rows import Row
 from controller.verify import verify
 from schemas.commands import (
@@ -243,7 +244,7 @@ async def test_a_later_release_reads_what_an_earlier_one_could_not(
     assert await archive.look(sums.wrong_totals, NUMBERED) == []
     # The audit's is of no release.
     assert await unread(archive, NUMBERED) == 1
-    page = await archive.look(audit_rows.audit_page, NUMBERED, club_id=None, before=None, count=9)
+    page = await archive.look(audit_rows.audit_page, NUMBERED, AuditFilter(), before=None, count=9)
     assert [one.payload for one in page] == [audit[0]]
 
 

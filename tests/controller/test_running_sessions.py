@@ -56,7 +56,7 @@ async def starts(shard: ShardUnderTest, session_id: str, pc_id: str) -> None:
 
 
 async def ids(listing: SessionList, **changes: object) -> list[str]:
-    ask = page_asked("startAt", None, 50)
+    ask = page_asked("startAt", None, 50, query="")
     rows, _ = await listing.page(CHAIN, ["north"], WANTED, ask=ask)
     return [one.row_id for one in rows]
 

@@ -150,17 +150,19 @@ async def test_the_system_knows_this_machine(system: SystemResolver) -> None:
 async def test_a_name_that_hangs_keeps_neither_other_names_nor_other_work_waiting(
     system: SystemResolver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    released, asked = threading.Event(), list[str]()
+    released, hangs, asked = threading.Event(), threading.Event(), list[str]()
 
     def slow(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
         asked.append(host)
         if host == "slow.example":
+            hangs.set()
             released.wait(20)
         return [(0, 0, 0, "", (PUBLIC, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
     many = [asyncio.create_task(system("slow.example", 443)) for _ in range(2 * NAMES_AT_ONCE)]
     try:
+        assert await asyncio.to_thread(hangs.wait, 20)
         async with asyncio.timeout(5):
             assert await system("quick.example", 443) == [PUBLIC]
             assert await asyncio.to_thread(lambda: 1) == 1
