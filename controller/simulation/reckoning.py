@@ -53,7 +53,9 @@ def _run_bill(session: Document, run: Sequence[Document]) -> Bill:
     start_ms, last = run[0]["run_start_at_ms"], run[-1]
     until_ms = last["paid_until_ms"] if last["end_at_ms"] is None else last["end_at_ms"]
     stays = _stays(session["device_links"], start_ms, until_ms)
-    full_ms = start_ms + -(-(until_ms - start_ms) // MINUTE_MS) * MINUTE_MS
+    # Who goes on after grace and leaves at that very instant has begun a minute.
+    begun = max(-(-(until_ms - start_ms) // MINUTE_MS), min(last["steps"], 1))
+    full_ms = start_ms + begun * MINUTE_MS
     by_hand = str(session["ended_reason"]).startswith("Manual")
     is_last = last["index"] == session["segments"][-1]["index"]
     # Where money, a booking or a schedule was to end the run, its last minute may be a part.
