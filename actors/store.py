@@ -328,9 +328,19 @@ class Inspection(Protocol):
     ) -> tuple[StoredEntity, ...]:
         """Those of these sessions that are closed and not yet dropped."""
 
-    async def drop_closed(self, chain_id: str, versions: Mapping[str, int]) -> None:
+    async def drop_closed(
+        self,
+        chain_id: str,
+        versions: Mapping[str, int],
+        *,
+        behind: Mapping[ChainStream, StreamEntry],
+    ) -> None:
         """Forget closed sessions, each in the version an archive holds durably; one that was
-        corrected since stays."""
+        corrected since stays.
+
+        None go if a stream does not hold its entry in ``behind`` as it was read: the store went
+        back in time, and what the archive holds of them may be set aside.
+        """
 
     async def trim(
         self, chain_id: str, name: ChainStream, *, behind: StreamEntry, before: str

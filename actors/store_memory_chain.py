@@ -19,6 +19,7 @@ from actors.store_values import (
     Unit,
     UnitOutcome,
     UnitStatus,
+    place_of,
 )
 from actors.store_wire import closed_version
 from billing_core.ledger import is_of_one_session
@@ -52,6 +53,11 @@ class MemoryStream:
         """Add at the end."""
         self.last += 1
         self.entries[self.last] = payload
+
+    def holds(self, entry: StreamEntry) -> bool:
+        """Whether the entry is here, as it was read."""
+        at, number = place_of(entry.entry_id)
+        return not number and self.entries.get(at) == entry.payload
 
     def trim_to(self, length: int) -> None:
         """Keep the newest ``length`` entries."""

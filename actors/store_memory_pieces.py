@@ -30,9 +30,9 @@ class MemoryPieces:
     ) -> int:
         """See :meth:`actors.store.Inspection.trim`."""
         chain = self._server.chain(chain_id)
-        kept = chain.streams[name].entries
-        if kept.get(place_of(behind.entry_id)[0]) != behind.payload:
+        if not chain.streams[name].holds(behind):
             return 0
+        kept = chain.streams[name].entries
         trimmed = chain.trimmed.get(name, _BEGINNING)
         chain.trimmed[name] = max(trimmed, before, key=place_of)
         old = [number for number in kept if (number, 0) < place_of(before)]

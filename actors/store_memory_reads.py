@@ -161,9 +161,17 @@ class MemoryReads(MemoryPieces):
         closed = self._server.chain(chain_id).closed
         return tuple(closed[key] for key in sorted(set(session_ids)) if key in closed)
 
-    async def drop_closed(self, chain_id: str, versions: Mapping[str, int]) -> None:
+    async def drop_closed(
+        self,
+        chain_id: str,
+        versions: Mapping[str, int],
+        *,
+        behind: Mapping[ChainStream, StreamEntry],
+    ) -> None:
         """See :meth:`actors.store.Inspection.drop_closed`."""
         chain = self._server.chain(chain_id)
+        if not all(chain.streams[name].holds(entry) for name, entry in behind.items()):
+            return
         for session_id, version in versions.items():
             held = chain.closed.get(session_id)
             if held is not None and held.version == version:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from actors.placement import shard_of_club
-from actors.redis_link import RedisLink, Script
+from actors.redis_link import Argument, RedisLink, Script
 from actors.store_keys import ChainKeys
 from actors.store_redis_pieces import RedisPieces
 from actors.store_values import (
@@ -247,12 +247,22 @@ class RedisReads(RedisPieces):
         pairs = zip(ids, stored, strict=True)
         return tuple(entity_of(key, value) for key, value in pairs if value is not None)
 
-    async def drop_closed(self, chain_id: str, versions: Mapping[str, int]) -> None:
+    async def drop_closed(
+        self,
+        chain_id: str,
+        versions: Mapping[str, int],
+        *,
+        behind: Mapping[ChainStream, StreamEntry],
+    ) -> None:
         """See :meth:`actors.store.Inspection.drop_closed`."""
         keys, held = ChainKeys(chain_id), sorted(versions.items())
+        named = [keys.of("closed"), keys.of("index"), *map(keys.of, behind)]
+        stands: list[Argument] = []
+        for entry in behind.values():
+            stands += [entry.entry_id, entry.payload]
         for first in range(0, len(held), DROPPED_PER_CALL):
-            named = [word for pair in held[first : first + DROPPED_PER_CALL] for word in pair]
-            await self._link.run(_DROP_CLOSED, [keys.of("closed"), keys.of("index")], named)
+            words = [word for pair in held[first : first + DROPPED_PER_CALL] for word in pair]
+            await self._link.run(_DROP_CLOSED, named, [*stands, *words])
 
     async def _indexed(
         self, index: str, key_of: Callable[[str], str], prefix: str = ""

@@ -14,6 +14,8 @@ from databases_under_test import (
     sqlite_urls,
 )
 
+from controller.archive import Archive, open_archive
+
 # The default renders every local variable of a traceback, which takes seconds a time.
 structlog.configure(
     processors=[
@@ -69,3 +71,11 @@ def sql_urls(request: pytest.FixtureRequest, tmp_path: Path) -> Urls:
         return sqlite_urls(tmp_path)
     server: PostgresUnderTest = request.getfixturevalue("postgres")
     return server.urls()
+
+
+@pytest.fixture
+def archive(sql_urls: Urls) -> Iterator[Archive]:
+    """A new archive, once on SQLite and once on PostgreSQL."""
+    opened = open_archive(sql_urls("archive"))
+    yield opened
+    opened.close()

@@ -188,7 +188,27 @@ class ArchiveConsumer:
         # What was found out after the end and cost nothing is in no event: it is taken now.
         await self._take_sessions(chain_id, sorted(old))
         held = await self._archive.closed_before(chain_id, sorted(old), too_old_ms)
-        await self._store.drop_closed(chain_id, held)
+        standing = await self._standing(chain_id)
+        if standing is not None:
+            await self._store.drop_closed(chain_id, held, behind=standing)
+
+    async def _standing(self, chain_id: str) -> dict[ChainStream, StreamEntry] | None:
+        """What the cursors stand on, as the store has it; None when it went back in time since.
+
+        Sessions that ended anew since then are archived beside entries of the lost past, and are
+        set aside with those when that is noticed: the store must have them then.
+        """
+        standing = {}
+        for stream in ChainStream:
+            reached = await self._archive.look(rewinding.reached, chain_id, stream)
+            if reached.entry_id == rows.BEGINNING:
+                continue
+            before = just_before(reached.entry_id)
+            read = await self._store.stream(chain_id, stream, after=before, count=1)
+            if not read or not reached.is_at(read[0]):
+                return None
+            standing[stream] = read[0]
+        return standing
 
 
 def _sessions_of(told: Sequence[dict[str, Any]]) -> list[str]:

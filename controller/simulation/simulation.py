@@ -24,7 +24,7 @@ from controller.simulation.last_guests import last_guests
 from controller.simulation.players import Player
 from controller.simulation.staff import Operator
 from controller.simulation.swarm import Swarm, drawn
-from controller.simulation.virtual_loop import DeadlockError, LivelockError, VirtualLoop
+from controller.simulation.virtual_loop import VirtualLoop
 from controller.simulation.world import World
 
 REST_WITHIN_S: Final = 180.0
@@ -73,8 +73,6 @@ class SeedRunner:
         with heard(defects), _uncollected():
             try:
                 result: Result = in_virtual_time(lambda: _played(seed, self._archive, defects))
-            except (DeadlockError, LivelockError) as error:
-                return Result(seed=seed, violations=(repr(error), *defects))
             except Exception as error:  # noqa: BLE001 - others are to be played whatever it is
                 told = "".join(traceback.format_exception(error, limit=-3))
                 return Result(seed=seed, violations=(told, *defects))

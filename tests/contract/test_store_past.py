@@ -1,8 +1,10 @@
 """What leaves a store for an archive, and what comes back from it."""
 
+from dataclasses import replace
+
 from stores_under_test import CHAIN, StoreUnderTest, owned
 
-from actors.store import ChainStream, ClosedSession, StoredEntity, Unit
+from actors.store import ChainStream, ClosedSession, StoredEntity, Unit, place_of
 
 CLOSED = StoredEntity("s9", 7, b'{"state":{}}')
 
@@ -30,7 +32,7 @@ async def test_a_session_is_brought_back_once(sut: StoreUnderTest) -> None:
     assert await store.session(CHAIN, "s9") == found
     assert await store.club_of_session(CHAIN, "s9") == "c1"
     assert await store.closed_ids(CHAIN) == ("s9",)
-    await store.drop_closed(CHAIN, {"s9": 7})
+    await store.drop_closed(CHAIN, {"s9": 7}, behind={})
     assert await store.session(CHAIN, "s9") is None
 
 
@@ -41,11 +43,31 @@ async def test_a_session_is_let_go_of_in_the_archived_version_only(sut: StoreUnd
     await store.bring_back(CHAIN, "c1", StoredEntity("s10", 7, b"{}"))
     corrected = Unit(closes=(ClosedSession("s9", b"corrected", version=8),))
     await store.commit(ownership, 1, [corrected])
-    await store.drop_closed(CHAIN, {"s9": 7, "s10": 7, "never": 1})
+    await store.drop_closed(CHAIN, {"s9": 7, "s10": 7, "never": 1}, behind={})
     assert await store.closed_sessions(CHAIN) == (StoredEntity("s9", 8, b"corrected"),)
     assert await store.club_of_session(CHAIN, "s9") == "c1"
     assert await store.club_of_session(CHAIN, "s10") is None
-    await store.drop_closed(CHAIN, {"s9": 80})
+    await store.drop_closed(CHAIN, {"s9": 80}, behind={})
     assert await store.closed_ids(CHAIN) == ("s9",)
-    await store.drop_closed(CHAIN, {"s9": 8})
+    await store.drop_closed(CHAIN, {"s9": 8}, behind={})
+    assert await store.closed_ids(CHAIN) == ()
+
+
+async def test_no_session_goes_from_a_store_that_is_not_where_it_was(sut: StoreUnderTest) -> None:
+    store = sut.store
+    ownership = await owned(store)
+    await store.bring_back(CHAIN, "c1", CLOSED)
+    told = b'{"event":{"kind":"pc_held","seq":1}}'
+    await store.commit(ownership, 1, [Unit(transactions=(b'{"id":"command/1"}',), events=(told,))])
+    behind = {name: (await store.stream(CHAIN, name))[-1] for name in ChainStream}
+    for name in ChainStream:
+        entry = behind[name]
+        at_ms, number = place_of(entry.entry_id)
+        for unknown in (
+            replace(entry, payload=b"{}"),
+            replace(entry, entry_id=f"{at_ms + 1}-{number}"),
+        ):
+            await store.drop_closed(CHAIN, {"s9": 7}, behind={**behind, name: unknown})
+            assert await store.closed_ids(CHAIN) == ("s9",)
+    await store.drop_closed(CHAIN, {"s9": 7}, behind=behind)
     assert await store.closed_ids(CHAIN) == ()

@@ -304,8 +304,8 @@ async def test_a_session_is_found_running_and_closed(sut: StoreUnderTest) -> Non
     assert (again.version, again.blob) == (3, b"corrected")
     assert await store.sessions_of_club(CHAIN, "c1") == ()
     assert [(e.key, e.version) for e in await store.closed_sessions(CHAIN)] == [("s1", 3)]
-    await store.drop_closed(CHAIN, {})
-    await store.drop_closed(CHAIN, {"s1": 3})
+    await store.drop_closed(CHAIN, {}, behind={})
+    await store.drop_closed(CHAIN, {"s1": 3}, behind={})
     assert await store.closed_sessions(CHAIN) == ()
     assert await store.session(CHAIN, "s1") is None
 

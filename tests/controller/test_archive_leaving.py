@@ -23,6 +23,7 @@ from billing_core.player_tariff import (
 )
 from billing_core.tariff import TariffRef
 from controller.archive import Archive, ArchiveConsumer, audit_rows, open_archive, order_rows
+from controller.archive import consumer as consumer_module
 from controller.archive.audit_rows import AuditFilter
 from controller.archive.consumer import DROP_ORDERS_EVERY_STEPS
 from controller.verify import verify
@@ -148,7 +149,7 @@ async def test_the_audit_is_archived_once_and_old_entries_leave_the_store(
 async def test_a_closed_session_comes_back_to_where_hosts_read_it(shard: ShardUnderTest) -> None:
     store = shard.store
     (closed,) = await store.closed_sessions(CHAIN)
-    await store.drop_closed(CHAIN, {"s1": closed.version})
+    await store.drop_closed(CHAIN, {"s1": closed.version}, behind={})
     assert await store.session(CHAIN, "s1") is None
     await store.bring_back(CHAIN, "north", closed)
     found = await store.session(CHAIN, "s1")
@@ -167,3 +168,32 @@ def test_a_holder_keeps_what_is_open_and_the_newest_of_what_is_not() -> None:
     finished = [owned(n, PlayerTariffStatus.USED_UP) for n in range(1, FINISHED_KEPT + 4)]
     assert without_long_finished([first, *finished]) == (first, *finished[3:])
     assert without_long_finished([first, *finished[3:]]) == (first, *finished[3:])
+
+
+async def test_no_session_leaves_a_store_that_went_back_unnoticed(
+    shard: ShardUnderTest, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The archive is about to set aside what it holds of the session, with the lost past."""
+    monkeypatch.setattr(consumer_module, "SWEEP_EVERY_STEPS", 1)
+    consumer = ArchiveConsumer(shard.store, archive, shard.clock, closed_kept_ms=0)
+    await consumer.step()
+    await shard.wait(minutes=1)
+    ledger = shard.store._server.chain(CHAIN).streams[ChainStream.LEDGER].entries
+    newest = max(ledger)
+    follow = ArchiveConsumer._follow
+
+    async def goes_back_afterwards(
+        follower: ArchiveConsumer, chain_id: str, stream: ChainStream
+    ) -> int:
+        moved = await follow(follower, chain_id, stream)
+        ledger.pop(newest, None)
+        return moved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ArchiveConsumer, "_follow", goes_back_afterwards)
+        await consumer.step()
+    assert await shard.store.closed_ids(CHAIN) == ("s1",)
+    for _ in range(2):
+        await consumer.step()
+    assert await shard.store.closed_ids(CHAIN) == ()
+    assert [one.key for one in await archive.sessions(CHAIN)] == ["s1"]

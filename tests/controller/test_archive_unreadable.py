@@ -1,6 +1,6 @@
 """What cannot be read costs its own row: its neighbours are archived, and it waits to be read."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -8,7 +8,6 @@ import orjson
 import pytest
 from archived_under_test import numbered
 from clubs_under_test import CHAIN, seed
-from databases_under_test import Urls
 from shard_under_test import ShardUnderTest
 from stores_under_test import CHAIN as NUMBERED
 from stores_under_test import owned
@@ -22,7 +21,6 @@ from controller.archive import (
     Archive,
     ArchiveConsumer,
     audit_rows,
-    open_archive,
     order_rows,
     sums,
     writing,
@@ -61,13 +59,6 @@ def bare(_: bytes) -> bytes:
 def without_end(blob: bytes) -> bytes:
     """What SQLite would take and PostgreSQL would refuse."""
     return blob.replace(b'"north"', b'"no\\u0000rth"')
-
-
-@pytest.fixture
-def archive(sql_urls: Urls) -> Iterator[Archive]:
-    opened = open_archive(sql_urls("archive"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

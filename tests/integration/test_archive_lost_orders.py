@@ -1,13 +1,11 @@
 """Orders of a past the store has lost are set aside; those that had merely left it stay."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
 import orjson
 import pytest
 from clubs_under_test import CHAIN, seed
-from databases_under_test import Urls
 from shard_under_test import ShardUnderTest
 
 from actors.orders import order_key
@@ -15,7 +13,7 @@ from actors.store import CatalogueEdit, ChainStream, EntityWrite, Scope
 from actors.store_memory import MemoryStore
 from actors.store_memory_chain import MemoryChain
 from actors.store_memory_server import MemoryServer
-from controller.archive import Archive, ArchiveConsumer, open_archive, order_rows
+from controller.archive import Archive, ArchiveConsumer, order_rows
 from controller.archive.leaving import Leaving
 from controller.verify import verify
 from schemas.commands import CreateOrder, OrderMeans, OrderPayment, RefundOrder, ReplyStatus
@@ -89,13 +87,6 @@ class Desk:
     async def is_sound(self) -> None:
         report = await verify(self.store, self.archive)
         assert report.ok, report.rows
-
-
-@pytest.fixture
-def archive(sql_urls: Urls) -> Iterator[Archive]:
-    opened = open_archive(sql_urls("archive"))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A store that went back in time: the archive follows it, and keeps what never was apart."""
 
 import asyncio
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from random import Random
@@ -28,13 +27,6 @@ LEDGER, OUTBOX = ChainStream.LEDGER, ChainStream.OUTBOX
 LIVES = 25
 ACTIONS = 40
 KEPT_MS = 10_000
-
-
-@pytest.fixture
-def archive(sql_urls: Urls) -> Iterator[Archive]:
-    opened = open_archive(sql_urls("archive"))
-    yield opened
-    opened.close()
 
 
 @dataclass

@@ -68,7 +68,8 @@ async def _archive(
     while not stop.is_set():
         await consumer.step()
         ids = await store.closed_ids(CHAIN)
-        await store.drop_closed(CHAIN, await archive.closed_before(CHAIN, ids, FAR_AHEAD_MS))
+        held = await archive.closed_before(CHAIN, ids, FAR_AHEAD_MS)
+        await store.drop_closed(CHAIN, held, behind={})
         await asyncio.sleep(0.02)
 
 

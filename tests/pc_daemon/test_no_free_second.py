@@ -12,6 +12,7 @@ from pc_daemon.agent_state import (
     DocumentReceived,
 )
 from pc_daemon.clock import Instant
+from pc_daemon.lease import Grant
 from schemas.device import (
     AgentFault,
     PcMode,
@@ -179,7 +180,8 @@ def test_a_lost_memory_does_not_bring_back_a_session_that_was_ended(club: Club) 
     assert club.play(HOUR_MS) == 0
 
 
-def test_what_a_power_cut_forgets_is_less_than_what_it_costs() -> None:
+def played_on_since_it_was_written() -> tuple[Club, Grant]:
+    """A PC nine seconds after it last wrote down what was consumed, and what it wrote."""
     club = Club()
     club.connects()
     club.bench.document(club.grants(1))
@@ -187,19 +189,18 @@ def test_what_a_power_cut_forgets_is_less_than_what_it_costs() -> None:
     written = club.bench.image
     assert written is not None
     (grant,) = written.grants
+    return club, grant
+
+
+def test_what_a_power_cut_forgets_is_less_than_what_it_costs() -> None:
+    club, grant = played_on_since_it_was_written()
     club.reboots(0, clock_set_by_ms=-HOUR_MS)
     (resumed,) = club.bench.state.grants
     assert resumed.consumed_ms == grant.consumed_ms + PERSIST_EVERY_MS
 
 
 def test_a_boot_that_nobody_counted_costs_what_every_boot_costs() -> None:
-    club = Club()
-    club.connects()
-    club.bench.document(club.grants(1))
-    club.play(PERSIST_EVERY_MS * 3 + 9_000)
-    written = club.bench.image
-    assert written is not None
-    (grant,) = written.grants
+    club, grant = played_on_since_it_was_written()
     again = club.bench.restarted(Instant(10_000, club.bench.now.wall_ms - HOUR_MS))
     (resumed,) = again.state.grants
     assert resumed.consumed_ms == grant.consumed_ms + PERSIST_EVERY_MS

@@ -75,9 +75,8 @@ class Books:
     async def forgotten(self) -> None:
         """The store keeps nothing of what is archived."""
         store = self.shard.store
-        await store.drop_closed(
-            CHAIN, {one.key: one.version for one in await store.closed_sessions(CHAIN)}
-        )
+        closed = {one.key: one.version for one in await store.closed_sessions(CHAIN)}
+        await store.drop_closed(CHAIN, closed, behind={})
         documents = store._server.chain(CHAIN).documents
         for stored in await store.documents_by_prefix(CHAIN, "order:"):
             del documents[stored.key]
