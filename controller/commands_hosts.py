@@ -90,7 +90,7 @@ def _show_time(known: KnownTime) -> None:
         waits = "work" if record.waiting is None else f"wait: {record.waiting}"
         adopted = known.adopted.get(boot)
         times = "never" if adopted is None else f"{adopted.revision} times"
-        table.add_row(boot, f"{record.ahead_ms / 1_000:+.1f} s", times, waits)
+        table.add_row(boot, f"{record.ahead_ms / 1_000:+z.1f} s", times, waits)
     Console().print(table)
 
 
