@@ -106,6 +106,7 @@ class SessionScreen:
         self._last_resort = last_resort
         self._hear: Callable[[ScreenHeard], None] = _to_nobody
         self._process: SessionProcess | None = None
+        self._ended: SessionProcess | None = None
         self._started_s = 0.0
         self._heard_s = 0.0
         self._troubles_s: deque[float] = deque(maxlen=TAMPER_DEATHS)
@@ -126,7 +127,7 @@ class SessionScreen:
             self._cover.covered_s = self._real_s()
         self._must_cover = locks
         try:
-            if self._process is None or self._process.poll() is not None or self._is_silent():
+            if not self._stands():
                 self._start()
             self._tell(_order(screen, deadlines))
         except LockerError:
@@ -221,6 +222,13 @@ class SessionScreen:
             process.kill()
             process.stdin.close()
 
+    def _stands(self) -> bool:
+        process = self._process
+        if process is None or process.poll() is not None or self._is_silent():
+            return False
+        # A process that ends closes what it speaks through before it can be seen to have ended.
+        return process is not self._ended or not self._speaks
+
     def _is_silent(self) -> bool:
         return self._speaks and self._real_s() - self._heard_s > SILENT_AFTER_S
 
@@ -242,6 +250,7 @@ class SessionScreen:
         while line := process.stdout.readline(MAX_LINE_BYTES):
             self._take(line)
         process.stdout.close()
+        self._ended = process
         self._hear(ScreenHeard(ScreenNews.DIED))
 
     def _take(self, line: bytes) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from controller.embedded.state import free_port
 from schemas.link import GmqttLink
 from schemas.link_memory import MemoryBroker, MemoryLink
 from schemas.link_port import BackoffPolicy, Credentials, LinkSettings, Will
@@ -45,12 +46,6 @@ max_payload_size = 20480
 max_inflight_count = 100
 dynamic_filters = true
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def eventually(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
@@ -294,5 +289,4 @@ __all__ = [
     "Listener",
     "MosquittoUnderTest",
     "eventually",
-    "free_port",
 ]

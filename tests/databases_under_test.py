@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -14,6 +13,8 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
+
+from controller.embedded.state import free_port
 
 DATABASES = ("sqlite", "postgresql")
 PASSWORD = "only-in-tests"
@@ -42,13 +43,6 @@ def _as_a_user(folder: Path) -> list[str]:
 
 def _exists(user: str) -> bool:
     return subprocess.run(["id", user], capture_output=True, check=False).returncode == 0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 from api_under_test import ScriptedGateway, dependencies
-from brokers_under_test import eventually, free_port
+from brokers_under_test import eventually
 from guarded_broker import NOW_MS
 
 from actors.signing_keys import new_signing_keys
@@ -23,6 +23,7 @@ from controller.broker.certificates import (
     make_server_certificate,
     write_issued,
 )
+from controller.embedded.state import free_port
 from controller.enrolment.terms import PcTerms
 from pc_daemon.enrolment import EnrolmentFiles
 from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument

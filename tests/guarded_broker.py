@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gmqtt
-from brokers_under_test import QUICK, Listener, _ProcessUnderTest, eventually, free_port
+from brokers_under_test import QUICK, Listener, _ProcessUnderTest, eventually
 
 from controller.broker.access import CONTROLLER_USER, KnownPc
 from controller.broker.certificates import (
@@ -30,6 +30,7 @@ from controller.broker.config import (
     write_rules,
 )
 from controller.broker.passwords import broker_hash
+from controller.embedded.state import free_port
 from schemas.enrolment import pc_user
 from schemas.link import GmqttLink
 from schemas.link_port import Credentials, LinkSettings, Will

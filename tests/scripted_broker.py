@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from brokers_under_test import free_port
+from controller.embedded.state import free_port
 
 CONNECT, PUBLISH, SUBSCRIBE = 0x10, 0x30, 0x80
 DUP = 8

@@ -13,13 +13,14 @@ from random import Random
 import gmqtt
 import pytest
 from bare_gmqtt import Bare
-from brokers_under_test import Listener, MosquittoUnderTest, eventually, free_port
+from brokers_under_test import Listener, MosquittoUnderTest, eventually
 from gmqtt.mqtt.constants import DEFAULT_CONFIG
 
 from actors.canary import Canary
 from actors.clock import SystemClock
 from actors.telemetry import Telemetry
 from actors.turn import LinkEvent
+from controller.embedded.state import free_port
 from schemas.link import GmqttLink
 from schemas.link_port import BackoffPolicy, LinkSettings, Outgoing
 

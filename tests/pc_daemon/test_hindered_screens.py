@@ -99,3 +99,15 @@ def test_screens_that_never_came_up_were_not_ended_by_the_player(rig: Rig) -> No
         soon(lambda death=death: rig.died() == death)
     locker.close()
     assert set(rig.resorts) == {Plight.NO_SCREEN}
+
+
+def test_a_screen_that_is_ending_is_not_told_what_to_show(rig: Rig) -> None:
+    locker = rig.make("import os, time; os.close(1); time.sleep(60)")
+    locker.show(LOCKED, Deadlines())
+    soon(lambda: rig.died() == 1)
+    ending = psutil.Process(rig.pid)
+    time.sleep(session_screen.LEAST_LIFE_S)
+    locker.show(LOCKED, Deadlines())
+    assert rig.pid != ending.pid
+    soon(lambda: not ending.is_running() or ending.status() == psutil.STATUS_ZOMBIE)
+    locker.close()

@@ -15,14 +15,13 @@ import httpx
 import orjson
 import pytest
 from api_under_test import CHAIN, CLUB, KEY, HallOwner, seed_chain, sse_messages, tile
-from brokers_under_test import free_port
 
 from actors.clock import ClockAnchor, SystemClock
 from actors.store_redis import RedisStore
 from controller.api.auth import digest_of
 from controller.business_time import write_anchor
 from controller.embedded import EmbeddedValkey
-from controller.embedded.state import StateFolder
+from controller.embedded.state import StateFolder, free_port
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 HEADERS = {"Authorization": f"Bearer {KEY}"}
