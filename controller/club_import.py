@@ -13,12 +13,10 @@ from actors.store import CatalogueEdit, Store, UnitStatus
 from controller.api.directory import ChainDirectory, parse_directory
 from controller.club_file import ClubFile, ClubFileError, FileFault
 from controller.club_plan import STAFF_PREFIX, ChainNow, Plan, plan_import, sold_in_club
+from controller.terminal_audit import Terminal
 from schemas.catalogue import StaffDocument
-from schemas.commands import Channel
-from schemas.views import AuditEntryView
 
 ATTEMPTS_MAX: Final = 8
-PRINCIPAL: Final = "cli:import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,9 @@ async def export_club(store: Store, chain_id: str, club_id: str) -> ClubFile:
     )
 
 
-async def import_club(store: Store, wanted: ClubFile, how: Importing, *, clock: Clock) -> Plan:
+async def import_club(
+    store: Store, wanted: ClubFile, how: Importing, *, clock: Clock, by: Terminal
+) -> Plan:
     """Bring the chain to what the file says, in one edit; what was, or would be, changed.
 
     Raises ClubFileError, and ClubTakenError when another chain has the club.
@@ -78,7 +78,7 @@ async def import_club(store: Store, wanted: ClubFile, how: Importing, *, clock: 
             revision=image.revision,
             fields=plan.fields,
             documents=tuple(plan.documents),
-            audit=(_audit_entry(wanted, plan, clock.wall_ms()),),
+            audit=(_audit_entry(wanted, plan, by=by, now_ms=clock.wall_ms()),),
         )
         outcome = await store.edit(wanted.chain_id, edit)
         if outcome.status is UnitStatus.APPLIED:
@@ -107,18 +107,7 @@ def _staff_of(people: Iterable[StaffDocument], club_id: str) -> tuple[StaffDocum
     return tuple(found)
 
 
-def _audit_entry(wanted: ClubFile, plan: Plan, now_ms: int) -> bytes:
+def _audit_entry(wanted: ClubFile, plan: Plan, *, by: Terminal, now_ms: int) -> bytes:
     told = [f"{change.action} {change.kind} {change.id}" for change in plan.changes[:200]]
-    entry = AuditEntryView(
-        at_ms=now_ms,
-        club_id=wanted.club.club_id,
-        principal=PRINCIPAL,
-        channel=Channel.CRM.value,
-        origin="",
-        operation="importClub",
-        idempotency_key="",
-        asked=orjson.dumps({"changes": told, "count": len(plan.changes)}).decode(),
-        result="ok",
-        code=None,
-    )
-    return entry.model_dump_json().encode()
+    asked = {"changes": told, "count": len(plan.changes)}
+    return by.entry("importClub", asked, at_ms=now_ms, club_id=wanted.club.club_id)

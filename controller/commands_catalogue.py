@@ -20,6 +20,7 @@ from controller.club_plan import Plan
 from controller.command_settings import EXIT_MISCONFIGURED, misconfigured, settings_or_exit
 from controller.commands_check import with_store
 from controller.settings import load_settings
+from controller.terminal_audit import Terminal
 from schemas.access import Role
 from schemas.catalogue import ApiKeyDocument, ChainDocument
 from schemas.commands import EntityId
@@ -43,7 +44,8 @@ def import_command(
     how = Importing(prune=prune, dry_run=dry_run)
     try:
         wanted = parse_club_file(file.read_text())
-        plan = _with_store(lambda store: import_club(store, wanted, how, clock=SystemClock()))
+        clock, by = SystemClock(), Terminal.here()
+        plan = _with_store(lambda store: import_club(store, wanted, how, clock=clock, by=by))
     except (OSError, UnicodeDecodeError) as error:
         misconfigured(f"{file}: {error}")
     except ClubTakenError as error:
@@ -122,7 +124,9 @@ async def create_chain(store: Store, chain: ChainDocument, now_ms: int) -> str |
     await store.put(chain.chain_id, {"chain": chain.model_dump_json().encode()})
     blob = key.model_dump_json().encode()
     write = EntityWrite(f"apikey:{key_id}", 0, blob, Scope.CHAIN)
-    await store.edit(chain.chain_id, CatalogueEdit(documents=(write,)))
+    told = {"chain_id": chain.chain_id, "name": chain.name, "key_id": key_id}
+    entry = Terminal.here().entry("createChain", told, at_ms=now_ms)
+    await store.edit(chain.chain_id, CatalogueEdit(documents=(write,), audit=(entry,)))
     return text
 
 

@@ -1,6 +1,7 @@
 """``clubctl drain`` and ``clubctl clock``: what an operator does about hosts and their time."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from actors.clock import SystemClock
 from actors.quarantine import QUARANTINE_SNAPSHOT
 from actors.store import StoreError
 from actors.store_redis import RedisStore
@@ -16,6 +18,7 @@ from actors.timekeeping import KnownTime, adopt_calendar, known_time
 from controller.command_settings import misconfigured, settings_or_exit
 from controller.draining import drained_hosts, set_drained
 from controller.settings import load_settings
+from controller.terminal_audit import Terminal, note_in_every_chain
 
 
 def drain_command(
@@ -37,6 +40,7 @@ async def _drain(url: str, host: str, *, undo: bool) -> str:
     try:
         drained = await drained_hosts(store)
         if undo:
+            await _noted(store, "undrainHost", {"host": host})
             await set_drained(store, drained - {host})
             return f"{host} may work again"
         live = {record.name: record for record in await store.hosts()}
@@ -44,6 +48,7 @@ async def _drain(url: str, host: str, *, undo: bool) -> str:
             misconfigured(f"no host {host} lives; there are: {', '.join(live) or 'none'}")
         if not live.keys() - drained - {host}:
             misconfigured(f"{host} is the last host; nobody could take its shards")
+        await _noted(store, "drainHost", {"host": host})
         await set_drained(store, drained | {host})
         return f"{host} gives up {live[host].shards_owned} shards"
     finally:
@@ -75,8 +80,11 @@ def clock_command(
 async def _clock(url: str, adopt: str | None) -> KnownTime:
     store = RedisStore.open(url)
     try:
-        if adopt is not None and await adopt_calendar(store, adopt) is None:
-            misconfigured(f"no host of boot {adopt} has left its time")
+        if adopt is not None:
+            if adopt not in (await known_time(store)).records:
+                misconfigured(f"no host of boot {adopt} has left its time")
+            await _noted(store, "adoptCalendar", {"boot": adopt})
+            await adopt_calendar(store, adopt)
         return await known_time(store)
     finally:
         await store.close()
@@ -123,6 +131,12 @@ async def _quarantined(url: str) -> dict[str, bytes]:
         return await store.snapshots(QUARANTINE_SNAPSHOT)
     finally:
         await store.close()
+
+
+async def _noted(store: RedisStore, operation: str, asked: Mapping[str, object]) -> None:
+    """Hosts bill every chain, so each chain's audit has it."""
+    entry = Terminal.here().entry(operation, asked, at_ms=SystemClock().wall_ms())
+    await note_in_every_chain(store, entry)
 
 
 def _redis_url() -> str:

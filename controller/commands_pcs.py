@@ -25,10 +25,10 @@ from controller.enrolment.office import (
 )
 from controller.enrolment.staffing import StaffRefusal
 from controller.settings import load_settings
+from controller.terminal_audit import CHANNEL, Terminal
 
 pcs_app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-BY: Final = "command-line"
 EXIT_UNREACHABLE: Final = 2
 CODE_ID_BYTES: Final = 8
 T = TypeVar("T")
@@ -164,6 +164,11 @@ async def _opened(
         if chain_id is None:
             misconfigured(f"no chain has a club {club_id}")
         office = EnrolmentOffice(store, SystemClock(), secrets.token_bytes)
-        return await work(office, Place(chain_id, club_id, BY, channel="cli"))
+        return await work(office, _place(chain_id, club_id))
     finally:
         await store.close()
+
+
+def _place(chain_id: str, club_id: str) -> Place:
+    here = Terminal.here()
+    return Place(chain_id, club_id, here.principal, here.origin, channel=CHANNEL)

@@ -16,6 +16,7 @@ from controller.api.instants import parse_instant
 from controller.archive import Archive, ArchiveError, open_archive
 from controller.command_settings import connected_settings, misconfigured, settings_or_exit
 from controller.settings import Settings, load_settings
+from controller.terminal_audit import Terminal, note
 from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.replay import Replay
 from controller.webhooks.subscriptions import subscriptions_of
@@ -70,11 +71,14 @@ def replay_command(
         now_ms = SystemClock().wall_ms()
         for chain_id in await store.chains():
             one = (await subscriptions_of(store, chain_id)).get(webhook_id)
-            if one is not None and since_ms is not None:
+            if one is None:
+                continue
+            asked = {"webhook_id": webhook_id, "since": since}
+            entry = Terminal.here().entry("replayWebhook", asked, at_ms=now_ms)
+            await note(store, chain_id, entry)
+            if since_ms is not None:
                 return await Replay(store, archive, now_ms=now_ms).since(chain_id, one, since_ms)
-            if one is not None:
-                queue = DeliveryQueue(archive)
-                return await queue.revive(chain_id, webhook_id, now_ms=now_ms)
+            return await DeliveryQueue(archive).revive(chain_id, webhook_id, now_ms=now_ms)
         return None
 
     revived = _done(replay)

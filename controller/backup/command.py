@@ -19,6 +19,7 @@ from controller.backup.restoring import restore
 from controller.backup.taking import Taken, back_up
 from controller.command_settings import misconfigured, settings_or_exit
 from controller.settings import load_settings
+from controller.terminal_audit import Terminal, note_in_every_chain
 from controller.verify import verify
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
@@ -60,6 +61,9 @@ def restore_command(
         if not report.ok:
             rows = "; ".join(f"{row.check} {row.subject}" for row in report.rows[:5])
             raise BackupError(f"restored, but {len(report.rows)} rows differ: {rows}")
+        told = {"file": file.name, "store_only": store_only}
+        entry = Terminal.here().entry("restoreBackup", told, at_ms=SystemClock().wall_ms())
+        await note_in_every_chain(store, entry)
         return taken
 
     _run(work, "restored", as_json=as_json)
@@ -75,7 +79,8 @@ def replay_command(
     """Pay in again what was paid after the backup; exit 1 while something is left to see to."""
 
     async def work(store: RedisStore, _: RedisBackup, archive: Archive) -> Replayed:
-        return await replay(store, archive, dismiss=dismiss)
+        clock, by = SystemClock(), Terminal.here()
+        return await replay(store, archive, clock=clock, by=by, dismiss=dismiss)
 
     done = _done(work, "replayed")
     if as_json:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import orjson
 
+from actors.clock import Clock
 from actors.store import (
     SHARD_COUNT,
     ChainStream,
@@ -27,6 +28,7 @@ from actors.store import (
 )
 from controller.archive import Archive, replaying
 from controller.archive.replaying import LostTransaction, Settled
+from controller.terminal_audit import Terminal, note
 
 OFFICE_SHARD: Final = SHARD_COUNT
 """Beyond all clubs, so that whoever writes from the office takes no club from its host."""
@@ -64,23 +66,34 @@ class Replayed:
         )
 
 
-async def replay(store: Store, archive: Archive, *, dismiss: bool = False) -> Replayed:
+async def replay(
+    store: Store, archive: Archive, *, clock: Clock, by: Terminal, dismiss: bool = False
+) -> Replayed:
     """Post what can be posted again, in every chain; clubs may be open meanwhile.
 
     May be stopped and called again: each transaction takes effect once. ``dismiss`` notes of
-    what is left that people have seen to it. Raises StoreError and ArchiveError.
+    what is left that people have seen to it. Each chain's audit has what was posted and that the
+    rest was dismissed, as done ``by`` this terminal. Raises StoreError and ArchiveError.
     """
     done = Replayed()
     for chain_id in await store.chains():
-        done += await _ChainReplay(store, archive, chain_id).run()
-        if dismiss:
+        left = await _ChainReplay(store, archive, chain_id, clock=clock, by=by).run()
+        done += left
+        if dismiss and left.left:
+            asked = {"left": len(left.left)}
+            entry = by.entry("dismissLostTransactions", asked, at_ms=clock.wall_ms())
+            await note(store, chain_id, entry)
             dismissed = await archive.transact(replaying.dismiss, chain_id)
             done = Replayed(done.redone, done.replayed, done.dismissed + dismissed)
     return done
 
 
 class _ChainReplay:
-    def __init__(self, store: Store, archive: Archive, chain_id: str) -> None:
+    def __init__(
+        self, store: Store, archive: Archive, chain_id: str, *, clock: Clock, by: Terminal
+    ) -> None:
+        self._clock = clock
+        self._by = by
         self._store = store
         self._archive = archive
         self._chain_id = chain_id
@@ -137,11 +150,15 @@ class _ChainReplay:
     async def _commit(self, ownership: Ownership, documents: Sequence[Mapping[str, Any]]) -> None:
         contents = await self._store.load(ownership)
         seq = 0 if contents is None else contents.seq
-        units = [_unit(document) for document in documents]
+        units = [_unit(document, self._entry(document)) for document in documents]
         result = await self._store.commit(ownership, seq + 1, units)
         done = {UnitStatus.APPLIED, UnitStatus.DUPLICATE}
         if result.fenced or any(one.status not in done for one in result.outcomes):
             raise StoreError("another replay runs; see what it has done and call again")
+
+    def _entry(self, document: Mapping[str, Any]) -> bytes:
+        asked = {"transaction_id": document["id"], "amounts_minor": _deltas(document)}
+        return self._by.entry("replayTransaction", asked, at_ms=self._clock.wall_ms())
 
 
 def _again(transaction_id: str) -> str:
@@ -170,8 +187,9 @@ def _deltas(document: Mapping[str, Any]) -> dict[str, int]:
     return sums
 
 
-def _unit(document: Mapping[str, Any]) -> Unit:
+def _unit(document: Mapping[str, Any], entry: bytes) -> Unit:
     name = _again(document["id"])
     blob = orjson.dumps({**document, "id": name})
     key = Idempotency(name, sha256(blob).hexdigest(), b"{}")
-    return Unit(deltas=tuple(_deltas(document).items()), transactions=(blob,), idempotency=key)
+    deltas = tuple(_deltas(document).items())
+    return Unit(deltas=deltas, transactions=(blob,), idempotency=key, audit=(entry,))

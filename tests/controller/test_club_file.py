@@ -16,6 +16,7 @@ from controller.api.directory import parse_directory
 from controller.club_file import ClubFile, ClubFileError, club_file_text, parse_club_file
 from controller.club_import import Importing, export_club, import_club
 from controller.club_plan import Plan
+from controller.terminal_audit import Terminal
 from schemas.access import Role
 from schemas.catalogue import (
     ClubDocument,
@@ -29,6 +30,7 @@ from schemas.catalogue import (
 
 EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "club.toml"
 CLOCK: Final = ManualClock(1_780_000_000_000)
+BY: Final = Terminal("cli:ann", "desk")
 
 
 async def chain(chain_id: str = "orbit") -> MemoryStore:
@@ -41,7 +43,7 @@ async def imported(
     store: MemoryStore, text: str, *, prune: bool = False, dry_run: bool = False
 ) -> Plan:
     how = Importing(prune=prune, dry_run=dry_run)
-    return await import_club(store, parse_club_file(text), how, clock=CLOCK)
+    return await import_club(store, parse_club_file(text), how, clock=CLOCK, by=BY)
 
 
 async def exported(store: MemoryStore, chain_id: str, club_id: str) -> str:

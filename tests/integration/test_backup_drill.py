@@ -31,11 +31,13 @@ from controller.archive import (
     sums,
 )
 from controller.backup import BackupError, back_up, replay, restore
+from controller.terminal_audit import Terminal
 from controller.verify import verify
 from schemas.commands import TopUpWallet
 
 pytestmark = pytest.mark.integration
 DAY_MINUTES = 24 * 60
+BY = Terminal("cli:ann", "desk")
 
 
 @dataclass
@@ -181,21 +183,34 @@ async def test_a_lost_store_is_restored_beside_the_archive_that_outlived_it(
         odd = await archive.look(sums.oddities, CHAIN)
         assert odd.rewinds == 2
         assert odd.unsettled > 2
-        done = await replay(store, archive)
+        done = await replay(store, archive, clock=day.clock, by=BY)
         assert done.replayed == 2
         assert sum(await wallet_of(store, "bob")) == before_minor + 20_00
         assert {one.session_id for one in done.left} >= {"s5"}
         await again.wait(minutes=DAY_MINUTES)
         await consumer.step()
-        once_more = await replay(store, archive, dismiss=True)
+        once_more = await replay(store, archive, clock=day.clock, by=BY, dismiss=True)
         assert once_more.replayed == 0
         assert done.redone + once_more.redone > 0, "the steps of s4 happened again"
         await consumer.step()
         report = await verify(store, archive)
         assert report.ok, report.rows
         assert (await archive.look(sums.oddities, CHAIN)).unsettled == 0
+        dismissed, *replayed = await told_by_the_terminal(store)
+        assert dismissed["operation"] == "dismissLostTransactions"
+        assert orjson.loads(dismissed["asked"]) == {"left": once_more.dismissed}
+        assert [one["operation"] for one in replayed] == ["replayTransaction"] * 2
+        paid = [orjson.loads(one["asked"])["amounts_minor"] for one in replayed]
+        assert all(sum(amounts.values()) == 0 and len(amounts) == 2 for amounts in paid)
+        assert len({orjson.loads(one["asked"])["transaction_id"] for one in replayed}) == 2
         await here.close()
         await there.close()
+
+
+async def told_by_the_terminal(store: RedisStore) -> list[dict[str, str]]:
+    """Entries of the chain's audit that were written by ``BY``, newest first."""
+    entries = [orjson.loads(one.payload) for one in await store.audit(CHAIN, count=500)]
+    return [one for one in entries if one["principal"] == BY.principal]
 
 
 async def test_a_replay_that_dies_halfway_pays_nothing_twice(
@@ -218,10 +233,11 @@ async def test_a_replay_that_dies_halfway_pays_nothing_twice(
         with monkeypatch.context() as patched:
             patched.setattr(replaying, "settle", dies)
             with pytest.raises(ArchiveError):
-                await replay(store, archive)
+                await replay(store, archive, clock=day.clock, by=BY)
         assert sum(await wallet_of(store, "ann")) == before_minor + 70_00
-        done = await replay(store, archive)
+        done = await replay(store, archive, clock=day.clock, by=BY)
         assert (done.redone, done.replayed) == (1, 0)
+        assert len(await told_by_the_terminal(store)) == 1
         assert sum(await wallet_of(store, "ann")) == before_minor + 70_00
         await ArchiveConsumer(store, archive, day.clock).step()
         report = await verify(store, archive)

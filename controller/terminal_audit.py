@@ -1,0 +1,79 @@
+"""The audit of what is done at a terminal of the installation: by whom, on which machine, what.
+
+Whoever works there needs no key of the API, so the entry names the login and the machine. Entries
+are written before, or with, what they tell of: none is missing when the command is cut off.
+"""
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import orjson
+
+from actors.store import CatalogueEdit, UnitOutcome
+from schemas.commands import ReplyStatus
+from schemas.views import AuditEntryView
+
+CHANNEL: Final = "cli"
+
+
+class AuditStore(Protocol):
+    """Where chains and their audits are."""
+
+    async def chains(self) -> tuple[str, ...]:
+        """See ``ReadModels``."""
+        ...
+
+    async def edit(self, chain_id: str, edit: CatalogueEdit) -> UnitOutcome:
+        """See ``Store``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """Who works at it, as the audit names them, and the machine's name."""
+
+    principal: str
+    origin: str
+
+    @classmethod
+    def here(cls) -> "Terminal":
+        """The process's own user on this machine."""
+        try:
+            login = getpass.getuser()
+        except KeyError:
+            # A container's user need not have a name.
+            login = f"uid-{os.getuid()}"
+        return cls(f"{CHANNEL}:{login}", socket.gethostname())
+
+    def entry(
+        self, operation: str, asked: Mapping[str, object], *, at_ms: int, club_id: str = ""
+    ) -> bytes:
+        """One entry of a chain's audit; ``club_id`` empty: of the chain itself."""
+        told = AuditEntryView(
+            at_ms=at_ms,
+            club_id=club_id,
+            principal=self.principal,
+            channel=CHANNEL,
+            origin=self.origin,
+            operation=operation,
+            idempotency_key="",
+            asked=orjson.dumps({k: v for k, v in asked.items() if v is not None}).decode(),
+            result=ReplyStatus.OK.value,
+            code=None,
+        )
+        return told.model_dump_json().encode()
+
+
+async def note(store: AuditStore, chain_id: str, entry: bytes) -> None:
+    """Enter it into one chain's audit. Raises StoreError."""
+    await store.edit(chain_id, CatalogueEdit(audit=(entry,)))
+
+
+async def note_in_every_chain(store: AuditStore, entry: bytes) -> None:
+    """Enter into every chain's audit what concerns all of them. Raises StoreError."""
+    for chain_id in await store.chains():
+        await note(store, chain_id, entry)

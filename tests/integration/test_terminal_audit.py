@@ -1,0 +1,121 @@
+"""What is done at a terminal of the installation stands in the audit of the chains it concerns."""
+
+import asyncio
+import getpass
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import orjson
+import pytest
+from stores_under_test import running_server
+from typer.testing import CliRunner
+
+from actors.clock import SteadyClock, ThisMachine
+from actors.store import HostRecord
+from actors.store_redis import RedisStore
+from actors.timekeeping import Timekeeper
+from controller.cli import app
+from controller.webhooks.subscriptions import put_subscription
+from schemas.webhooks import WebhookDocument, WebhookSecret
+
+pytestmark = pytest.mark.integration
+
+EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "club.toml"
+BOOT: Final = "boot-a"
+WEBHOOK: Final = WebhookDocument(
+    webhook_id="w1",
+    url="https://example.com/hook",
+    events=(),
+    secrets=(WebhookSecret(text="whsec_" + "a" * 32),),
+    created_at_ms=1,
+)
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A store with two chains and one club, two hosts and a webhook."""
+    for name in ("MQTT_URL", "CONFIG", "ARCHIVE_URL", "ENV"):
+        monkeypatch.delenv(f"CLUBCTL_{name}", raising=False)
+    with running_server(tmp_path / "state") as server:
+        monkeypatch.setenv("CLUBCTL_REDIS_URL", server.url)
+        monkeypatch.setenv("CLUBCTL_STATE_DIR", str(tmp_path / "state"))
+        run("chain", "create", "orbit", "--name", "Orbit")
+        run("chain", "create", "comet", "--name", "Comet")
+        run("import", str(EXAMPLE))
+        asyncio.run(peopled(server.url))
+        yield server.url
+
+
+async def peopled(url: str) -> None:
+    store = RedisStore.open(url)
+    for name in ("host-0", "host-1"):
+        await store.beat(HostRecord(name, f"{name}/1"), ttl_ms=600_000)
+    machine = ThisMachine()
+    await Timekeeper(store, machine, BOOT).begin(SteadyClock(machine))
+    await put_subscription(store, "orbit", WEBHOOK)
+    await store.close()
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def audit(url: str, chain_id: str) -> list[dict[str, str]]:
+    """The chain's audit, oldest first."""
+
+    async def look() -> list[dict[str, str]]:
+        store = RedisStore.open(url)
+        entries = await store.audit(chain_id, count=500)
+        await store.close()
+        return [orjson.loads(one.payload) for one in reversed(entries)]
+
+    return asyncio.run(look())
+
+
+def test_whoever_works_at_a_terminal_is_named_with_what_they_did(url: str) -> None:
+    run("pcs", "enrol", "--club", "orbit-east")
+    run("webhooks", "replay", "w1")
+    run("drain", "host-0")
+    run("drain", "host-0", "--undo")
+    run("clock", "--adopt", BOOT)
+    mine, others = audit(url, "orbit"), audit(url, "comet")
+    assert [one["operation"] for one in mine] == [
+        "createChain",
+        "importClub",
+        "create_enrolment_code",
+        "replayWebhook",
+        "drainHost",
+        "undrainHost",
+        "adoptCalendar",
+    ]
+    assert [one["operation"] for one in others] == [
+        "createChain",
+        "drainHost",
+        "undrainHost",
+        "adoptCalendar",
+    ]
+    for one in (*mine, *others):
+        who = (one["principal"], one["channel"], one["origin"])
+        assert who == (f"cli:{getpass.getuser()}", "cli", socket.gethostname())
+    asked = {one["operation"]: orjson.loads(one["asked"]) for one in mine}
+    assert asked["drainHost"] == {"host": "host-0"}
+    assert asked["adoptCalendar"] == {"boot": BOOT}
+    assert asked["replayWebhook"] == {"webhook_id": "w1"}
+    assert set(asked["createChain"]) == {"chain_id", "name", "key_id"}
+
+
+def test_what_is_refused_or_only_read_is_not_in_the_audit(url: str) -> None:
+    before = audit(url, "orbit")
+    run("chain", "create", "orbit", "--name", "Again", code=1)
+    run("import", str(EXAMPLE), "--dry-run")
+    run("import", str(EXAMPLE))
+    run("export", "--club", "orbit-east")
+    run("drain", "host-9", code=2)
+    run("clock", "--adopt", "boot-z", code=2)
+    run("clock")
+    run("webhooks", "list")
+    assert audit(url, "orbit") == before
