@@ -23,6 +23,7 @@ class WebhookDocument(BaseModel):
     """Where to, what of, and signed how. An empty ``events`` means every kind.
 
     ``disabled_reason`` says why nothing is sent: ``by-hand``, ``gone`` or ``overflow``.
+    ``updated``: it is not any more what it was made as.
     ``asked_with`` and ``rotated_with`` are the keys of the requests that made it what it is.
     """
 
@@ -34,6 +35,7 @@ class WebhookDocument(BaseModel):
     secrets: Annotated[tuple[WebhookSecret, ...], Field(min_length=1)]
     disabled_reason: str | None = None
     created_at_ms: int
+    updated: bool = False
     asked_with: str = ""
     rotated_with: str = ""
 

@@ -185,6 +185,9 @@ EDITS: Final[Mapping[str, Ask]] = {
     "revokePc": lambda clerk: Asked({**HERE, "pcId": clerk.enrolled_pc()}),
     "rotatePcSecret": lambda clerk: Asked({**HERE, "pcId": clerk.enrolled_pc()}),
     "rotateWebhookSecret": lambda clerk: Asked({"webhookId": clerk.webhook()}),
+    "updateWebhook": lambda clerk: Asked(
+        {"webhookId": clerk.webhook()}, {"events": ["session_ended"]}
+    ),
     "updateChain": lambda clerk: Asked(body={"name": "All"}, version=clerk.version("/chain")),
     "updateClubSettings": _update_club,
     "updatePc": partial(

@@ -95,6 +95,7 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "revokeApiKey": Permission.STAFF_EDIT,
         "listWebhooks": Permission.WEBHOOK_READ,
         "createWebhook": Permission.WEBHOOK_EDIT,
+        "updateWebhook": Permission.WEBHOOK_EDIT,
         "enableWebhook": Permission.WEBHOOK_EDIT,
         "disableWebhook": Permission.WEBHOOK_EDIT,
         "rotateWebhookSecret": Permission.WEBHOOK_EDIT,

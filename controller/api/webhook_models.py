@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from controller.api.instants import Instant
 from controller.api.models import Page, Request, Wire
@@ -11,21 +11,29 @@ from schemas.events import EVENT_DATA
 EventType = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(EVENT_DATA)})]
 
 
+def _known(events: list[str]) -> list[str]:
+    unknown = sorted(set(events) - set(EVENT_DATA))
+    if unknown:
+        raise ValueError(f"no such event: {', '.join(unknown)[:80]}")
+    return sorted(set(events))
+
+
+Url = Annotated[str, Field(min_length=1, max_length=2_000)]
+Events = Annotated[list[EventType], Field(max_length=len(EVENT_DATA)), AfterValidator(_known)]
+
+
 class CreateWebhookRequest(Request):
     """Where to send what. Without `events`, everything is sent."""
 
-    url: Annotated[str, Field(min_length=1, max_length=2_000)]
-    events: Annotated[list[EventType], Field(max_length=len(EVENT_DATA))] = Field(
-        default_factory=list
-    )
+    url: Url
+    events: Events = Field(default_factory=list)
 
-    @field_validator("events")
-    @classmethod
-    def _known(cls, events: list[str]) -> list[str]:
-        unknown = sorted(set(events) - set(EVENT_DATA))
-        if unknown:
-            raise ValueError(f"no such event: {', '.join(unknown)[:80]}")
-        return sorted(set(events))
+
+class UpdateWebhookRequest(Request):
+    """What is to be changed. An empty list of `events` asks for everything."""
+
+    url: Url | None = None
+    events: Events | None = None
 
 
 class Webhook(Wire):

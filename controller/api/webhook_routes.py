@@ -20,6 +20,7 @@ from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.webhook_models import (
     CreateWebhookRequest,
+    UpdateWebhookRequest,
     Webhook,
     WebhookList,
     WebhookWithSecret,
@@ -62,7 +63,7 @@ async def create_webhook(edit: InEdit, asked: CreateWebhookRequest) -> WebhookWi
     async def decide(directory: ChainDirectory) -> Edited:
         known = parsed(directory.raw)
         found = known.get(made.webhook_id)
-        if found is not None and (found.url, found.events) != (made.url, made.events):
+        if found is not None and not found.updated and _wants(found) != _wants(made):
             raise ProblemError("idempotency-key-reused", field="Idempotency-Key")
         if found is None and len(known) >= WEBHOOKS_PER_CHAIN_MAX:
             raise ProblemError("too-many-webhooks")
@@ -94,6 +95,35 @@ async def list_webhooks(
     wanted = (one for one in known.values() if enabled in (None, one.enabled))
     page, more = WEBHOOKS.page(wanted, ask)
     return WebhookList(webhooks=[_shown(one) for one in page], next_cursor=more)
+
+
+@router.patch("/{webhookId}", operation_id="updateWebhook", tags=["webhooks"])
+async def update_webhook(
+    edit: InEdit, webhook_id: WebhookId, asked: UpdateWebhookRequest
+) -> Webhook:
+    """Send elsewhere, or other events. What is owed already goes to the new `url`; `events` counts
+    for what happens from now on. The secret stays."""
+    checked_key(edit.idempotency_key)
+    _whole_chain_only(edit.principal)
+    changes: dict[str, object] = {}
+    if asked.url is not None:
+        _checked_url(edit.rooms, asked.url)
+        changes["url"] = asked.url
+    if asked.events is not None:
+        changes["events"] = tuple(asked.events)
+
+    async def decide(directory: ChainDirectory) -> Edited:
+        found = _found(directory, webhook_id)
+        after = found.model_copy(update=changes)
+        if _wants(after) == _wants(found):
+            return Edited(_shown(found), {})
+        return _kept(directory, after.model_copy(update={"updated": True}), _shown)
+
+    in_full = {"webhook_id": webhook_id, **asked.model_dump(mode="json", exclude_unset=True)}
+    told = {name: value for name, value in in_full.items() if name != "url"}
+    if asked.url is not None:
+        told["host"] = urlsplit(asked.url).hostname
+    return await edit.apply("updateWebhook", Webhook, in_full, decide=decide, told=told)
 
 
 @router.post("/{webhookId}/disable", operation_id="disableWebhook", tags=["webhooks"])
@@ -166,6 +196,10 @@ async def _changed(
         return _kept(directory, change(_found(directory, webhook_id)), _shown)
 
     return await edit.apply(operation, Webhook, {"webhook_id": webhook_id}, decide=decide)
+
+
+def _wants(one: WebhookDocument) -> tuple[str, tuple[str, ...]]:
+    return one.url, one.events
 
 
 def _found(directory: ChainDirectory, webhook_id: str) -> WebhookDocument:

@@ -45,6 +45,25 @@ class WebhooksCalls(Transport):
             webhook_models.Webhook, "DELETE", f"/webhooks/{part(webhook_id)}", key=key
         )
 
+    async def update_webhook(
+        self,
+        webhook_id: str,
+        *,
+        key: str,
+        events: Sequence[str] | None = None,
+        url: str | None = None,
+    ) -> webhook_models.Webhook:
+        """Send elsewhere, or other events. What is owed already goes to the new `url`; `events`
+        counts for what happens from now on. The secret stays.
+        """
+        return await self.send(
+            webhook_models.Webhook,
+            "PATCH",
+            f"/webhooks/{part(webhook_id)}",
+            key=key,
+            body=given(events=events, url=url),
+        )
+
     async def disable_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
         """Send nothing more. What is owed already waits until it is enabled again; what happens
         meanwhile is not owed.

@@ -19,7 +19,14 @@ import orjson
 import structlog
 
 from actors.clock import Clock
-from actors.store import Catalogue, ChainStream, ReadModels, StoreUnavailableError, StreamEntry
+from actors.store import (
+    Catalogue,
+    CatalogueEditing,
+    ChainStream,
+    ReadModels,
+    StoreUnavailableError,
+    StreamEntry,
+)
 from actors.unreadable import UNREADABLE_ERRORS
 from controller.archive.database import ArchiveError
 from controller.archive.deliveries import Letter, Owed, Retry
@@ -29,7 +36,7 @@ from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.rounds import Rounds
 from controller.webhooks.schedule import next_attempt_at_ms
 from controller.webhooks.signing import signed_headers
-from controller.webhooks.subscriptions import put_subscription, subscriptions_of
+from controller.webhooks.subscriptions import disable_subscription, subscriptions_of
 from schemas.events import published
 from schemas.webhooks import WebhookDocument, field_of
 
@@ -52,7 +59,7 @@ Tried = list[tuple[Letter, Outcome]]
 log = structlog.get_logger(__name__)
 
 
-class EventStore(Catalogue, ReadModels, Protocol):
+class EventStore(Catalogue, CatalogueEditing, ReadModels, Protocol):
     """The part of the store that events and subscriptions are read from."""
 
 
@@ -164,7 +171,7 @@ class WebhookSender:
         for owed in all_owed:
             one = subscriptions.get(owed.webhook_id)
             if one is not None and one.enabled and owed.waiting > WAITING_MAX:
-                await self._disable(chain_id, one.webhook_id, OVERFLOW)
+                await self._disable(chain_id, one, OVERFLOW)
                 overflown = True
         return await subscriptions_of(self._store, chain_id) if overflown else subscriptions
 
@@ -185,6 +192,9 @@ class WebhookSender:
         while letters := await self._queue.due(
             chain_id, webhook_id, now_ms=self._clock.wall_ms(), limit=LETTERS_PER_ROUND
         ):
+            one = self._wanting[chain_id].get(webhook_id)
+            if one is None:
+                return
             tried: Tried = []
             here = asyncio.Semaphore(ATTEMPTS_AT_ONE_WEBHOOK)
             try:
@@ -194,9 +204,7 @@ class WebhookSender:
             finally:
                 await self._settle(tried)
             if any(outcome.gone for _, outcome in tried):
-                await self._disable(chain_id, webhook_id, GONE)
-            if webhook_id not in self._wanting[chain_id]:
-                return
+                await self._disable(chain_id, one, GONE)
 
     async def _attempt(
         self, chain_id: str, letter: Letter, tried: Tried, *, here: asyncio.Semaphore
@@ -225,14 +233,12 @@ class WebhookSender:
         reason = outcome.reason[:REASON_CHARACTERS_MAX]
         return Retry(letter.number, attempts, due_at_ms, reason)
 
-    async def _disable(self, chain_id: str, webhook_id: str, reason: str) -> None:
-        log.warning("webhook_disabled", webhook=webhook_id, reason=reason)
-        # Read again: its secret may have been rotated while letters were on their way.
-        newest = (await subscriptions_of(self._store, chain_id)).get(webhook_id)
-        if newest is not None:
-            await put_subscription(self._store, chain_id, newest.with_reason(reason))
-        self._wanting.get(chain_id, {}).pop(webhook_id, None)
-        await self._queue.bury(chain_id, webhook_id, reason=reason)
+    async def _disable(self, chain_id: str, one: WebhookDocument, reason: str) -> None:
+        if not await disable_subscription(self._store, chain_id, one, reason):
+            return
+        log.warning("webhook_disabled", webhook=one.webhook_id, reason=reason)
+        self._wanting.get(chain_id, {}).pop(one.webhook_id, None)
+        await self._queue.bury(chain_id, one.webhook_id, reason=reason)
 
 
 def _letters(read: Iterable[StreamEntry], subscriptions: Subscriptions) -> list[Letter]:

@@ -1,11 +1,14 @@
 """Subscriptions in a chain's catalogue."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import structlog
 
-from actors.store import Catalogue
+from actors.store import Catalogue, CatalogueEdit, CatalogueEditing, UnitStatus
 from schemas.webhooks import FIELD_PREFIX, WebhookDocument, field_of
+
+ATTEMPTS_MAX: Final = 8
 
 log = structlog.get_logger(__name__)
 
@@ -33,3 +36,22 @@ def parsed(catalogue: Mapping[str, bytes]) -> dict[str, WebhookDocument]:
 async def put_subscription(store: Catalogue, chain_id: str, one: WebhookDocument) -> None:
     """Store a subscription as it is to be from now on."""
     await store.put(chain_id, {field_of(one.webhook_id): one.model_dump_json().encode()})
+
+
+async def disable_subscription(
+    store: CatalogueEditing, chain_id: str, one: WebhookDocument, reason: str
+) -> bool:
+    """Disable it, unless it was deleted, disabled or sent elsewhere meanwhile; whether it was done.
+
+    What else changed in it stays. Not done either where others edit the catalogue all the time.
+    """
+    for _ in range(ATTEMPTS_MAX):
+        image = await store.catalogue_image(chain_id)
+        newest = parsed(image.fields).get(one.webhook_id)
+        if newest is None or not newest.enabled or newest.url != one.url:
+            return False
+        disabled = newest.with_reason(reason).model_dump_json().encode()
+        edit = CatalogueEdit(revision=image.revision, fields={field_of(one.webhook_id): disabled})
+        if (await store.edit(chain_id, edit)).status is UnitStatus.APPLIED:
+            return True
+    return False

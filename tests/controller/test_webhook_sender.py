@@ -17,6 +17,7 @@ from receivers_under_test import Receiver, receiving
 from shard_under_test import ShardUnderTest
 
 from actors.clock import ManualClock
+from actors.store import CatalogueEdit
 from actors.store_memory import MemoryStore
 from controller.archive import Archive, ArchiveError, open_archive
 from controller.archive.deliveries import Owed
@@ -26,10 +27,14 @@ from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.schedule import DELAYS_MS, JITTER, next_attempt_at_ms
 from controller.webhooks.sender import WebhookSender
 from controller.webhooks.signing import secret_of, signed_headers
-from controller.webhooks.subscriptions import put_subscription, subscriptions_of
+from controller.webhooks.subscriptions import (
+    disable_subscription,
+    put_subscription,
+    subscriptions_of,
+)
 from schemas.commands import EndSession, TopUpWallet
 from schemas.events import EventMessage
-from schemas.webhooks import WebhookDocument, WebhookSecret
+from schemas.webhooks import WebhookDocument, WebhookSecret, field_of
 
 HOUR_MS = 3_600_000
 SECRET, OLD_SECRET = secret_of(b"n" * 32), secret_of(b"o" * 32)
@@ -215,6 +220,34 @@ async def test_gone_ends_the_subscription(post: Post) -> None:
     post.clock.advance(24 * HOUR_MS)
     await post.drain()
     assert len(post.receiver.attempts) == attempts
+
+
+@pytest.mark.parametrize("becomes", ["deleted", "elsewhere", "rotated"])
+async def test_what_became_of_a_subscription_meanwhile_outlives_its_end(
+    post: Post, becomes: str
+) -> None:
+    """A receiver says 410 while somebody edits the subscription: the edit is not undone."""
+    await post.subscribe()
+    one = await post.subscription()
+    if becomes == "deleted":
+        await post.store.edit(CHAIN, CatalogueEdit(fields={field_of("w1"): None}))
+    else:
+        changes: dict[str, object] = {
+            "elsewhere": {"url": f"{post.receiver.url}2"},
+            "rotated": {"secrets": (WebhookSecret(text=OLD_SECRET),)},
+        }[becomes]
+        await post.subscribe(**changes)
+    done = await disable_subscription(post.store, CHAIN, one, "gone")
+    assert done == (becomes == "rotated")
+    found = (await subscriptions_of(post.store, CHAIN)).get("w1")
+    if becomes == "deleted":
+        assert found is None
+    elif becomes == "elsewhere":
+        assert found is not None
+        assert found.enabled
+    else:
+        assert found is not None
+        assert (found.disabled_reason, found.secrets[0].text) == ("gone", OLD_SECRET)
 
 
 async def test_a_subscription_owed_too_much_is_disabled(

@@ -75,6 +75,7 @@ EDITS: Final[dict[str, Asked]] = {
     "createApiKey": ("POST", "/api-keys", {"name": "till", "role": "cashier"}),
     "revokeApiKey": ("POST", "/api-keys/{keyId}/revoke", None),
     "createWebhook": ("POST", "/webhooks", {"url": f"{URL}/2"}),
+    "updateWebhook": ("PATCH", "/webhooks/{webhookId}", {"events": ["session_ended"]}),
     "disableWebhook": ("POST", "/webhooks/{webhookId}/disable", None),
     "enableWebhook": ("POST", "/webhooks/{webhookId}/enable", None),
     "rotateWebhookSecret": ("POST", "/webhooks/{webhookId}/rotate-secret", None),

@@ -60,6 +60,7 @@ OPERATIONS = {
     "enableWebhook",
     "listWebhooks",
     "rotateWebhookSecret",
+    "updateWebhook",
     "checkTariff",
     "createApiKey",
     "createClub",

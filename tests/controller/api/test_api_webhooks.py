@@ -27,6 +27,13 @@ async def deleted(client: httpx.AsyncClient, webhook_id: str, key: str) -> httpx
     return await client.delete(f"{WEBHOOKS}/{webhook_id}", headers={"Idempotency-Key": key})
 
 
+async def patched(
+    client: httpx.AsyncClient, webhook_id: str, body: dict[str, object], key: str
+) -> httpx.Response:
+    path, headers = f"{WEBHOOKS}/{webhook_id}", {"Idempotency-Key": key}
+    return await client.patch(path, json=body, headers=headers)
+
+
 async def created(client: httpx.AsyncClient, key: str = "k1", **changes: object) -> dict[str, Any]:
     response = await posted(client, "", {"url": URL, **changes}, key)
     assert response.status_code == 201, response.text
@@ -69,6 +76,7 @@ async def test_each_change_is_in_the_audit_without_its_secret(
     webhook_id = made["webhookId"]
     for action in ("disable", "enable", "rotate-secret"):
         await posted(client, f"/{webhook_id}/{action}", key=action)
+    await patched(client, webhook_id, {"url": f"{URL}/2", "events": []}, "change")
     await posted(client, "/wh-none/enable", key="none")
     await deleted(client, webhook_id, "delete")
     entries = [orjson.loads(entry.payload) for entry in await store.audit(CHAIN)]
@@ -78,6 +86,7 @@ async def test_each_change_is_in_the_audit_without_its_secret(
         ("disableWebhook", "ok", None),
         ("enableWebhook", "ok", None),
         ("rotateWebhookSecret", "ok", None),
+        ("updateWebhook", "ok", None),
         ("enableWebhook", "rejected", "webhook-not-found"),
         ("deleteWebhook", "ok", None),
     ]
@@ -161,6 +170,41 @@ async def test_a_deleted_one_is_told_as_it_was_and_is_no_more(
     assert list(await subscriptions_of(store, CHAIN)) == [other["webhookId"]]
 
 
+async def test_a_subscription_is_sent_elsewhere_and_keeps_its_secret(
+    client: httpx.AsyncClient, store: MemoryStore
+) -> None:
+    made = await created(client)
+    changed = await patched(client, made["webhookId"], {"url": f"{URL}/2"}, "c1")
+    wanted = {name: value for name, value in made.items() if name != "secret"}
+    assert changed.json() == wanted | {"url": f"{URL}/2"}
+    fewer = (await patched(client, made["webhookId"], {"events": ["refund"]}, "c2")).json()
+    assert fewer == changed.json() | {"events": ["refund"]}
+    again = await patched(client, made["webhookId"], {"url": f"{URL}/2"}, "c1")
+    assert again.json() == changed.json(), "the first answer"
+    one = (await subscriptions_of(store, CHAIN))[made["webhookId"]]
+    assert (one.url, one.events, one.secrets[0].text) == (f"{URL}/2", ("refund",), made["secret"])
+    assert (await created(client)) == made, "the key that made it still tells what was made"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"url": "https://10.0.0.1/hook"}, "webhook-url-refused"),
+        ({"url": ""}, "invalid-request"),
+        ({"events": ["session_vanished"]}, "invalid-request"),
+        ({"secret": "whsec_mine"}, "invalid-request"),
+    ],
+)
+async def test_a_change_that_is_refused_changes_nothing(
+    client: httpx.AsyncClient, store: MemoryStore, body: dict[str, object], code: str
+) -> None:
+    webhook_id = (await created(client))["webhookId"]
+    before = await subscriptions_of(store, CHAIN)
+    refused = await patched(client, webhook_id, body, "c1")
+    assert (refused.status_code, refused.json()["code"]) == (422, code)
+    assert await subscriptions_of(store, CHAIN) == before
+
+
 async def test_another_chain_sees_and_changes_nothing(
     client: httpx.AsyncClient, store: MemoryStore, gateway: Any
 ) -> None:
@@ -170,6 +214,8 @@ async def test_another_chain_sees_and_changes_nothing(
         for action in ("disable", "enable", "rotate-secret"):
             refused = await posted(other, f"/{webhook_id}/{action}", key=action)
             assert refused.json()["code"] == "webhook-not-found"
+        refused = await patched(other, webhook_id, {"events": []}, "change")
+        assert refused.json()["code"] == "webhook-not-found"
         refused = await deleted(other, webhook_id, "delete")
         assert refused.json()["code"] == "webhook-not-found"
         assert (await created(other))["webhookId"] != webhook_id
@@ -189,6 +235,7 @@ async def test_who_sees_one_club_only_may_not_hear_of_all(
         refused = [
             await posted(one_club, "", {"url": URL}, "new"),
             await posted(one_club, f"/{webhook_id}/rotate-secret"),
+            await patched(one_club, webhook_id, {"events": []}, "change"),
             await deleted(one_club, webhook_id, "delete"),
         ]
-        assert [one.json()["code"] for one in refused] == ["forbidden"] * 3
+        assert [one.json()["code"] for one in refused] == ["forbidden"] * 4
