@@ -233,14 +233,13 @@ class Drafting:
     def wallet(self, key: WalletKey) -> Wallet:
         """The wallet as this draft leaves it; reading it makes the unit depend on it, and on the
         document that says its credit limit."""
-        if key in self.wallets_after:
-            return self.wallets_after[key]
-        if key not in self.wallets_read:
+        found = self.wallets_after.get(key) or self.wallets_read.get(key)
+        if found is None:
             known = self.workspace.holder(key.holder_id)
             if known.document is not None:
                 self.documents_read[player_key(key.holder_id)] = known.document_version
-            self.wallets_read[key] = self.workspace.wallet(key)
-        return self.wallets_read[key]
+            found = self.wallets_read[key] = self.workspace.wallet(key)
+        return found
 
     def put_wallet(self, key: WalletKey, wallet: Wallet) -> None:
         """What the wallet will hold once the transactions are posted."""

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from actors.store import StoreUnavailableError
 from controller.api.problems import FieldError, ProblemError, problem_response
-from controller.archive import ArchiveError
+from controller.archive import ArchiveError, ArchiveSlowError
 
 log = structlog.get_logger(__name__)
 
@@ -27,6 +27,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StoreUnavailableError, _on_store_lost)
+    app.add_exception_handler(ArchiveSlowError, _on_too_broad)
     app.add_exception_handler(ArchiveError, _on_store_lost)
     app.add_exception_handler(Exception, _on_fault)
 
@@ -57,6 +58,11 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_store_lost(request: Request, error: Exception) -> Response:
     log.warning("store_unavailable", path=request.url.path, error=str(error))
     return problem_response(ProblemError("store-unavailable"), instance=request.url.path)
+
+
+async def _on_too_broad(request: Request, _error: Exception) -> Response:
+    log.warning("query_too_broad", path=request.url.path)
+    return problem_response(ProblemError("query-too-broad"), instance=request.url.path)
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:

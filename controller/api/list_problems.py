@@ -20,6 +20,13 @@ LIST_PROBLEMS: Final = (
         "name or the number.",
     ),
     ProblemKind(
+        "query-too-broad",
+        422,
+        "Too much to look through",
+        "Looking through history took too long; ask for a shorter period, for one club, or in the "
+        "order that is usual.",
+    ),
+    ProblemKind(
         "archive-behind",
         503,
         "History is not complete",

@@ -36,6 +36,8 @@ KEEP_ALIVE_S: Final = 75
 """Longer than clients and proxies keep a connection they do not use: whoever closes it first
 must not be us, just as a request is sent on it."""
 SESSION_ID_BYTES: Final = 9
+ARCHIVE_LOOK_MAX_MS: Final = 5_000
+"""A statement over history that takes longer was asked for too much."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -142,8 +144,16 @@ class LazyArchive:
     async def look(
         self, work: Callable[Concatenate[Any, P], R], *args: P.args, **kwargs: P.kwargs
     ) -> R:
-        """Do ``work``, which only reads. Raises ArchiveError."""
-        return await (await self._opened()).look(work, *args, **kwargs)
+        """Do ``work``, which only reads. Raises ArchiveError; ArchiveSlowError after so long."""
+        archive = await self._opened()
+        return await archive.look_within(ARCHIVE_LOOK_MAX_MS, work, *args, **kwargs)
+
+    async def close(self) -> None:
+        """Free its connections, if it was opened."""
+        async with self._opening:
+            if self._archive is not None:
+                self._archive.close()
+                self._archive = None
 
     async def _opened(self) -> Archive:
         async with self._opening:

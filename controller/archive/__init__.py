@@ -5,6 +5,6 @@ is killed anywhere goes on where the rows end. Redis is trimmed only behind a du
 """
 
 from controller.archive.consumer import ArchiveConsumer
-from controller.archive.database import Archive, ArchiveError, open_archive
+from controller.archive.database import Archive, ArchiveError, ArchiveSlowError, open_archive
 
-__all__ = ["Archive", "ArchiveConsumer", "ArchiveError", "open_archive"]
+__all__ = ["Archive", "ArchiveConsumer", "ArchiveError", "ArchiveSlowError", "open_archive"]

@@ -26,6 +26,10 @@ class ArchiveError(Exception):
     """The archive cannot be opened or written, or holds other content under the same id."""
 
 
+class ArchiveSlowError(ArchiveError):
+    """A read was ended because its time was over: it asked for too much at once."""
+
+
 class Archive:
     """Reads and writes, each call one SQL transaction in a worker thread. Raises ArchiveError."""
 
@@ -154,6 +158,21 @@ class Archive:
         """Do ``work``, which only reads, as of one instant; it keeps no writer waiting."""
         return await self._in_thread(self._readers, work, *args, **kwargs)
 
+    async def look_within(
+        self,
+        limit_ms: int,
+        work: Callable[Concatenate[Connection, _P], _Result],
+        *args: _P.args,
+        **kwargs: _P.kwargs,
+    ) -> _Result:
+        """``look``, with so much time for each statement. Raises ArchiveSlowError when it ends."""
+
+        def bounded(connection: Connection) -> _Result:
+            with engines.ended_after(connection, limit_ms):
+                return work(connection, *args, **kwargs)
+
+        return await self._in_thread(self._readers, bounded)
+
     async def _in_thread(
         self,
         engine: Engine,
@@ -201,6 +220,8 @@ def _upgrade(engine: Engine) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except engines.TookTooLongError as error:
+        raise ArchiveSlowError("archive: it took too long") from error
     except rows.ConflictError as error:
         raise ArchiveError(str(error)) from error
     except (ArgumentError, CommandError, DBAPIError, ImportError) as error:

@@ -1,8 +1,14 @@
 """How each kind of database is talked to, so that what was committed stays."""
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
 
+from psycopg.errors import QueryCanceled
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from actors.clock import SystemClock
 
 BUSY_TIMEOUT_SECONDS: Final = 30
 STATEMENTS_KEPT: Final = 16
@@ -13,6 +19,8 @@ CONNECTIONS_MAX: Final = 8
 SILENCE_SECONDS: Final = 30
 """Of a PostgreSQL's machine, after which a connection to it is given up."""
 ONLY_READS: Final = "clubctl_only_reads"
+SQLITE_STEPS_BETWEEN_LOOKS: Final = 10_000
+"""Steps of SQLite's machine after which it looks at the time, some tenths of a millisecond."""
 UPGRADE_LOCK: Final = 0x636C7562
 """Whoever opens the database first brings it to the newest shape; the others wait here."""
 
@@ -66,6 +74,43 @@ def take_turns(connection: Connection) -> None:
     """Only one process at a time changes the shape. SQLite's transactions are one at a time."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
+
+
+class TookTooLongError(Exception):
+    """A read was ended because its time was over."""
+
+
+@contextmanager
+def ended_after(connection: Connection, limit_ms: int) -> Iterator[None]:
+    """End what is read within this transaction when its time is over: TookTooLongError."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SET LOCAL statement_timeout = {int(limit_ms)}"))
+        with _told_when(lambda cause: isinstance(cause, QueryCanceled)):
+            yield
+        return
+    clock = SystemClock()
+    until_ms = clock.mono_ms() + limit_ms
+
+    def is_over() -> bool:
+        return clock.mono_ms() > until_ms
+
+    driver = cast("Any", connection.connection.driver_connection)
+    driver.set_progress_handler(is_over, SQLITE_STEPS_BETWEEN_LOOKS)
+    try:
+        with _told_when(lambda cause: "interrupted" in str(cause)):
+            yield
+    finally:
+        driver.set_progress_handler(None, 0)
+
+
+@contextmanager
+def _told_when(is_end: Callable[[BaseException | None], bool]) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if is_end(error.orig):
+            raise TookTooLongError from error
+        raise
 
 
 def _prepare_postgres(engine: Engine) -> None:

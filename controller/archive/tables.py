@@ -155,6 +155,8 @@ audit = Table(
     Column("result", String(16), nullable=False),
     Column("document", LargeBinary, nullable=False),
     Index("audit_by_club", "chain_id", "club_id", "place_ms", "place_no"),
+    Index("audit_by_principal", "chain_id", "principal", "place_ms", "place_no"),
+    Index("audit_by_time", "chain_id", "at_ms"),
 )
 
 deliveries = Table(

@@ -39,7 +39,7 @@ async def put_subscription(store: Catalogue, chain_id: str, one: WebhookDocument
 
 
 async def disable_subscription(
-    store: CatalogueEditing, chain_id: str, one: WebhookDocument, reason: str
+    store: CatalogueEditing, chain_id: str, one: WebhookDocument, *, reason: str
 ) -> bool:
     """Disable it, unless it was deleted, disabled or sent elsewhere meanwhile; whether it was done.
 

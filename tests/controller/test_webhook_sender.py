@@ -237,7 +237,7 @@ async def test_what_became_of_a_subscription_meanwhile_outlives_its_end(
             "rotated": {"secrets": (WebhookSecret(text=OLD_SECRET),)},
         }[becomes]
         await post.subscribe(**changes)
-    done = await disable_subscription(post.store, CHAIN, one, "gone")
+    done = await disable_subscription(post.store, CHAIN, one, reason="gone")
     assert done == (becomes == "rotated")
     found = (await subscriptions_of(post.store, CHAIN)).get("w1")
     if becomes == "deleted":
