@@ -231,8 +231,7 @@ class Drafting:
         self.closed.append(state)
 
     def wallet(self, key: WalletKey) -> Wallet:
-        """The wallet as this draft leaves it; reading it makes the unit depend on it, and on the
-        document that says its credit limit."""
+        """The wallet as this draft leaves it; the unit depends on it and on its credit limit."""
         found = self.wallets_after.get(key) or self.wallets_read.get(key)
         if found is None:
             known = self.workspace.holder(key.holder_id)
