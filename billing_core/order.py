@@ -1,4 +1,4 @@
-"""Money outside a running session: buying, giving back, paying a post-pay bill, correcting.
+"""Money outside a running session: buying, giving back, what expires, correcting.
 
 Each returns transactions whose ids come from the command's idempotency key, so a repeat is
 recognised, and the values they leave behind.
@@ -193,39 +193,6 @@ def lapse(
     )
     after = given_back(owned, forfeited=True, status=PlayerTariffStatus.EXPIRED)
     return Settled((transaction,), Wallet(), after)
-
-
-def pay_bill(
-    state: SessionState,
-    club: ClubTerms,
-    context: OrderContext,
-    *,
-    amount_minor: int,
-    means: Means | None,
-    wallet: Wallet,
-) -> Settled | Rejected:
-    """Pay ``amount_minor`` of a post-pay session's bill at the desk, or from the wallet's cash.
-
-    The caller knows what is still owed: the negative balance of the session's receivable.
-    """
-    if amount_minor <= 0 or amount_minor > state.amount_minor:
-        message = f"the session costs {amount_text(state.amount_minor, state.currency)}"
-        return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
-    source = wallet_cash(club.currency, context.holder_id)
-    if means is not None:
-        source = desk(club.currency, club.club_id, means)
-    elif amount_minor > wallet.spendable_cash_minor:
-        most = amount_text(max(0, wallet.spendable_cash_minor), state.currency)
-        message = f"the wallet can pay {most}"
-        return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message)
-    transaction = context.transaction(
-        TransactionKind.PAYMENT,
-        (source, -amount_minor),
-        (receivable(club.currency, state.session_id), amount_minor),
-        session_id=state.session_id,
-    )
-    after = wallet if means is not None else wallet.changed(-amount_minor, 0)
-    return Settled((transaction,), after)
 
 
 def correct(

@@ -12,6 +12,7 @@ from actors.club_setup import club_setups
 from actors.store import CatalogueEdit, Store, UnitStatus
 from controller.api.directory import ChainDirectory, parse_directory
 from controller.club_file import ClubFile, ClubFileError, FileFault
+from controller.club_ids import named_after_another
 from controller.club_plan import STAFF_PREFIX, ChainNow, Plan, plan_import, sold_in_club
 from controller.terminal_audit import Terminal
 from schemas.catalogue import StaffDocument
@@ -62,9 +63,13 @@ async def import_club(
 
     Raises ClubFileError, and ClubTakenError when another chain has the club.
     """
-    if wanted.chain_id not in await store.chains():
+    chains = await store.chains()
+    if wanted.chain_id not in chains:
         problem = f"no chain {wanted.chain_id}: `clubctl chain create` makes one"
         raise ClubFileError([FileFault("chain", problem)])
+    other = named_after_another(wanted.chain_id, wanted.club.club_id, chains)
+    if other is not None:
+        raise ClubFileError([FileFault("club.club_id", f"clubs of the chain {other} begin so")])
     for _ in range(ATTEMPTS_MAX):
         image = await store.catalogue_image(wanted.chain_id)
         directory = parse_directory(image.fields)

@@ -13,8 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from actors.clock import SystemClock
 from actors.store import CatalogueEdit, ClubTakenError, EntityWrite, Scope, Store, StoreError
+from actors.store_keys import clubs_among
 from actors.store_redis import RedisStore
 from controller.club_file import ClubFileError, FileFault, club_file_text, parse_club_file
+from controller.club_ids import CHAIN_ID_MAX, is_named_after
 from controller.club_import import Importing, export_club, import_club
 from controller.club_plan import Plan
 from controller.command_settings import EXIT_MISCONFIGURED, misconfigured, settings_or_exit
@@ -98,20 +100,26 @@ def create_chain_command(
         document = ChainDocument(chain_id=chain_id, name=name)
     except ValidationError as error:
         misconfigured(error.errors()[0]["msg"])
-    secret = _with_store(lambda store: create_chain(store, document, SystemClock().wall_ms()))
-    if secret is None:
-        typer.echo(f"the chain {chain_id} is there already", err=True)
-        raise typer.Exit(1)
+    if len(chain_id) > CHAIN_ID_MAX:
+        misconfigured(f"a chain's id has at most {CHAIN_ID_MAX} characters; clubs begin with it")
+    try:
+        secret = _with_store(lambda store: create_chain(store, document, SystemClock().wall_ms()))
+    except ChainTakenError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
     typer.echo(secret)
 
 
-async def create_chain(store: Store, chain: ChainDocument, now_ms: int) -> str | None:
-    """Make the chain with one key for it; the key's text, None when the chain is there."""
+class ChainTakenError(Exception):
+    """The chain's id is taken, or clubs of one chain would be named after another."""
+
+
+async def create_chain(store: Store, chain: ChainDocument, now_ms: int) -> str:
+    """Make the chain with one key for it; the key's text. Raises ChainTakenError."""
     from controller.api.auth import digest_of
     from controller.api.stored_keys import key_text
 
-    if chain.chain_id in await store.chains():
-        return None
+    await _check_is_free(store, chain.chain_id)
     key_id = f"k-{secrets.token_hex(8)}"
     text = key_text(chain.chain_id, key_id, secrets.token_urlsafe(SECRET_BYTES))
     key = ApiKeyDocument(
@@ -128,6 +136,18 @@ async def create_chain(store: Store, chain: ChainDocument, now_ms: int) -> str |
     entry = Terminal.here().entry("createChain", told, at_ms=now_ms)
     await store.edit(chain.chain_id, CatalogueEdit(documents=(write,), audit=(entry,)))
     return text
+
+
+async def _check_is_free(store: Store, chain_id: str) -> None:
+    chains = await store.chains()
+    if chain_id in chains:
+        raise ChainTakenError(f"the chain {chain_id} is there already")
+    for one in chains:
+        if is_named_after(one, chain_id) or is_named_after(chain_id, one):
+            raise ChainTakenError(f"clubs of {chain_id} and of the chain {one} would begin alike")
+        for club_id in clubs_among(await store.catalogue(one)):
+            if is_named_after(chain_id, club_id):
+                raise ChainTakenError(f"the chain {one} has the club {club_id}, which begins so")
 
 
 def _with_store(use: Callable[[Store], Awaitable[R]]) -> R:

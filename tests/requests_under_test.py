@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from api_under_test import CLUB
+from api_under_test import CHAIN, CLUB
 from clerk_under_test import AT_CLUB, BLOCK_MINOR, CONTENT, Clerk
 
 
@@ -159,7 +159,7 @@ EDITS: Final[Mapping[str, Ask]] = {
         {**HERE, "requestId": clerk.waiting_machine()}, {"pcId": clerk.pc()}
     ),
     "createApiKey": lambda _clerk: Asked(body={"name": "crm", "role": "cashier"}),
-    "createClub": lambda clerk: Asked(body={**CLUB_BODY, "clubId": clerk.fresh("club")}),
+    "createClub": lambda clerk: Asked(body={**CLUB_BODY, "clubId": clerk.fresh(f"{CHAIN}-club")}),
     "createEnrolmentCode": lambda _clerk: Asked(HERE, {}),
     "createPc": lambda clerk: Asked(HERE, {**ZONE, "pcId": clerk.fresh("pc"), "name": "PC 99"}),
     "createPlayer": lambda _clerk: Asked(body={"label": "Cleo"}),

@@ -64,9 +64,10 @@ class ClubTermsFields(Request):
 
 
 class CreateClubRequest(ClubTermsFields):
-    """A new club. Its id is part of every PC's address and unique in the installation."""
+    """A new club. Its id is part of every PC's address and unique in the installation, so it begins
+    with the chain's id and a hyphen; without one it is drawn."""
 
-    club_id: EntityId
+    club_id: EntityId | None = None
     name: Name
     timezone: Timezone
     currency: Currency

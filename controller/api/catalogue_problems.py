@@ -32,6 +32,13 @@ CATALOGUE_PROBLEMS: Final = (
         retry_after_seconds=1,
     ),
     ProblemKind(
+        "club-id-not-of-chain",
+        422,
+        "Clubs are named after their chain",
+        "The id of a new club begins with the id of its chain and a hyphen; leave it out to have "
+        "one drawn.",
+    ),
+    ProblemKind(
         "id-taken",
         409,
         "The id is taken",

@@ -17,6 +17,7 @@ from controller.api.guard import GuardedRoute
 from controller.api.openapi import API_PREFIX, EDIT_PROBLEMS, QUERY_PROBLEMS
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
+from controller.club_ids import drawn_id, is_named_after
 from schemas.catalogue import ChainDocument, ClubDocument
 
 router = APIRouter(prefix=API_PREFIX, route_class=GuardedRoute)
@@ -59,12 +60,16 @@ async def update_chain(
 async def create_club(edit: InEdit, asked: wire.CreateClubRequest) -> wire.ClubSettings:
     """A new club of the chain, with no zone and no PC yet."""
     whole_chain_only(edit.principal)
+    chain_id = edit.principal.chain_id
+    club_id = asked.club_id or drawn_id(chain_id, f"{edit.principal.label}\n{edit.idempotency_key}")
 
     async def decide(directory: ChainDirectory) -> Edited:
-        if asked.club_id in directory.clubs:
+        if club_id in directory.clubs:
             raise ProblemError("id-taken", field="clubId")
+        if not is_named_after(chain_id, club_id):
+            raise ProblemError("club-id-not-of-chain", field="clubId")
         empty = ClubDocument(
-            club_id=asked.club_id,
+            club_id=club_id,
             name=asked.name,
             timezone=checked_timezone(asked.timezone),
             currency=asked.currency,
@@ -77,7 +82,7 @@ async def create_club(edit: InEdit, asked: wire.CreateClubRequest) -> wire.ClubS
         wire.ClubSettings,
         asked.model_dump(mode="json", exclude_unset=True),
         decide=decide,
-        club_id=asked.club_id,
+        club_id=club_id,
     )
 
 

@@ -10,7 +10,7 @@ from billing_core.commands import CreateSession, EndSession
 from billing_core.lease import lease_duration_ms
 from billing_core.ledger import Entry, Means, command_id, imbalance, top_up
 from billing_core.money import amount_text
-from billing_core.order import OrderContext, Settled, buy, correct, lapse, pay_bill, refund
+from billing_core.order import OrderContext, Settled, buy, correct, lapse, refund
 from billing_core.player_tariff import PlayerTariffStatus
 from billing_core.receipt import receipt_of
 from billing_core.rejection import Rejected, RejectionCode
@@ -88,41 +88,6 @@ def sums(settled: Settled) -> dict[str, int]:
     entries = [entry for one in settled.transactions for entry in one.entries]
     assert imbalance(entries) == {}
     return {entry.account: entry.amount_minor for entry in entries}
-
-
-def test_a_bill_is_paid_at_the_desk() -> None:
-    """The receivable goes to zero, the desk holds the money."""
-    club = played(Wallet(), minutes=10, mode=SessionMode.OPEN_ENDED)
-    paid = pay_bill(
-        club.state, CLUB, context(), amount_minor=2_000, means=Means.CARD, wallet=club.wallet
-    )
-    assert isinstance(paid, Settled)
-    assert sums(paid) == {"EUR:desk:c1:card": -2_000, "EUR:receivable:s1": 2_000}
-    assert paid.wallet == club.wallet
-    assert paid.transactions[0].id == "command/k1/0"
-
-
-def test_a_bill_is_paid_from_the_wallet_if_it_suffices() -> None:
-    """And refused with what the wallet can pay."""
-    club = played(Wallet(1_500), minutes=10, mode=SessionMode.OPEN_ENDED)
-    pays = {"club": CLUB, "context": context(), "means": None, "wallet": club.wallet}
-    refused = pay_bill(club.state, amount_minor=1_501, **pays)
-    assert isinstance(refused, Rejected)
-    assert refused.code is RejectionCode.INSUFFICIENT_FUNDS
-    paid = pay_bill(club.state, amount_minor=1_500, **pays)
-    assert isinstance(paid, Settled)
-    assert paid.wallet == Wallet(0)
-
-
-@pytest.mark.parametrize("amount", [0, -1, 2_001])
-def test_a_payment_is_above_zero_and_at_most_the_bill(amount: int) -> None:
-    """Nobody pays more than a session cost."""
-    club = played(Wallet(), minutes=10, mode=SessionMode.OPEN_ENDED)
-    refused = pay_bill(
-        club.state, CLUB, context(), amount_minor=amount, means=Means.CASH, wallet=Wallet()
-    )
-    assert isinstance(refused, Rejected)
-    assert refused.code is RejectionCode.AMOUNT_INVALID
 
 
 def test_a_correction_goes_back_as_it_was_paid() -> None:
@@ -373,16 +338,9 @@ def test_a_refund_that_cannot_be(
     assert refused == Rejected(RejectionCode(code), message, field)
 
 
-def test_bills_and_corrections_say_why_not() -> None:
+def test_a_correction_says_why_not() -> None:
     """Amounts are money in what people read."""
     club = played(Wallet(500), minutes=10, mode=SessionMode.OPEN_ENDED)
-    pays = {"club": CLUB, "context": context(), "means": None, "wallet": club.wallet}
-    refused = pay_bill(club.state, amount_minor=3_000, **pays)
-    assert refused == Rejected(
-        RejectionCode.AMOUNT_INVALID, "the session costs 20.00 EUR", "amount_minor"
-    )
-    refused = pay_bill(club.state, amount_minor=501, **pays)
-    assert refused == Rejected(RejectionCode.INSUFFICIENT_FUNDS, "the wallet can pay 5.00 EUR")
     said = {"corrected_minor": 1_500, "wallet": club.wallet}
     refused = correct(club.state, context(), amount_minor=501, **said)
     assert refused == Rejected(

@@ -17,8 +17,10 @@ from hypothesis import HealthCheck, given, settings
 from requests_under_test import READS, VALID, Asked
 from schemathesis.checks import not_a_server_error
 from schemathesis.core import NOT_SET
+from schemathesis.generation import GenerationMode
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
+    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -28,6 +30,7 @@ from served_under_test import JUDGING_KEY, ServedClubs
 pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(300)]
 
 EXAMPLES_PER_OPERATION = 25
+WRONG_PER_OPERATION = 15
 FRESH_PER_OPERATION = 3
 """What was used up is worth asking about too, and takes no time to make."""
 CHECKS = [
@@ -114,6 +117,31 @@ def test_every_operation_does_its_work_and_no_answer_is_a_fault_or_off_the_schem
     generated()
     assert statuses
     assert 401 not in statuses
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - NOT_ASKED.keys()))
+def test_what_does_not_fit_the_document_is_refused_as_the_document_says(
+    name: str, served: ServedClubs, clerk: Clerk
+) -> None:
+    """Wrong types, unknown fields, values out of bounds: about what exists, half of the time."""
+
+    @settings(
+        max_examples=WRONG_PER_OPERATION,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=OPERATIONS[name].as_strategy(GenerationMode.NEGATIVE))
+    def generated(case: Any) -> None:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        case.call_and_validate(
+            base_url=served.at.address,
+            headers=headers,
+            checks=[*CHECKS, negative_data_rejection],
+        )
+
+    generated()
 
 
 class _Occasion:

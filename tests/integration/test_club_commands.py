@@ -61,6 +61,24 @@ def test_a_chain_begins_with_a_key_and_a_club_comes_from_a_file(url: str, tmp_pa
     assert pcs == ["east-01", "east-02", "east-11", "east-99"]
 
 
+def test_no_chain_begins_like_the_clubs_of_another(url: str, tmp_path: Path) -> None:
+    assert url
+    run("chain", "create", "orbit", "--name", "Orbit")
+    run("import", str(EXAMPLE))
+    for taken in ("orbit-east", "orbit-east-2"):
+        assert "begin alike" in run("chain", "create", taken, "--name", "East", code=1)
+    run("chain", "create", "comet-2", "--name", "Comet")
+    assert "begin alike" in run("chain", "create", "comet", "--name", "Comet", code=1)
+    text = EXAMPLE.read_text()
+    theirs, ours = tmp_path / "theirs.toml", tmp_path / "ours.toml"
+    theirs.write_text(text.replace("orbit-east", "comet-2-east"))
+    assert "clubs of the chain comet-2 begin so" in run("import", str(theirs), code=1)
+    ours.write_text(text.replace("orbit-east", "star-one").replace('"east-', '"far-'))
+    assert "changed" in run("import", str(ours))
+    assert "star-one" in run("chain", "create", "star", "--name", "Star", code=1)
+    assert "at most 40" in run("chain", "create", "x" * 41, "--name", "Long", code=2)
+
+
 def test_faults_are_told_to_people_and_to_machines(url: str, tmp_path: Path) -> None:
     assert url
     spoiled = tmp_path / "spoiled.toml"

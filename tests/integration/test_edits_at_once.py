@@ -48,7 +48,7 @@ EDITS: Final[dict[str, Asked]] = {
     "createClub": (
         "POST",
         "/clubs",
-        {"clubId": "west", "name": "West", "timezone": "UTC", "currency": "EUR"},
+        {"clubId": f"{CHAIN}-west", "name": "West", "timezone": "UTC", "currency": "EUR"},
     ),
     "updateClubSettings": ("PATCH", f"{NORTH}/settings", {"name": "North 2"}),
     "createZone": ("POST", f"{NORTH}/zones", {"zoneId": "nine", "name": "Nine"}),

@@ -79,14 +79,14 @@ async def test_with_a_token_that_expires(editor: Editor, issuer: IssuerUnderTest
     [
         {"enabled": False},
         {"roles": []},
-        {"roles": [{"role": "cashier", "clubId": "club-2"}]},
+        {"roles": [{"role": "cashier", "clubId": "chain-a-2"}]},
     ],
     ids=["switched off", "without a role", "in another club only"],
 )
 async def test_with_the_role_that_is_taken_away(
     editor: Editor, issuer: IssuerUnderTest, change: dict[str, object]
 ) -> None:
-    club = {"clubId": "club-2", "name": "Second", "timezone": "UTC", "currency": "EUR"}
+    club = {"clubId": "chain-a-2", "name": "Second", "timezone": "UTC", "currency": "EUR"}
     await editor.made("/clubs", club)
     here = [{"role": "cashier", "clubId": CLUB}]
     await editor.made("/staff", {"staffId": "ivan", "name": "I", "roles": here})

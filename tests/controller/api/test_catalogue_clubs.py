@@ -39,7 +39,7 @@ def test_every_setting_of_the_billing_room_can_be_edited() -> None:
 
 async def test_a_new_club_with_its_zone_and_pc_is_there_for_hosts(editor: Editor) -> None:
     club = {
-        "clubId": "club-2",
+        "clubId": "chain-a-2",
         "name": "Second",
         "timezone": "Asia/Almaty",
         "currency": "KZT",
@@ -49,14 +49,14 @@ async def test_a_new_club_with_its_zone_and_pc_is_there_for_hosts(editor: Editor
     made = await editor.made("/clubs", club)
     assert made["opening"] == club["opening"]
     assert (made["graceSeconds"], made["noShowMinutes"]) == (0, 15)
-    await editor.made("/clubs/club-2/zones", {"zoneId": "z-2", "name": "Hall"})
-    await editor.made("/clubs/club-2/pcs", {"pcId": "pc-21", "zoneId": "z-2", "name": "21"})
-    setup = club_setups(await editor.store.catalogue(CHAIN))["club-2"]
+    await editor.made("/clubs/chain-a-2/zones", {"zoneId": "z-2", "name": "Hall"})
+    await editor.made("/clubs/chain-a-2/pcs", {"pcId": "pc-21", "zoneId": "z-2", "name": "21"})
+    setup = club_setups(await editor.store.catalogue(CHAIN))["chain-a-2"]
     assert setup.terms.no_show_minutes == 15
     assert setup.terms.opening.windows[0].start_minute == 600
     assert list(setup.pcs) == ["pc-21"]
     clubs = (await editor.read("/clubs"))["clubs"]
-    assert [one["clubId"] for one in clubs] == [CLUB, "club-2"]
+    assert [one["clubId"] for one in clubs] == [CLUB, "chain-a-2"]
 
 
 async def test_settings_change_one_by_one_and_null_clears(editor: Editor) -> None:
@@ -191,13 +191,27 @@ async def test_an_id_is_given_once(
     assert answer.json()["field"] == field
 
 
-async def test_a_club_id_of_another_chain_is_taken_and_nothing_more_is_said(
-    editor: Editor,
-) -> None:
-    await editor.store.put(OTHER_CHAIN, {"club:theirs": b"{}"})
-    body = {"clubId": "theirs", "name": "x", "timezone": "UTC", "currency": "EUR"}
-    assert code_of(await editor.ask("POST", "/clubs", body)) == (409, "id-taken")
-    assert "club:theirs" not in await editor.store.catalogue(CHAIN)
+async def test_a_club_of_another_chain_answers_as_one_of_nobody(editor: Editor) -> None:
+    await editor.store.put(OTHER_CHAIN, {f"club:{OTHER_CHAIN}-theirs": b"{}"})
+    told = set()
+    for club_id in (f"{OTHER_CHAIN}-theirs", f"{OTHER_CHAIN}-nobodys", "elsewhere", CHAIN):
+        body = {"clubId": club_id, "name": "x", "timezone": "UTC", "currency": "EUR"}
+        answer = await editor.ask("POST", "/clubs", body)
+        assert code_of(answer) == (422, "club-id-not-of-chain")
+        told.add(answer.text)
+        assert f"club:{club_id}" not in await editor.store.catalogue(CHAIN)
+    assert len(told) == 1
+
+
+async def test_a_club_without_an_id_is_given_one_and_the_same_again(editor: Editor) -> None:
+    body = {"name": "x", "timezone": "UTC", "currency": "EUR"}
+    one, again, other = [
+        (await editor.ask("POST", "/clubs", body, key=key)).json()["clubId"]
+        for key in ("k1", "k1", "k2")
+    ]
+    assert one == again != other
+    assert one.startswith(f"{CHAIN}-")
+    assert {one, other} < {club["clubId"] for club in (await editor.read("/clubs"))["clubs"]}
 
 
 THEIRS: Final = (
@@ -244,7 +258,7 @@ async def test_what_is_another_chains_looks_as_if_it_were_not_there(editor: Edit
     ("method", "path", "body"),
     [
         ("PATCH", "/chain", {"name": "x"}),
-        ("POST", "/clubs", {"clubId": "c", "name": "x", "timezone": "UTC", "currency": "EUR"}),
+        ("POST", "/clubs", {"name": "x", "timezone": "UTC", "currency": "EUR"}),
         ("POST", "/player-groups", {"groupId": "g", "name": "x"}),
         ("PATCH", "/tariffs/minute", {"status": "INACTIVE"}),
         ("POST", "/staff", {"staffId": "s", "name": "x"}),
