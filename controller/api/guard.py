@@ -1,11 +1,12 @@
 """Routes that know whom they serve before they read a byte of the body."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -24,6 +25,7 @@ from schemas.access import PrincipalKind
 JWT_DOTS: Final = 2
 MAX_ORIGIN: Final = 64
 UNREADABLE: Final = 400
+MAX_NAME_SHOWN: Final = 64
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -36,6 +38,7 @@ class GuardedRoute(APIRoute):
         """The framework's handler behind the gate."""
         handle = super().get_route_handler()
         needed_for(self.operation_id)
+        asked_by = frozenset(_query_names(self.dependant))
 
         async def guarded(request: Request) -> Response:
             principal = await known_principal(request)
@@ -48,6 +51,7 @@ class GuardedRoute(APIRoute):
             request.state.principal = principal = replace(principal, origin=origin)
             try:
                 check_access(principal, permission, request.path_params)
+                _check_query(request, asked_by)
                 return await handle(request)
             except (HTTPException, RequestValidationError) as error:
                 code = _audited_code(request, error)
@@ -56,6 +60,20 @@ class GuardedRoute(APIRoute):
                 raise
 
         return guarded
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    yield from (one.alias for one in dependant.query_params)
+    for inner in dependant.dependencies:
+        yield from _query_names(inner)
+
+
+def _check_query(request: Request, known: Collection[str]) -> None:
+    """A filter whose name is mistyped would find everything. Raises ProblemError."""
+    unknown = next((name for name in request.query_params if name not in known), None)
+    if unknown is not None:
+        name = unknown[:MAX_NAME_SHOWN]
+        raise ProblemError("invalid-request", f"{name}: no such parameter", field=name)
 
 
 async def _note(request: Request, principal: Principal, *, operation: str, code: str) -> None:

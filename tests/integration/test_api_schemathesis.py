@@ -6,6 +6,7 @@ for something it has to do.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,16 @@ OPERATIONS = {
     found.ok().definition.raw["operationId"]: found.ok()
     for found in schemathesis.openapi.from_path(DOCUMENT).get_all_operations()
 }
+TAKE_A_LIST: Final = frozenset(
+    name
+    for name, operation in OPERATIONS.items()
+    if any(
+        "array" in str(parameter["schema"])
+        for parameter in operation.definition.raw.get("parameters", ())
+        if parameter["in"] == "query"
+    )
+)
+"""To the generator one value is no list; in an address it is a list of one."""
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +145,12 @@ def test_what_does_not_fit_the_document_is_refused_as_the_document_says(
     )
     @given(case=OPERATIONS[name].as_strategy(GenerationMode.NEGATIVE))
     def generated(case: Any) -> None:
-        headers = {"Authorization": f"Bearer {KEY}"}
-        case.call_and_validate(
-            base_url=served.at.address,
-            headers=headers,
-            checks=[*CHECKS, negative_data_rejection],
-        )
+        response = case.call(base_url=served.at.address, headers={"Authorization": f"Bearer {KEY}"})
+        case.validate_response(response, checks=CHECKS)
+        # To the check a body that is refused for its size alone is not refused.
+        is_too_large = response.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        if not is_too_large and name not in TAKE_A_LIST:
+            case.validate_response(response, checks=[negative_data_rejection])
 
     generated()
 

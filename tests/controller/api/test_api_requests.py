@@ -173,3 +173,15 @@ async def test_every_response_carries_the_security_headers(client: httpx.AsyncCl
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["x-frame-options"] == "DENY"
         assert "cache-control" in headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/sessions?statsu=Ended", "/clubs?status=open", "/chain?x", "/audit?Target=a"]
+)
+async def test_a_parameter_nobody_knows_is_named(client: httpx.AsyncClient, path: str) -> None:
+    """A filter whose name is mistyped would find everything."""
+    answer = await client.get(f"/api/v1{path}")
+    name = path.partition("?")[2].partition("=")[0]
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert answer.json()["field"] == name
+    assert answer.json()["detail"] == f"{name}: no such parameter"
