@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    IPvAnyNetwork,
     SecretStr,
     ValidationError,
     model_validator,
@@ -128,6 +129,8 @@ class Settings(BaseSettings):
     state_dir: Path = Path(".clubctl")
     api_host: str = "127.0.0.1"
     api_port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    """Addresses or networks of proxies before the API, whose ``X-Forwarded-For`` says who asks."""
     api_keys: tuple[ApiKeySettings, ...] = ()
     jwt_issuer: str | None = None
     """Whose tokens people may sign in with, besides the keys; needs ``jwt_audience`` and
@@ -247,8 +250,9 @@ def _shown(name: str, value: object) -> str:
         return HIDDEN
     if name.endswith("_url") and isinstance(value, str):
         return without_password(value)
-    if name == "api_keys" and isinstance(value, tuple):
-        return ", ".join(f"{key.name} ({key.chain_id})" for key in value) or "none"
+    if isinstance(value, tuple):
+        shown = (f"{one.name} ({one.chain_id})" if name == "api_keys" else one for one in value)
+        return ", ".join(map(str, shown)) or "none"
     return "not set" if value is None else str(value)
 
 

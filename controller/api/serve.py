@@ -65,6 +65,8 @@ async def _serve(settings: Settings, redis_url: str) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=[str(one) for one in settings.trusted_proxies],
             timeout_graceful_shutdown=GRACE_S,
             timeout_keep_alive=KEEP_ALIVE_S,
             ws="none",

@@ -125,6 +125,27 @@ async def test_asked_to_stop_it_ends_its_streams_and_leaves_cleanly(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize(
+    ("trusted", "origin"),
+    [("[]", "127.0.0.1"), ('["127.0.0.0/8"]', "203.0.113.7"), ('["10.0.0.1"]', "127.0.0.1")],
+    ids=["nobody", "the proxy", "another"],
+)
+async def test_the_audit_has_the_address_a_trusted_proxy_tells(
+    api: ApiProcess, store: RedisStore, trusted: str, origin: str
+) -> None:
+    """What a caller claims before the proxy is theirs to invent."""
+    api.environment["CLUBCTL_TRUSTED_PROXIES"] = trusted
+    headers = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "Idempotency-Key": "k1"}
+    async with (
+        api.running(),
+        httpx.AsyncClient(base_url=api.address, headers=HEADERS, trust_env=False) as client,
+    ):
+        made = await client.post("/api/v1/players", json={"label": "Dora"}, headers=headers)
+    assert made.status_code == 201, made.text
+    (entry,) = await store.audit(CHAIN)
+    assert orjson.loads(entry.payload)["origin"] == origin
+
+
 async def test_an_operator_stays_signed_in_while_it_restarts(
     api: ApiProcess, store: RedisStore
 ) -> None:
