@@ -338,6 +338,7 @@ class EventMessage(EventData):
 
 
 ORDER_SOURCE: Final = "order:"
+SESSION_SOURCE: Final = "session:"
 
 
 def source_of(entry: Mapping[str, Any]) -> str:
@@ -346,7 +347,7 @@ def source_of(entry: Mapping[str, Any]) -> str:
     Entries from before sources had names are of sessions.
     """
     source = entry.get("source")
-    return f"session:{entry['event']['session_id']}" if source is None else str(source)
+    return f"{SESSION_SOURCE}{entry['event']['session_id']}" if source is None else str(source)
 
 
 def published(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,21 +4,22 @@ One consumer per archive at a time: a second one finds the cursor moved and stop
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import structlog
 
 from actors.clock import Clock
 from actors.store import ChainStream, Store, StoredEntity, StoreUnavailableError, StreamEntry
-from controller.archive import rewinding, rows
+from controller.archive import rewinding, rows, session_rows
 from controller.archive.catching_up import CatchingUp, just_before
 from controller.archive.database import Archive, ArchiveError
-from controller.archive.leaving import Leaving
+from controller.archive.leaving import Leaving, told_of
 from controller.archive.rereading import Rereading, tell
 from controller.archive.rewinding import Reached
 from controller.archive.unsent import Unsent
 from controller.archive.writing import digest_of, readable
+from schemas.events import SESSION_SOURCE
 
 ENTRIES_PER_TRANSACTION: Final = 500
 STREAM_KEPT_MS: Final = 3_600_000
@@ -53,6 +54,7 @@ class ArchiveConsumer:
         self._unsent = Unsent(store, archive)
         self._stream_kept_ms = stream_kept_ms
         self._closed_kept_ms = closed_kept_ms
+        self._missed: dict[str, frozenset[str]] = {}
         self._steps = 0
 
     async def step(self) -> int:
@@ -143,14 +145,14 @@ class ArchiveConsumer:
         reached: Reached,
     ) -> bool:
         orders: Sequence[StoredEntity] = ()
+        closed: Sequence[StoredEntity] = ()
         if stream is ChainStream.OUTBOX:
-            # Before the cursor passes what tells of them.
             told = [document for _, document in readable(chain_id, stream, read)[0]]
-            await self._take_sessions(chain_id, _sessions_of(told))
+            closed = await self._closed_told(chain_id, told)
             orders = await self._leaving.orders_told(chain_id, told)
         now_ms, after = self._clock.wall_ms(), reached.entry_id
         written = await self._archive.write(
-            chain_id, stream, read, after=after, now_ms=now_ms, orders=orders
+            chain_id, stream, read, after=after, now_ms=now_ms, orders=orders, closed=closed
         )
         tell(chain_id, written.unread)
         for row_id in written.conflicts:
@@ -167,6 +169,18 @@ class ArchiveConsumer:
             oldest_ms = await self._unsent.kept_from_ms(chain_id, oldest_ms)
         await self._store.trim(chain_id, stream, behind=last, before=f"{oldest_ms}-0")
 
+    async def _closed_told(
+        self, chain_id: str, told: Sequence[Mapping[str, Any]]
+    ) -> list[StoredEntity]:
+        """Final documents of the sessions that outbox entries tell of, as they are now.
+
+        One that closes says so in the same commit. What has told more since is left for the
+        entries that say so, as with orders.
+        """
+        counts = told_of(SESSION_SOURCE, told)
+        closed = await self._store.closed_among(chain_id, sorted(counts))
+        return session_rows.known_by(counts, closed)
+
     async def _take_sessions(self, chain_id: str, session_ids: Sequence[str]) -> None:
         """Archive those of these sessions that are closed."""
         for first in range(0, len(session_ids), ENTRIES_PER_TRANSACTION):
@@ -182,7 +196,11 @@ class ArchiveConsumer:
         if not ids:
             return
         archived = await self._archive.archived_among(chain_id, ids)
-        await self._take_sessions(chain_id, [one for one in ids if one not in archived])
+        missing = frozenset(ids) - archived
+        # What closed a moment ago has its events yet to come, and is archived with them.
+        untold = missing & self._missed.get(chain_id, frozenset())
+        await self._take_sessions(chain_id, sorted(untold))
+        self._missed[chain_id] = missing
         too_old_ms = self._clock.wall_ms() - self._closed_kept_ms
         old = await self._archive.closed_before(chain_id, ids, too_old_ms)
         # What was found out after the end and cost nothing is in no event: it is taken now.
@@ -209,9 +227,3 @@ class ArchiveConsumer:
                 return None
             standing[stream] = read[0]
         return standing
-
-
-def _sessions_of(told: Sequence[dict[str, Any]]) -> list[str]:
-    """Sessions that these events tell of. One that closes says so in the same commit."""
-    events = (document["event"] for document in told)
-    return sorted({event["session_id"] for event in events if event.get("session_id")})

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from actors.store import ChainStream, StoredEntity, StreamEntry
-from controller.archive import copying, engines, rows, tables, writing
+from controller.archive import copying, engines, rows, session_rows, tables, writing
 from controller.archive.aside import Unread
 from controller.archive.writing import Written
 
@@ -55,9 +55,10 @@ class Archive:
         after: str,
         now_ms: int = 0,
         orders: Sequence[StoredEntity] = (),
+        closed: Sequence[StoredEntity] = (),
     ) -> Written:
-        """Add entries that follow ``after``, with the orders they tell of, and move the cursor to
-        the last one, or do nothing.
+        """Add entries that follow ``after``, with the orders and closed sessions they tell of, and
+        move the cursor to the last one, or do nothing.
 
         Other content under an archived id, and what cannot be read, is set aside and told. Raises
         ArchiveError if the cursor is not ``after`` any more: somebody else is archiving.
@@ -70,6 +71,7 @@ class Archive:
             after=after,
             now_ms=now_ms,
             orders=orders,
+            closed=closed,
         )
 
     async def write_sessions(
@@ -77,7 +79,7 @@ class Archive:
     ) -> tuple[Unread, ...]:
         """Add closed sessions; one that is there gives way to a newer version only. What cannot be
         read is kept beside them, and returned when it is found."""
-        return await self.transact(writing.write_sessions, chain_id, closed, now_ms=now_ms)
+        return await self.transact(session_rows.write_sessions, chain_id, closed, now_ms=now_ms)
 
     async def archived_among(self, chain_id: str, session_ids: Sequence[str]) -> set[str]:
         """Which of these sessions are archived, in any version."""

@@ -1,6 +1,6 @@
 """Orders and the audit on their way from the store to the archive, and out of the store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -39,12 +39,7 @@ class Leaving:
         One that has told more since is left for the entries that say so: whatever the archive has
         of an order, it has the events of as well, and loses both together if the store does.
         """
-        counts: dict[str, int] = {}
-        for document in told:
-            source = source_of(document)
-            if source.startswith(ORDER_SOURCE):
-                order_id, seq = source.removeprefix(ORDER_SOURCE), document["event"]["seq"]
-                counts[order_id] = max(seq, counts.get(order_id, 0))
+        counts = told_of(ORDER_SOURCE, told)
         keys = [order_key(order_id) for order_id in sorted(counts)]
         stored = await self._store.documents(chain_id, keys)
         return order_rows.known_by(counts, stored.values())
@@ -108,3 +103,14 @@ class Leaving:
                 order_rows.write_orders, chain_id, missing, now_ms=now_ms
             )
             tell(chain_id, unread)
+
+
+def told_of(kind: str, told: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """By the id of each source of this kind, up to which event outbox entries tell of it."""
+    counts: dict[str, int] = {}
+    for document in told:
+        source = source_of(document)
+        if source.startswith(kind):
+            name, seq = source.removeprefix(kind), document["event"]["seq"]
+            counts[name] = max(seq, counts.get(name, 0))
+    return counts

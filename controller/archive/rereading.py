@@ -7,7 +7,7 @@ import structlog
 from actors.clock import Clock
 from actors.orders import ORDER_KEY_PREFIX, order_key
 from actors.store import ChainStream, Store
-from controller.archive import aside, audit_rows, order_rows, writing
+from controller.archive import aside, audit_rows, order_rows, session_rows, writing
 from controller.archive.aside import ORDERS, SESSIONS, Unread
 from controller.archive.database import Archive
 
@@ -42,7 +42,8 @@ class Rereading:
             held = {key.removeprefix(ORDER_KEY_PREFIX) for key in stored}
         elif source == SESSIONS:
             closed = await self._store.closed_among(chain_id, ids)
-            tell(chain_id, await transact(writing.write_sessions, chain_id, closed, now_ms=now_ms))
+            write = session_rows.write_sessions
+            tell(chain_id, await transact(write, chain_id, closed, now_ms=now_ms))
             held = {one.key for one in closed}
         else:
             if source == audit_rows.AUDIT:

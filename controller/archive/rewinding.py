@@ -36,7 +36,8 @@ from controller.archive.rows import (
     parts,
     sessions,
 )
-from controller.archive.writing import add_to_totals, digest_of, set_session_aside
+from controller.archive.session_rows import set_session_aside
+from controller.archive.writing import add_to_totals, digest_of
 from schemas.events import ORDER_SOURCE
 
 TABLE_OF: Final = {

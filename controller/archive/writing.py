@@ -7,13 +7,13 @@ from hashlib import sha256
 from typing import Any, TypeAlias
 
 import orjson
-from sqlalchemy import Connection, Table, and_, insert, select, tuple_, update
+from sqlalchemy import Connection, Table, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from actors.store import ChainStream, StoredEntity, StreamEntry, place_of
 from actors.unreadable import UNREADABLE_ERRORS
-from controller.archive import aside, order_rows, tables
-from controller.archive.aside import CONFLICT, REWIND, SESSIONS, Beside, Unread, fitting
+from controller.archive import aside, order_rows, session_rows, tables
+from controller.archive.aside import CONFLICT, Beside, Unread, fitting
 from controller.archive.gaps import Gap, note_gaps
 from controller.archive.rows import (
     BEGINNING,
@@ -22,7 +22,6 @@ from controller.archive.rows import (
     at_cursor,
     cursor,
     parts,
-    sessions,
 )
 from schemas.events import source_of
 
@@ -56,18 +55,21 @@ def write_entries(
     after: str,
     now_ms: int,
     orders: Sequence[StoredEntity] = (),
+    closed: Sequence[StoredEntity] = (),
 ) -> Written:
     """Insert what is new and move the cursor from ``after`` to the last entry.
 
     What is archived already is passed over; other content under an archived id is set aside, and
-    so is what cannot be read. ``orders`` are as they were when the last of ``read`` was told.
+    so is what cannot be read. ``orders`` and ``closed`` sessions are as they were when the last of
+    ``read`` was told.
     """
     if not read:
         return Written()
     _move_cursor(connection, chain_id, stream, before=after, to=read[-1])
     written = write_stream(connection, chain_id, stream, read=read, now_ms=now_ms)
     unread = order_rows.write_orders(connection, chain_id, orders, now_ms=now_ms)
-    return replace(written, unread=(*written.unread, *unread))
+    more = session_rows.write_sessions(connection, chain_id, closed, now_ms=now_ms)
+    return replace(written, unread=(*written.unread, *unread, *more))
 
 
 def write_stream(
@@ -292,85 +294,6 @@ def add_to_totals(connection: Connection, chain_id: str, sums: Mapping[str, int]
     added = {"amount_minor": table.c.amount_minor + new.excluded.amount_minor}
     key = [table.c.chain_id, table.c.account]
     connection.execute(new.on_conflict_do_update(index_elements=key, set_=added), rows)
-
-
-def write_sessions(
-    connection: Connection, chain_id: str, closed: Sequence[StoredEntity], *, now_ms: int
-) -> tuple[Unread, ...]:
-    """Insert closed sessions, or replace an older version; what of them was found unreadable.
-
-    Of two that say different things in one version the store's is the one that lasted.
-    """
-    ids = [stored.key for stored in closed]
-    known = {stored.key: stored for stored in sessions(connection, chain_id, ids)}
-    odd = []
-    for stored in closed:
-        try:
-            row = fitting(tables.sessions, _session_row(chain_id, stored))
-        except UNREADABLE_ERRORS:
-            odd.append(Beside(stored.key, stored.blob, session_id=stored.key))
-        else:
-            _write_session(connection, row, stored, held=known.get(stored.key), now_ms=now_ms)
-    read = sorted(set(ids) - {one.row_id for one in odd})
-    aside.forget_unreadable(connection, chain_id, SESSIONS, ids=read)
-    return aside.note_unreadable(connection, chain_id, SESSIONS, found=odd, now_ms=now_ms)
-
-
-def _write_session(
-    connection: Connection,
-    row: Row,
-    stored: StoredEntity,
-    *,
-    held: StoredEntity | None,
-    now_ms: int,
-) -> None:
-    table, chain_id = tables.sessions, row["chain_id"]
-    if held is None:
-        connection.execute(insert(table).values(row))
-    elif held.version <= stored.version and held != stored:
-        if held.version == stored.version:
-            set_session_aside(connection, chain_id, held, now_ms=now_ms)
-        where = and_(table.c.chain_id == chain_id, table.c.session_id == stored.key)
-        connection.execute(update(table).where(where).values(row))
-
-
-def set_session_aside(
-    connection: Connection, chain_id: str, held: StoredEntity, *, now_ms: int
-) -> None:
-    """Keep the final document of a session that, in the store, ended otherwise or not at all."""
-    found = Beside(held.key, held.blob, session_id=held.key)
-    how = {"source": SESSIONS, "cause": REWIND}
-    aside.lay(connection, chain_id, **how, now_ms=now_ms, documents=[found])
-
-
-def _session_row(chain_id: str, stored: StoredEntity) -> Row:
-    document = orjson.loads(stored.blob)
-    state, receipt = document["state"], document["receipt"]
-    same = ("club_id", "player_id", "pc_id", "zone_id", "status", "ended_reason", "currency")
-    instants = ("planned_start_at_ms", "actual_start_at_ms", "actual_end_at_ms")
-    return {
-        "chain_id": chain_id,
-        "session_id": stored.key,
-        "version": stored.version,
-        "closed_at_ms": receipt["issued_at_ms"],
-        "total_minor": receipt["total_minor"],
-        "bonus_minor": receipt["bonus_minor"],
-        "document": stored.blob,
-        **_listed(state, closed_at_ms=receipt["issued_at_ms"]),
-        **{name: state[name] for name in (*same, *instants)},
-    }
-
-
-def _listed(state: Row, *, closed_at_ms: int) -> Row:
-    """What lists sort and filter by."""
-    started_ms, ended_ms = state["actual_start_at_ms"], state["actual_end_at_ms"]
-    played = started_ms is not None and ended_ms is not None
-    return {
-        "tariff_id": state["tariff"]["id"],
-        "start_at_ms": state["planned_start_at_ms"] if started_ms is None else started_ms,
-        "end_at_ms": closed_at_ms if ended_ms is None else ended_ms,
-        "played_ms": ended_ms - started_ms if played else 0,
-    }
 
 
 def _insert(connection: Connection, table: Table, values: list[Row]) -> None:
