@@ -22,6 +22,8 @@ from billing_core.tariff import Channel, TariffRef
 from billing_core.terms import Terms
 from schemas import commands as wire
 
+PAST_IS_NOW_MS: Final = 5 * 60_000
+"""A request may be under way for so long; what was planned before that was not meant for now."""
 FINISHED: Final = Refusal("session-finished", "the session is over", "session_id")
 PAYS_FROM_WALLET: Final = Refusal(
     "amount-invalid", "a player pays from the wallet: top it up instead", "paid_minor"
@@ -256,6 +258,10 @@ def _place_refusal(
     actor: SessionActor, command: wire.CreateSession, cause: CommandInput
 ) -> Refusal | None:
     """The PC exists and is in use, and nobody else sits there or has booked it then."""
+    planned_ms = command.planned_start_at_ms
+    if planned_ms is not None and planned_ms < actor.now.wall_ms - PAST_IS_NOW_MS:
+        message = "the planned start lies in the past"
+        return Refusal("planned-time-invalid", message, "planned_start_at_ms")
     from_ms = _booked_ahead_ms(actor, command)
     if from_ms is None:
         return seat_refusal(actor, command.pc_id, session_id=command.session_id)

@@ -10,17 +10,22 @@ from typing import Final
 
 CHAIN_ID_MAX: Final = 40
 """Characters, so that its clubs' ids have room for more than the chain's."""
+CLUB_ID_MAX: Final = 64
 DRAWN_CHARACTERS: Final = 12
 
 
 def is_named_after(chain_id: str, club_id: str) -> bool:
-    """Whether the club's id begins with the chain's and a hyphen."""
-    return club_id.startswith(f"{chain_id}-")
+    """Whether the club's id begins with the chain's and a hyphen, and goes on."""
+    return club_id.startswith(f"{chain_id}-") and len(club_id) > len(chain_id) + 1
 
 
 def drawn_id(chain_id: str, seed: str) -> str:
-    """A club's id that follows from ``seed``, so that a retry asks for the same one."""
-    return f"{chain_id}-{sha256(seed.encode()).hexdigest()[:DRAWN_CHARACTERS]}"
+    """A club's id that follows from ``seed``, so that a retry asks for the same one.
+
+    Shorter where an older chain's id leaves less room.
+    """
+    room = min(DRAWN_CHARACTERS, CLUB_ID_MAX - len(chain_id) - 1)
+    return f"{chain_id}-{sha256(seed.encode()).hexdigest()[: max(1, room)]}"
 
 
 def named_after_another(chain_id: str, club_id: str, chains: Iterable[str]) -> str | None:

@@ -129,12 +129,13 @@ async def create_chain(store: Store, chain: ChainDocument, now_ms: int) -> str:
         role=Role.ADMINISTRATOR,
         created_at_ms=now_ms,
     )
-    await store.put(chain.chain_id, {"chain": chain.model_dump_json().encode()})
     blob = key.model_dump_json().encode()
     write = EntityWrite(f"apikey:{key_id}", 0, blob, Scope.CHAIN)
     told = {"chain_id": chain.chain_id, "name": chain.name, "key_id": key_id}
     entry = Terminal.here().entry("createChain", told, at_ms=now_ms)
     await store.edit(chain.chain_id, CatalogueEdit(documents=(write,), audit=(entry,)))
+    # Last, for it is what makes the chain one: whoever dies before may call again.
+    await store.put(chain.chain_id, {"chain": chain.model_dump_json().encode()})
     return text
 
 

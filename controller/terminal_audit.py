@@ -4,8 +4,8 @@ Whoever works there needs no key of the API, so the entry names the login and th
 are written before, or with, what they tell of: none is missing when the command is cut off.
 """
 
-import getpass
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ class Terminal:
 
     @classmethod
     def here(cls) -> "Terminal":
-        """The process's own user on this machine."""
+        """The process's own user on this machine, whatever its environment says."""
         try:
-            login = getpass.getuser()
+            login = pwd.getpwuid(os.getuid()).pw_name
         except KeyError:
             # A container's user need not have a name.
             login = f"uid-{os.getuid()}"

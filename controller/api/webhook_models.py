@@ -30,7 +30,7 @@ class CreateWebhookRequest(Request):
 
 
 class UpdateWebhookRequest(Request):
-    """What is to be changed. An empty list of `events` asks for everything."""
+    """What is to be changed. `events` empty or null asks for everything."""
 
     url: Url | None = None
     events: Events | None = None

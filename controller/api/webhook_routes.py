@@ -109,8 +109,8 @@ async def update_webhook(
     if asked.url is not None:
         _checked_url(edit.rooms, asked.url)
         changes["url"] = asked.url
-    if asked.events is not None:
-        changes["events"] = tuple(asked.events)
+    if "events" in asked.model_fields_set:
+        changes["events"] = tuple(asked.events or ())
 
     async def decide(directory: ChainDirectory) -> Edited:
         found = _found(directory, webhook_id)

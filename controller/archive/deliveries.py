@@ -168,6 +168,17 @@ def revive(connection: Connection, chain_id: str, webhook_id: str, *, now_ms: in
     return connection.execute(update(_OWED).where(where).values(values)).rowcount
 
 
+def hasten(connection: Connection, chain_id: str, webhook_id: str, *, now_ms: int) -> int:
+    """Let everything that waits for a later attempt be due now; how much was late."""
+    where = and_(
+        _OWED.c.chain_id == chain_id,
+        _OWED.c.webhook_id == webhook_id,
+        _OWED.c.status == WAITING,
+        _OWED.c.due_at_ms > now_ms,
+    )
+    return connection.execute(update(_OWED).where(where).values(due_at_ms=now_ms)).rowcount
+
+
 def forget_dead(connection: Connection, chain_id: str, *, before_ms: int) -> int:
     """Drop dead letters queued before an instant; how many."""
     where = (

@@ -54,6 +54,9 @@ def restore_command(
         taken = await restore(
             file, store=store, target=target, archive=archive, store_only=store_only
         )
+        told = {"file": file.name, "store_only": store_only}
+        entry = Terminal.here().entry("restoreBackup", told, at_ms=SystemClock().wall_ms())
+        await note_in_every_chain(store, entry)
         if store_only:
             # It sets aside what it knows and the store does not any more.
             await ArchiveConsumer(store, archive, SystemClock()).step()
@@ -61,9 +64,6 @@ def restore_command(
         if not report.ok:
             rows = "; ".join(f"{row.check} {row.subject}" for row in report.rows[:5])
             raise BackupError(f"restored, but {len(report.rows)} rows differ: {rows}")
-        told = {"file": file.name, "store_only": store_only}
-        entry = Terminal.here().entry("restoreBackup", told, at_ms=SystemClock().wall_ms())
-        await note_in_every_chain(store, entry)
         return taken
 
     _run(work, "restored", as_json=as_json)

@@ -43,6 +43,10 @@ class DeliveryQueue:
         """Let every dead letter of a subscription be due now."""
         return await self._archive.transact(deliveries.revive, chain_id, webhook_id, now_ms=now_ms)
 
+    async def hasten(self, chain_id: str, webhook_id: str, *, now_ms: int) -> int:
+        """See :func:`controller.archive.deliveries.hasten`."""
+        return await self._archive.transact(deliveries.hasten, chain_id, webhook_id, now_ms=now_ms)
+
     async def queue_again(self, chain_id: str, letters: Sequence[Letter], *, now_ms: int) -> int:
         """Let letters be sent once more; those that wait anyway are left as they are."""
         return await self._archive.transact(

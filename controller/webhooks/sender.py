@@ -135,9 +135,19 @@ class WebhookSender:
         await self._take_in(chain_id, subscriptions)
         subscriptions = await self._tidied(chain_id, subscriptions)
         wanting = {name: one for name, one in subscriptions.items() if one.enabled}
+        await self._hasten_where_moved(chain_id, wanting)
         self._wanting[chain_id] = wanting
         for webhook_id in wanting:
             self._rounds.start((chain_id, webhook_id), partial(self._send, chain_id, webhook_id))
+
+    async def _hasten_where_moved(
+        self, chain_id: str, wanting: Mapping[str, WebhookDocument]
+    ) -> None:
+        """What waits because one receiver failed need not wait for another."""
+        before = self._wanting.get(chain_id, {})
+        for name, one in wanting.items():
+            if name in before and before[name].url != one.url:
+                await self._queue.hasten(chain_id, name, now_ms=self._clock.wall_ms())
 
     # ---- taking in -----------------------------------------------------------------------------
 

@@ -184,6 +184,8 @@ async def test_a_session_is_not_worth_starting_within_the_last_minute(
         ),
         (booked(60), booked(60, "other", pc_id="north-main-1"), "ok"),
         (booked(60), booked(91 * 24 * 60, "other"), "planned-time-invalid"),
+        (booked(60), booked(-6, "other", pc_id="north-main-1"), "planned-time-invalid"),
+        (booked(60), booked(-4, "other", pc_id="north-main-1"), "ok"),
         (HoldPc(pc_id=PC, reason="fan"), booked(60, "other"), "pc-on-hold"),
         (
             HoldPc(pc_id=PC, reason="fan", until_ms=START_AT_MS + 30 * MINUTE_MS),

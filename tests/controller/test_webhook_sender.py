@@ -222,6 +222,25 @@ async def test_gone_ends_the_subscription(post: Post) -> None:
     assert len(post.receiver.attempts) == attempts
 
 
+async def test_what_waits_is_sent_at_once_when_the_receiver_moves(post: Post) -> None:
+    await post.subscribe()
+    post.receiver.answer = lambda _message: 500
+    await played_day(post.store)
+    for _ in range(6):
+        await post.drain()
+        post.clock.advance(HOUR_MS)
+    await post.drain()
+    attempts, (waiting, _) = len(post.receiver.attempts), await post.owed()
+    await post.drain()
+    assert (len(post.receiver.attempts), waiting > 0) == (attempts, True), "hours are to pass"
+    post.receiver.answer = lambda _message: 204
+    await post.subscribe(url=post.receiver.url + "2")
+    for _ in range(3):
+        await post.drain()
+    assert await post.owed() == (0, 0)
+    assert {one.path for one in post.receiver.attempts[attempts:]} == {"/hook2"}
+
+
 @pytest.mark.parametrize("becomes", ["deleted", "elsewhere", "rotated"])
 async def test_what_became_of_a_subscription_meanwhile_outlives_its_end(
     post: Post, becomes: str

@@ -1,7 +1,8 @@
 """What is done at a terminal of the installation stands in the audit of the chains it concerns."""
 
 import asyncio
-import getpass
+import os
+import pwd
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,11 @@ from stores_under_test import running_server
 from typer.testing import CliRunner
 
 from actors.clock import SteadyClock, ThisMachine
-from actors.store import HostRecord
+from actors.store import HostRecord, StoreUnavailableError
 from actors.store_redis import RedisStore
 from actors.timekeeping import Timekeeper
 from controller.cli import app
+from controller.terminal_audit import Terminal
 from controller.webhooks.subscriptions import put_subscription
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
@@ -76,7 +78,10 @@ def audit(url: str, chain_id: str) -> list[dict[str, str]]:
     return asyncio.run(look())
 
 
-def test_whoever_works_at_a_terminal_is_named_with_what_they_did(url: str) -> None:
+def test_whoever_works_at_a_terminal_is_named_with_what_they_did(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody-else")
     run("pcs", "enrol", "--club", "orbit-east")
     run("webhooks", "replay", "w1")
     run("drain", "host-0")
@@ -100,12 +105,33 @@ def test_whoever_works_at_a_terminal_is_named_with_what_they_did(url: str) -> No
     ]
     for one in (*mine, *others):
         who = (one["principal"], one["channel"], one["origin"])
-        assert who == (f"cli:{getpass.getuser()}", "cli", socket.gethostname())
+        assert who == (f"cli:{pwd.getpwuid(os.getuid()).pw_name}", "cli", socket.gethostname())
     asked = {one["operation"]: orjson.loads(one["asked"]) for one in mine}
     assert asked["drainHost"] == {"host": "host-0"}
     assert asked["adoptCalendar"] == {"boot": BOOT}
     assert asked["replayWebhook"] == {"webhook_id": "w1"}
     assert set(asked["createChain"]) == {"chain_id", "name", "key_id"}
+
+
+def test_a_user_without_a_name_is_named_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    assert Terminal.here().principal == "cli:uid-54321"
+
+
+def test_a_chain_that_was_made_halfway_can_be_made_again(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before the chain is named, it has left nothing in the way."""
+
+    async def dies(*_: object) -> None:
+        raise StoreUnavailableError("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RedisStore, "put", dies)
+        run("chain", "create", "nova", "--name", "Nova", code=2)
+    key = run("chain", "create", "nova", "--name", "Nova").strip()
+    assert key.startswith("clubctl~nova")
+    assert "createChain" in {one["operation"] for one in audit(url, "nova")}
 
 
 def test_what_is_refused_or_only_read_is_not_in_the_audit(url: str) -> None:
