@@ -79,7 +79,7 @@ def _changed_meanwhile(context: CommandContext, session_id: str) -> Refusal | No
 
 
 def _result(state: SessionState, club: ClubSupervisor, drafting: Drafting) -> dict[str, JsonValue]:
-    names = club.setup.names_of(segment.tariff for segment in state.segments)
+    names = club.setup.names_of(state.tariffs)
     version = drafting.version_after(state.session_id)
     view = session_view(state, version=version, tariff_names=names)
     result: dict[str, JsonValue] = {"session": view.model_dump(mode="json")}

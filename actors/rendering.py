@@ -1,14 +1,15 @@
 """From states to views: what the hall, the API and a reply show. No decision is made here."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Final
+from typing import Any, Final
 
 from actors.club_setup import ClubSetup
 from actors.pc import PcState, SentCommand
 from billing_core.coverage import CoverageStatus
 from billing_core.receipt import Receipt, ReceiptSegment
-from billing_core.session import Segment, SessionState, SessionStatus
+from billing_core.session import Extension, Segment, SessionState, SessionStatus
+from billing_core.tariff import TariffRef
 from schemas.views import (
     DeviceLinkView,
     HallTile,
@@ -135,37 +136,107 @@ def session_view(
         amount_minor=amount_minor,
         bonus_minor=bonus_minor,
         cash_minor=amount_minor - bonus_minor,
-        segments=tuple(
-            _segment(segment, tariff_names, session_id=session.session_id)
-            for segment in session.segments
+        segments=(
+            *(_begun(session, segment, tariff_names) for segment in session.segments),
+            *_waiting(session, tariff_names),
         ),
         devices=tuple(
             DeviceLinkView(
                 pc_id=link.pc_id,
                 zone_id=link.zone_id,
-                start_at_ms=link.start_at_ms,
-                end_at_ms=link.end_at_ms,
+                actual_start_at_ms=link.start_at_ms,
+                actual_end_at_ms=link.end_at_ms,
             )
             for link in session.device_links
         ),
     )
 
 
-def _segment(segment: Segment, tariff_names: Mapping[str, str], *, session_id: str) -> SegmentView:
-    name = f"{segment.tariff.id}:{segment.tariff.version}"
+def _begun(session: SessionState, segment: Segment, tariff_names: Mapping[str, str]) -> SegmentView:
+    first = segment.index == 0
     return SegmentView(
         index=segment.index,
-        tariff_id=segment.tariff.id,
-        tariff_version=segment.tariff.version,
-        tariff_name=tariff_names.get(name, UNKNOWN_TARIFF),
+        player_tariff_id=segment.player_tariff_id,
+        **_of_tariff(segment.tariff, tariff_names),
         zone_id=segment.zone_id,
-        start_at_ms=segment.start_at_ms,
-        end_at_ms=segment.end_at_ms,
+        planned_start_at_ms=session.planned_start_at_ms if first else segment.start_at_ms,
+        planned_end_at_ms=segment.planned_end_at_ms,
+        actual_start_at_ms=segment.start_at_ms,
+        actual_end_at_ms=segment.end_at_ms,
         amount_minor=segment.amount_minor,
         bonus_minor=segment.bonus_minor,
         cash_minor=segment.cash_minor,
-        order_id=segment.purchase_id or session_id,
+        order_id=segment.purchase_id or session.session_id,
     )
+
+
+def _waiting(session: SessionState, tariff_names: Mapping[str, str]) -> Iterator[SegmentView]:
+    """Segments that are still to come: a booking's only one, and what was added to what runs."""
+    if not session.segments:
+        yield _planned(
+            session,
+            Extension(session.tariff),
+            tariff_names,
+            index=0,
+            from_ms=session.planned_start_at_ms,
+            until_ms=session.planned_end_at_ms,
+        ).model_copy(update={"player_tariff_id": session.player_tariff_id})
+        return
+    if session.status.is_final:
+        return
+    from_ms, last = session.segments[-1].planned_end_at_ms, len(session.extensions) - 1
+    for number, extension in enumerate(session.extensions):
+        until_ms = _lasts_until_ms(extension, from_ms)
+        if number == last and session.coverage is not None:
+            until_ms = session.coverage.until_ms
+        yield _planned(
+            session,
+            extension,
+            tariff_names,
+            index=len(session.segments) + number,
+            from_ms=from_ms,
+            until_ms=until_ms,
+        )
+        from_ms = until_ms
+
+
+def _lasts_until_ms(extension: Extension, from_ms: int | None) -> int | None:
+    left_ms = None if extension.pack is None else extension.pack.remaining_ms
+    return None if from_ms is None or left_ms is None else from_ms + left_ms
+
+
+def _planned(
+    session: SessionState,
+    extension: Extension,
+    tariff_names: Mapping[str, str],
+    *,
+    index: int,
+    from_ms: int | None,
+    until_ms: int | None,
+) -> SegmentView:
+    pack = extension.pack
+    return SegmentView(
+        index=index,
+        player_tariff_id=None if pack is None else pack.player_tariff_id,
+        **_of_tariff(extension.tariff, tariff_names),
+        zone_id=session.zone_id,
+        planned_start_at_ms=from_ms,
+        planned_end_at_ms=until_ms,
+        actual_start_at_ms=None,
+        actual_end_at_ms=None,
+        amount_minor=0,
+        bonus_minor=0,
+        cash_minor=0,
+        order_id=(None if pack is None else pack.order_id) or session.session_id,
+    )
+
+
+def _of_tariff(tariff: TariffRef, tariff_names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "tariff_id": tariff.id,
+        "tariff_version": tariff.version,
+        "tariff_name": tariff_names.get(f"{tariff.id}:{tariff.version}", UNKNOWN_TARIFF),
+    }
 
 
 def receipt_view(receipt: Receipt) -> ReceiptView:
@@ -190,8 +261,8 @@ def _receipt_segment(segment: ReceiptSegment) -> ReceiptSegmentView:
         tariff_version=segment.tariff.version,
         tariff_name=segment.tariff_name,
         zone_id=segment.zone_id,
-        start_at_ms=segment.start_at_ms,
-        end_at_ms=segment.end_at_ms,
+        actual_start_at_ms=segment.start_at_ms,
+        actual_end_at_ms=segment.end_at_ms,
         amount_minor=segment.amount_minor,
         bonus_minor=segment.bonus_minor,
         cash_minor=segment.cash_minor,

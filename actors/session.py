@@ -225,7 +225,7 @@ class SessionActor:
             "v": DOCUMENT_VERSION,
             "state": state,
             "receipt": receipt,
-            "tariff_names": self.setup.names_of(segment.tariff for segment in state.segments),
+            "tariff_names": self.setup.names_of(state.tariffs),
         }
         return receipt, orjson.dumps(document)
 

@@ -285,6 +285,13 @@ class SessionState:
         return None
 
     @property
+    def tariffs(self) -> tuple[TariffRef, ...]:
+        """Every tariff version it was made with, has run under or will."""
+        run = (segment.tariff for segment in self.segments)
+        added = (extension.tariff for extension in self.extensions)
+        return tuple(dict.fromkeys((self.tariff, *run, *added)))
+
+    @property
     def amount_minor(self) -> int:
         """What the session costs so far."""
         return sum(segment.amount_minor for segment in self.segments)

@@ -91,15 +91,22 @@ class HallTile(_View):
 
 
 class SegmentView(_View):
-    """One SessionPlayerTariff: a stretch of the session under one tariff version in one zone."""
+    """One SessionPlayerTariff: a stretch of the session under one tariff version in one zone.
+
+    What waits for its turn has no actual start: the tariff of a booking, tariffs added by an
+    extension. A planned instant is None while it is not known.
+    """
 
     index: int
+    player_tariff_id: str | None
     tariff_id: str
     tariff_version: int
     tariff_name: str
     zone_id: str
-    start_at_ms: int
-    end_at_ms: int | None
+    planned_start_at_ms: int | None
+    planned_end_at_ms: int | None
+    actual_start_at_ms: int | None
+    actual_end_at_ms: int | None
     amount_minor: int
     bonus_minor: int
     cash_minor: int
@@ -112,8 +119,8 @@ class DeviceLinkView(_View):
 
     pc_id: str
     zone_id: str
-    start_at_ms: int
-    end_at_ms: int | None
+    actual_start_at_ms: int
+    actual_end_at_ms: int | None
 
 
 class SessionView(_View):
@@ -168,8 +175,8 @@ class ReceiptSegmentView(_View):
     tariff_version: int
     tariff_name: str
     zone_id: str
-    start_at_ms: int
-    end_at_ms: int
+    actual_start_at_ms: int
+    actual_end_at_ms: int
     amount_minor: int
     bonus_minor: int
     cash_minor: int

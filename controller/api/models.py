@@ -217,15 +217,21 @@ class Hall(Wire):
 
 
 class Segment(Wire):
-    """A stretch of the session under one tariff version in one zone."""
+    """A stretch of the session under one tariff version in one zone, begun or still to come: a
+    booking's, and what an extension has added, have no `actualStartAt` yet."""
 
     index: int
+    player_tariff_id: str | None
+    """The bought tariff it draws from; null: from the wallet, step by step."""
     tariff_id: str
     tariff_version: int
     tariff_name: str
     zone_id: str
-    start_at: Instant
-    end_at: Instant | None
+    planned_start_at: Instant | None
+    planned_end_at: Instant | None
+    """Until when it is paid for, as far as that is known."""
+    actual_start_at: Instant | None
+    actual_end_at: Instant | None
     amount: Money
     bonus: Money
     cash: Money
@@ -239,8 +245,8 @@ class DeviceLink(Wire):
 
     pc_id: str
     zone_id: str
-    start_at: Instant
-    end_at: Instant | None
+    actual_start_at: Instant
+    actual_end_at: Instant | None
 
 
 class Session(Wire):
@@ -293,8 +299,8 @@ class ReceiptSegment(Wire):
     tariff_version: int
     tariff_name: str
     zone_id: str
-    start_at: Instant
-    end_at: Instant
+    actual_start_at: Instant
+    actual_end_at: Instant
     amount: Money
     bonus: Money
     cash: Money

@@ -142,10 +142,11 @@ def _each_charge_is_exact(sessions: list[models.Session]) -> None:
     minutes = 0
     for session in sessions:
         for segment in session.segments:
-            if segment.tariff_id != "standard" or segment.end_at is None:
+            if segment.tariff_id != "standard" or segment.actual_end_at is None:
                 continue
-            played = datetime.fromisoformat(segment.end_at) - datetime.fromisoformat(
-                segment.start_at
+            assert segment.actual_start_at is not None
+            played = datetime.fromisoformat(segment.actual_end_at) - datetime.fromisoformat(
+                segment.actual_start_at
             )
             begun = -(-played // _A_MINUTE)
             price_minor = PRICE_A_MINUTE[segment.zone_id.partition("-")[2]]
