@@ -226,9 +226,9 @@ async def test_what_was_bought_in_another_club_is_not_shown(desk: Desk) -> None:
     body = {"playerId": "anna", "tariffIds": ["hours"], "payments": [paid(10_000)]}
     await desk.post(ORDERS, body, expected=201)
     assert len((await desk.get("/players/anna/tariffs"))["playerTariffs"]) == 1
-    club = {"clubId": "club-9", "name": "Nine", "timezone": "UTC", "currency": "EUR"}
+    club = {"clubId": "chain-a-9", "name": "Nine", "timezone": "UTC", "currency": "EUR"}
     await desk.post("/clubs", club, expected=201)
-    key = {"name": "Nine's", "role": "cashier", "clubIds": ["club-9"]}
+    key = {"name": "Nine's", "role": "cashier", "clubIds": ["chain-a-9"]}
     secret = (await desk.post("/api-keys", key, expected=201))["secret"]
     theirs = await desk.client.get(
         "/players/anna/tariffs", headers={"Authorization": f"Bearer {secret}"}

@@ -171,24 +171,24 @@ def roles(**by_club: str) -> list[dict[str, str]]:
 async def test_somebody_is_in_each_club_what_they_are_there(
     editor: Editor, issuer: IssuerUnderTest
 ) -> None:
-    club = {"clubId": "club-2", "name": "Second", "timezone": "UTC", "currency": "EUR"}
+    club = {"clubId": "chain-a-2", "name": "Second", "timezone": "UTC", "currency": "EUR"}
     await editor.made("/clubs", club)
-    body = {"staffId": "maria", "name": "Maria", "roles": roles(club_1="cashier", club_2="owner")}
+    body = {"staffId": "maria", "name": "Maria", "roles": roles(club_1="cashier", chain_a_2="owner")}
     await editor.made("/staff", body)
     maria = issuer.token("maria", "owner", role=None)
     seen = await editor.ask("GET", "/clubs", bearer=maria)
-    assert [one["clubId"] for one in seen.json()["clubs"]] == [CLUB, "club-2"]
+    assert [one["clubId"] for one in seen.json()["clubs"]] == [CLUB, "chain-a-2"]
     top_up = {"amountMinor": 100}
     here = await editor.ask(
         "POST", f"/clubs/{CLUB}/players/anna/wallet/top-ups", top_up, bearer=maria
     )
     assert code_of(here) == (503, "busy")
     there = await editor.ask(
-        "POST", "/clubs/club-2/players/anna/wallet/top-ups", top_up, bearer=maria
+        "POST", "/clubs/chain-a-2/players/anna/wallet/top-ups", top_up, bearer=maria
     )
     assert code_of(there) == (404, "club-not-found")
     assert (await editor.ask("GET", f"/clubs/{CLUB}/audit", bearer=maria)).status_code == 404
-    assert (await editor.ask("GET", "/clubs/club-2/audit", bearer=maria)).status_code == 200
+    assert (await editor.ask("GET", "/clubs/chain-a-2/audit", bearer=maria)).status_code == 200
     settings = await editor.ask(
         "PATCH", f"/clubs/{CLUB}/settings", {"name": "x"}, etag="*", bearer=maria
     )
