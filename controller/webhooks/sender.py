@@ -215,6 +215,8 @@ class WebhookSender:
                 await self._settle(tried)
             if any(outcome.gone for _, outcome in tried):
                 await self._disable(chain_id, one, GONE)
+                # Where it was not disabled after all, the next step knows where to go on.
+                return
 
     async def _attempt(
         self, chain_id: str, letter: Letter, tried: Tried, *, here: asyncio.Semaphore
