@@ -13,7 +13,8 @@ from pc_daemon.last_resort import (
     nothing_else,
     runs_command,
 )
-from pc_daemon.lockers import LockerKind, LoginctlLocker, NullLocker, ScreenLocker
+from pc_daemon.lockers import LockerKind, NullLocker, ScreenLocker
+from pc_daemon.logind_lock import LoginctlLocker
 from pc_daemon.session_launch import Launcher, UserSession, interpreter
 from pc_daemon.session_screen import SessionScreen
 from pc_daemon.settings import AgentSettings, LastResortKind

@@ -117,7 +117,7 @@ def ends_session(real_s: Callable[[], float], command: str = "loginctl") -> Last
     """Ends the session that is in front at this PC's seat, and everything that runs in it."""
     return LastResort(
         Patience(real_s),
-        whose=lambda: _session_in_front(command),
+        whose=lambda: session_in_front(command),
         end=lambda session: _run([command, "terminate-session", session]),
     )
 
@@ -127,16 +127,17 @@ def runs_command(argv: Sequence[str], real_s: Callable[[], float]) -> LastResort
     return LastResort(Patience(real_s), whose=lambda: SEAT, end=lambda _: _run(list(argv)))
 
 
-def _session_in_front(command: str) -> str | None:
+def session_in_front(command: str) -> str | None:
     """None while nobody is signed in: a greeter is a lock already."""
-    session = _told([command, "show-seat", SEAT, "--property=ActiveSession", "--value"])
+    session = told([command, "show-seat", SEAT, "--property=ActiveSession", "--value"])
     if not session:
         return None
-    kind = _told([command, "show-session", session, "--property=Class", "--value"])
+    kind = told([command, "show-session", session, "--property=Class", "--value"])
     return session if kind == "user" else None
 
 
-def _told(argv: list[str]) -> str:
+def told(argv: list[str]) -> str:
+    """What a program prints. Raises ``OSError`` and ``subprocess.SubprocessError``."""
     done = subprocess.run(  # noqa: S603 - fixed words
         argv, check=True, capture_output=True, text=True, timeout=_COMMAND_WITHIN_S
     )

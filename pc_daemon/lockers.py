@@ -1,13 +1,11 @@
 """What can lock a screen, behind one port: nothing, a screen process, or the login session."""
 
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from pc_daemon.agent_state import Screen
-from schemas.device import PcMode
 
 
 class LockerKind(StrEnum):
@@ -112,59 +110,3 @@ class NullLocker:
 
     def close(self) -> None:
         """See ``ScreenLocker``."""
-
-
-class LoginctlLocker:
-    """Asks systemd-logind to lock the session.
-
-    It only signals: a locker listening in the session (the desktop's own, or xss-lock) must do
-    the work, and nothing tells whether it did.
-    """
-
-    def __init__(self, session: str | None = None, command: str = "loginctl") -> None:
-        self._target = [session] if session else []
-        self._command = command
-        self._asked: list[subprocess.Popen[bytes]] = []
-
-    def attach(self, hear: Callable[[ScreenHeard], None]) -> None:
-        """See ``ScreenLocker``; logind tells nothing."""
-
-    def show(self, screen: Screen, deadlines: Deadlines) -> None:  # noqa: ARG002
-        """See ``ScreenLocker``; logind cannot lock later on its own."""
-        verb = "lock-session" if screen.mode is PcMode.LOCKED else "unlock-session"
-        try:
-            asked = subprocess.Popen(  # noqa: S603 - fixed words
-                [self._command, verb, *self._target],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        except OSError as error:
-            raise LockerError(f"{self._command}: {error.strerror}") from error
-        self._asked.append(asked)
-
-    def notify(self, text: str) -> None:  # noqa: ARG002
-        """A login session has no place for a line of text."""
-        raise LockerError("loginctl cannot show a notice")
-
-    def identify(self, for_ms: int) -> None:  # noqa: ARG002
-        """A login session has no place for a number either."""
-        raise LockerError("loginctl cannot identify a PC")
-
-    def check(self) -> None:
-        """See ``ScreenLocker``."""
-        ended = [process for process in self._asked if process.poll() is not None]
-        self._asked = [process for process in self._asked if process.returncode is None]
-        for process in ended:
-            if process.returncode != 0:
-                raise LockerError(f"{self._command} ended with {process.returncode}")
-
-    def foreground(self) -> str | None:
-        """See ``ScreenLocker``: nobody is there to tell."""
-        return None
-
-    def close(self) -> None:
-        """See ``ScreenLocker``."""
-        for process in self._asked:
-            process.kill()
-            process.wait()

@@ -22,11 +22,11 @@ from pc_daemon.lockers import (
     Deadlines,
     LockerError,
     LockerKind,
-    LoginctlLocker,
     NullLocker,
     ScreenHeard,
     ScreenNews,
 )
+from pc_daemon.logind_lock import LoginctlLocker
 from pc_daemon.process_note import NotedProcess, keep_note, noted
 from pc_daemon.session_launch import UserSession, interpreter
 from pc_daemon.session_screen import SessionScreen
@@ -189,29 +189,6 @@ def test_a_note_never_ends_a_process_that_took_over_the_number(tmp_path: Path) -
     assert noted(tmp_path / "note", besides=os.getpid()) is None
     (tmp_path / "note").write_text("{}")
     assert noted(tmp_path / "note", besides=0) is None
-
-
-def test_loginctl_is_asked_and_its_refusal_noticed(tmp_path: Path) -> None:
-    asked = tmp_path / "asked"
-    fake = tmp_path / "loginctl"
-    fake.write_text(f'#!/bin/sh\necho "$@" >> {asked}\n[ "$1" = lock-session ]\n')
-    fake.chmod(0o755)
-    locker = LoginctlLocker("7", command=str(fake))
-
-    locker.show(LOCKED, Deadlines())
-    soon(lambda: asked.exists() and asked.read_text() == "lock-session 7\n")
-    locker.show(UNLOCKED, SOON)
-    soon(lambda: asked.read_text().endswith("unlock-session 7\n"))
-
-    def refused() -> bool:
-        try:
-            locker.check()
-        except LockerError as error:
-            return "ended with 1" in str(error)
-        return False
-
-    soon(refused)
-    locker.close()
 
 
 @pytest.mark.parametrize(
