@@ -59,6 +59,22 @@ else:
         os.set_blocking(descriptor, False)
 
 
+if sys.platform == "win32":
+
+    def _group_of(_user: str) -> int:
+        raise ValueError("a program of another user is started by its token")
+
+else:
+    import pwd
+
+    def _group_of(user: str) -> int:
+        """The user's own group; without it a program would keep root's."""
+        try:
+            return pwd.getpwnam(user).pw_gid
+        except KeyError as error:
+            raise ValueError(f"there is no user {user}") from error
+
+
 def interpreter() -> str:
     """The Python to start the screen with; that of a Windows service runs within its host."""
     if not Path(sys.executable).stem.lower().startswith(_SERVICE_HOST):
@@ -111,6 +127,7 @@ class UserSession:
             bufsize=0,
             env={**os.environ, **self.environment},
             user=self.user,
+            group=None if self.user is None else _group_of(self.user),
             extra_groups=None if self.user is None else [],
             # A signal to the agent's group (Ctrl-C, a service stop) must not take the screen.
             start_new_session=True,

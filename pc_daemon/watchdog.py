@@ -8,7 +8,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,11 +35,12 @@ class ServiceManager:
         _send(word, address)
 
 
-def service_manager(environment: Mapping[str, str]) -> ServiceManager:
-    """Who started us, by what it left in the environment."""
-    address = environment.get("NOTIFY_SOCKET") or None
-    timeout_us = environment.get("WATCHDOG_USEC", "")
-    is_ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+def service_manager(environment: MutableMapping[str, str]) -> ServiceManager:
+    """Who started us, by what it left in the environment; taken out of it, for what we start has
+    nothing to say to it."""
+    address = environment.pop("NOTIFY_SOCKET", "") or None
+    timeout_us = environment.pop("WATCHDOG_USEC", "")
+    is_ours = environment.pop("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     if address is None or not (timeout_us.isdigit() and is_ours):
         return ServiceManager(address)
     return ServiceManager(address, int(timeout_us) / 1_000_000 / 3)
