@@ -59,6 +59,10 @@ class SystemClock:
         """Monotonic seconds."""
         return time.monotonic()
 
+    def since_boot_s(self) -> float:
+        """Seconds since boot, sleep included."""
+        return _boot_ns() / 1_000_000_000
+
 
 class ScaledClock:
     """Business time ``speed`` times as fast as real time, for simulated clubs."""

@@ -14,7 +14,7 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import Final
 
-from pc_daemon.clock import PcClock, SystemClock, time_of_day
+from pc_daemon.clock import SystemClock, time_of_day
 from pc_daemon.cover_sight import Sight
 from pc_daemon.cover_watch import CoverWatch
 from pc_daemon.foreground import foreground_program
@@ -54,19 +54,22 @@ def _untold() -> str | None:
 
 
 class ScreenProcess:
-    """Ties the model to its windows and to the agent's pipe."""
+    """Ties the model to its windows and to the agent's pipe.
+
+    ``now_s`` must go on while the PC sleeps: paid time does.
+    """
 
     def __init__(
         self,
         *,
-        clock: PcClock,
+        now_s: Callable[[], float],
         language: Language,
         layout: tuple[Monitor, ...] = (),
         hook: KeyboardHook | None = None,
         foreground: Callable[[], str | None] = _untold,
         sight: Sight | None = None,
     ) -> None:
-        self._clock = clock
+        self._now_s = now_s
         self._language = language
         self._fixed_layout = layout
         self._hook = hook
@@ -106,7 +109,7 @@ class ScreenProcess:
             self._root.after(_REFRESH_MS, self._refresh)
 
     def _look(self) -> None:
-        now_s = self._clock.real_s()
+        now_s = self._now_s()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._take(self._orders.get_nowait(), now_s)
@@ -205,13 +208,13 @@ class ScreenProcess:
         try:
             self._covers[0].take_input()
         except tk.TclError:
-            self._refused_s = self._clock.real_s()
+            self._refused_s = self._now_s()
             return False
         self._refused_s = None
         return True
 
     def _on_key(self, event: "tk.Event[tk.Misc]") -> None:
-        if not self._model.at(self._clock.real_s()).covers:
+        if not self._model.at(self._now_s()).covers:
             return
         if event.keysym in ("Return", "KP_Enter"):
             if self._code:
@@ -256,7 +259,7 @@ def main() -> None:
     see_every_pixel()
     hook = _hooked() if arguments.keyboard_hook else None
     ScreenProcess(
-        clock=SystemClock(),
+        now_s=SystemClock().since_boot_s,
         language=arguments.language,
         layout=arguments.monitors,
         hook=hook,

@@ -3,9 +3,12 @@
 import string
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from pc_daemon import clock, screen
 from pc_daemon.screen_model import (
     AGENT_LATENESS_S,
     NOTICE_S,
@@ -189,3 +192,21 @@ def test_a_screen_that_was_killed_does_not_wait_for_what_it_does_not_need() -> N
     loaded = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert "'pc_daemon.screen_model'" in loaded
     assert "'pydantic'" not in loaded
+
+
+def test_a_screen_counts_the_time_its_pc_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: dict[str, Callable[[], float]] = {}
+
+    class Made:
+        def __init__(self, **parts: Any) -> None:
+            made["now_s"] = parts["now_s"]
+
+        def run(self) -> None:
+            """Nobody looks."""
+
+    monkeypatch.setattr(screen, "ScreenProcess", Made)
+    monkeypatch.setattr(clock, "_boot_ns", lambda: 7_200_000_000_000)
+    monkeypatch.setattr(sys, "argv", ["screen"])
+    monkeypatch.delenv("DISPLAY", raising=False)
+    screen.main()
+    assert made["now_s"]() == 7_200.0
