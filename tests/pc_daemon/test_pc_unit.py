@@ -35,6 +35,10 @@ def test_a_pc_that_was_only_enrolled_starts(unit: dict[str, list[str]]) -> None:
     assert [file[0] for file in unit["EnvironmentFile"]] == ["-"]
 
 
+def test_nobody_signs_in_before_the_agent_has_decided(unit: dict[str, list[str]]) -> None:
+    assert (unit["Type"], unit["Before"]) == (["notify"], ["systemd-user-sessions.service"])
+
+
 def test_a_new_secret_can_be_written(unit: dict[str, list[str]]) -> None:
     assert unit["ProtectSystem"] == ["full"]
     assert unit["ReadWritePaths"] == [f"-{DEFAULT_CONFIG.parent}"]
