@@ -110,16 +110,17 @@ class LoginctlLocker:
         session = self._in_front()
         if session is None:
             return None
-        is_locked = self._is_locked(session)
-        was_opened = not is_locked and session in self._hinted
-        if is_locked:
-            self._hinted.add(session)
-        if was_opened or session not in self._locked:
+        if session not in self._locked:
             told([self._command, "lock-session", session])
             self._locked.add(session)
-        if not was_opened:
+            return None
+        if self._is_locked(session):
+            self._hinted.add(session)
+            return None
+        if session not in self._hinted:
             return None
         self._hinted.discard(session)
+        told([self._command, "lock-session", session])
         if self._hear is not None:
             self._hear(ScreenHeard(ScreenNews.HIDDEN))
         return f"session {session} was opened, it is locked again"
