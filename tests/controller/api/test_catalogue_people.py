@@ -173,7 +173,11 @@ async def test_somebody_is_in_each_club_what_they_are_there(
 ) -> None:
     club = {"clubId": "chain-a-2", "name": "Second", "timezone": "UTC", "currency": "EUR"}
     await editor.made("/clubs", club)
-    body = {"staffId": "maria", "name": "Maria", "roles": roles(club_1="cashier", chain_a_2="owner")}
+    body = {
+        "staffId": "maria",
+        "name": "Maria",
+        "roles": roles(club_1="cashier", chain_a_2="owner"),
+    }
     await editor.made("/staff", body)
     maria = issuer.token("maria", "owner", role=None)
     seen = await editor.ask("GET", "/clubs", bearer=maria)
