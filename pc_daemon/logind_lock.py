@@ -23,7 +23,8 @@ LOOK_EVERY_S: Final = 1.0
 class LoginctlLocker:
     """Locks whichever session is in front at the seat, or always the one it is given.
 
-    A session that comes to the front of a locked PC later is locked then. At opening, the
+    A session that comes to the front of a locked PC later is locked then. It is asked again and
+    again until it says that it has locked. At opening, the
     sessions it has locked are opened. A thread of its own does what takes time.
     """
 
@@ -110,17 +111,16 @@ class LoginctlLocker:
         session = self._in_front()
         if session is None:
             return None
-        if session not in self._locked:
-            told([self._command, "lock-session", session])
-            self._locked.add(session)
-            return None
-        if self._is_locked(session):
+        if session in self._locked and self._is_locked(session):
             self._hinted.add(session)
             return None
-        if session not in self._hinted:
-            return None
+        was_opened = session in self._hinted
         self._hinted.discard(session)
+        # A session that begins has nobody yet who would hear it: asked until it says it locked.
         told([self._command, "lock-session", session])
+        self._locked.add(session)
+        if not was_opened:
+            return None
         if self._hear is not None:
             self._hear(ScreenHeard(ScreenNews.HIDDEN))
         return f"session {session} was opened, it is locked again"

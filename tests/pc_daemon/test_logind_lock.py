@@ -82,10 +82,10 @@ def trouble(locker: LoginctlLocker) -> str:
 def test_the_session_in_front_is_locked_and_opened(seat: Seat, locker: LoginctlLocker) -> None:
     seat.signs_in("7")
     locker.show(LOCKED, Deadlines())
-    soon(lambda: seat.asked == ["lock-session 7"])
+    soon(lambda: "lock-session 7" in seat.asked)
     seat.hints("7", "yes")
     locker.show(UNLOCKED, Deadlines())
-    soon(lambda: seat.asked == ["lock-session 7", "unlock-session 7"])
+    soon(lambda: seat.asked[-1] == "unlock-session 7")
     assert not trouble(locker)
 
 
@@ -96,12 +96,12 @@ def test_who_signs_in_at_a_locked_pc_is_locked(seat: Seat, locker: LoginctlLocke
     assert not seat.asked
     assert not trouble(locker)
     seat.signs_in("8")
-    soon(lambda: seat.asked == ["lock-session 8"])
+    soon(lambda: "lock-session 8" in seat.asked)
     seat.signs_in("9")
     soon(lambda: seat.asked[-1] == "lock-session 9")
     seat.signs_out("9")
     locker.show(UNLOCKED, Deadlines())
-    soon(lambda: seat.asked[2:] == ["unlock-session 8"])
+    soon(lambda: seat.asked[-1] == "unlock-session 8")
 
 
 def test_a_lock_that_the_player_opens_is_locked_again(seat: Seat, locker: LoginctlLocker) -> None:
@@ -110,22 +110,27 @@ def test_a_lock_that_the_player_opens_is_locked_again(seat: Seat, locker: Loginc
     locker.attach(lambda one: (heard.append(one), told.set())[0])
     seat.signs_in("7")
     locker.show(LOCKED, Deadlines())
-    soon(lambda: seat.asked == ["lock-session 7"])
+    soon(lambda: "lock-session 7" in seat.asked)
     seat.hints("7", "yes")
     time.sleep(0.3)
+    asked = len(seat.asked)
     seat.hints("7", "no")
-    soon(lambda: seat.asked == ["lock-session 7"] * 2)
+    soon(lambda: len(seat.asked) > asked)
     assert told.wait(10)
     assert heard == [ScreenHeard(ScreenNews.HIDDEN)]
 
 
-def test_a_session_without_a_hint_is_asked_once(seat: Seat, locker: LoginctlLocker) -> None:
+def test_a_session_is_asked_until_it_says_that_it_locked(
+    seat: Seat, locker: LoginctlLocker
+) -> None:
     seat.signs_in("7")
     locker.show(LOCKED, Deadlines())
-    soon(lambda: seat.asked == ["lock-session 7"])
-    locker.show(LOCKED, Deadlines())
+    soon(lambda: len(seat.asked) > 3)
+    seat.hints("7", "yes")
     time.sleep(0.3)
-    assert seat.asked == ["lock-session 7"]
+    asked = seat.asked
+    time.sleep(0.3)
+    assert seat.asked == asked
 
 
 def test_a_refusal_is_noticed_until_it_is_over(seat: Seat, locker: LoginctlLocker) -> None:
@@ -134,7 +139,7 @@ def test_a_refusal_is_noticed_until_it_is_over(seat: Seat, locker: LoginctlLocke
     soon(lambda: "ended with 1" in trouble(locker))
     seat.signs_in("7")
     soon(lambda: not trouble(locker))
-    assert seat.asked == ["lock-session 7"]
+    assert seat.asked[0] == "lock-session 7"
 
 
 def test_a_pc_without_logind_says_so(tmp_path: Path) -> None:
