@@ -2,15 +2,17 @@
 
 from actors.logs import configure_logs
 from controller.command_settings import connected_settings, misconfigured, settings_or_exit
-from controller.settings import SettingsError, load_settings
+from controller.ray_key import share_ray_key
+from controller.settings import Settings, SettingsError, load_settings
 
 
 def run_command() -> None:
     """The controller: joins or starts Ray, keeps its shard hosts alive and hands out shards."""
-    from controller.supervise import run_controller
-
     settings = connected_settings()
     configure_logs(settings.log_level)
+    _share_ray_key(settings)
+    from controller.supervise import run_controller
+
     try:
         run_controller(settings)
     except SettingsError as error:
@@ -19,11 +21,19 @@ def run_command() -> None:
 
 def api_command() -> None:
     """The API, the hall page and /metrics."""
-    from controller.api.serve import run_api
-
     settings = settings_or_exit(load_settings)
     configure_logs(settings.log_level)
+    _share_ray_key(settings)
+    from controller.api.serve import run_api
+
     run_api(settings)
+
+
+def _share_ray_key(settings: Settings) -> None:
+    try:
+        share_ray_key(settings)
+    except OSError as error:
+        misconfigured(f"CLUBCTL_STATE_DIR: {error}")
 
 
 def archive_command() -> None:

@@ -18,12 +18,13 @@ from rich.console import Console
 
 from controller.demo.chaos import Chaos
 from controller.demo.outcome import Outcome, summed_up
-from controller.demo.processes import RAY_SHARED_FILE, SIGNING_KEYS_FILE
+from controller.demo.processes import SIGNING_KEYS_FILE
 from controller.demo.run import DemoOptions, addresses, running_demo
 from controller.demo.screen import Screen
 from controller.demo.seed import DemoSize
 from controller.embedded import EmbeddedError
 from controller.embedded.state import StateFolder, free_port, is_free
+from controller.ray_key import RAY_KEY_FILE
 from controller.settings import SPEED_MAX, SettingsError, load_settings
 
 DEMO_FOLDER: Final = "demo"
@@ -168,7 +169,7 @@ def _state_folder(call: Invocation, *, env: str) -> Iterator[StateFolder]:
 def forget(folder: Path) -> None:
     """Remove what an earlier demo left. Raises CannotStartError at anything else in it."""
     ours = {"lock", "ports.json", "roster.json", "api-key", "valkey", "broker", "logs"}
-    ours |= {RAY_SHARED_FILE, SIGNING_KEYS_FILE}
+    ours |= {RAY_KEY_FILE, SIGNING_KEYS_FILE}
     ours |= {"archive.db", "archive.db-wal", "archive.db-shm"}
     strangers = sorted(entry.name for entry in folder.iterdir() if entry.name not in ours)
     if strangers:

@@ -1,7 +1,6 @@
 """The demo's child processes: store, broker, controller, API and the simulated PCs."""
 
 import asyncio
-import secrets
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,8 +23,6 @@ POLL_S: Final = 0.2
 KEY_NAME: Final = "demo"
 GUARDED: Final = (sys.executable, "-I", "-S", guard.__file__)
 SIGNING_KEYS_FILE: Final = "signing-keys.json"
-RAY_SHARED_FILE: Final = "ray-auth"
-RAY_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +130,6 @@ class DemoProcesses:
             "CLUBCTL_API_HOST": LOOPBACK,
             "CLUBCTL_API_PORT": str(self.shape.api_port),
             "CLUBCTL_API_KEYS": orjson.dumps([key]).decode(),
-            "RAY_AUTH_MODE": "token",
-            "RAY_AUTH_TOKEN_PATH": str(self._ray_token_file()),
         }
 
     def _signing_keys(self) -> Path:
@@ -144,10 +139,6 @@ class DemoProcesses:
             save_signing_keys(file, new_signing_keys(), replace=False)
         return file
 
-    def _ray_token_file(self) -> Path:
-        """What controller and API show each other: any user of this machine can open the port."""
-        return kept_secret(self.state.path / RAY_SHARED_FILE, secrets.token_hex(RAY_KEY_BYTES))
-
     def _clubctl(self, name: str, *arguments: str, under: Sequence[str] = ()) -> ChildProcess:
         return ChildProcess(
             name,
@@ -155,14 +146,6 @@ class DemoProcesses:
             log_file=self.state.log_file(name),
             environment=self.environment,
         )
-
-
-def kept_secret(file: Path, fresh: str) -> Path:
-    """A file with a secret only its owner reads, written with ``fresh`` the first time."""
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(fresh)
-    return file
 
 
 async def hosts_alive(registry: HostRegistry, count: int) -> bool:

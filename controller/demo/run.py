@@ -26,7 +26,6 @@ from controller.demo.processes import (
     DemoShape,
     answers,
     hosts_alive,
-    kept_secret,
 )
 from controller.demo.screen import Addresses, LiveSummary, Progress, Screen
 from controller.demo.seed import (
@@ -37,6 +36,7 @@ from controller.demo.seed import (
     set_business_time,
 )
 from controller.embedded.state import StateFolder
+from controller.kept_secret import kept_secret
 
 KEY_FILE: Final = "api-key"
 LOOK_EVERY_S: Final = 1.0

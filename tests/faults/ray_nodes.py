@@ -14,9 +14,11 @@ from faulted_house import FaultedHouse, full_house
 from stack_under_test import until
 
 from actors.store import HostRecord
-from controller.demo.processes import GUARDED, RAY_SHARED_FILE, kept_secret
+from controller.demo.processes import GUARDED
 from controller.embedded import ChildProcess
 from controller.embedded.state import free_port
+from controller.kept_secret import kept_secret
+from controller.ray_key import RAY_KEY_FILE
 
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 HEAD_ADDRESS, OTHER_ADDRESS = "127.0.0.2", "127.0.0.3"
@@ -72,7 +74,7 @@ def node(name: str, folder: Path, *options: str) -> RayNode:
             log_file=folder / "logs" / f"{name}.log",
             environment={
                 "RAY_AUTH_MODE": "token",
-                "RAY_AUTH_TOKEN_PATH": str(folder / RAY_SHARED_FILE),
+                "RAY_AUTH_TOKEN_PATH": str(folder / RAY_KEY_FILE),
                 "RAY_worker_niceness": "0",
             },
         )
@@ -101,7 +103,7 @@ async def house_on_two_nodes(
 def two_nodes(folder: Path) -> Nodes:
     """Two nodes that are not started yet, with the state folder's own secret."""
     folder.mkdir(parents=True)
-    kept_secret(folder / RAY_SHARED_FILE, secrets.token_hex(32))
+    kept_secret(folder / RAY_KEY_FILE, secrets.token_hex(32))
     port = free_port()
     address = f"{HEAD_ADDRESS}:{port}"
     place = (f"--node-ip-address={HEAD_ADDRESS}", f"--temp-dir={folder.parent / 'r'}")
