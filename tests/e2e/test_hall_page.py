@@ -244,6 +244,21 @@ async def test_the_whole_way_by_keyboard(stage: Stage, open_hall: OpenHall) -> N
     assert (envelope.command.pc_id, envelope.command.player_id) == ("pc-2", "boris")
 
 
+async def test_enter_chooses_nobody_from_a_list_of_other_letters(
+    stage: Stage, open_hall: OpenHall
+) -> None:
+    await stage.owner.show(tile("pc-1"))
+    async with serving(stage.app) as address, open_hall(address) as page:
+        await tile_of(page, "pc-1").click()
+        await page.get_by_role("button", name="Start a session").click()
+        await expect(page.get_by_role("option", name="Anna K.")).to_be_visible()
+        await page.keyboard.type("bor")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Name or phone")).to_have_value(re.compile("^[Bb]or"))
+        await expect(page.get_by_role("option", name="Anna K.")).to_be_hidden()
+    assert stage.gateway.seen == []
+
+
 async def test_a_name_is_text_whatever_a_player_calls_themselves(
     stage: Stage, open_hall: OpenHall
 ) -> None:

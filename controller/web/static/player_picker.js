@@ -45,7 +45,10 @@ export class PlayerPicker {
   }
 
   #askSoon() {
+    // What was found for other letters is chosen by nobody, now or when it comes late.
     this.player = null;
+    this.#asked += 1;
+    this.#fold();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#ask(), ASK_AFTER_MS);
   }
