@@ -8,7 +8,7 @@ from actors.club_setup import ClubSetup
 from actors.pc import PcState, SentCommand
 from billing_core.coverage import CoverageStatus
 from billing_core.receipt import Receipt, ReceiptSegment
-from billing_core.session import Extension, Segment, SessionState, SessionStatus
+from billing_core.session import Segment, SessionState, SessionStatus
 from billing_core.tariff import TariffRef
 from schemas.views import (
     DeviceLinkView,
@@ -174,52 +174,56 @@ def _waiting(session: SessionState, tariff_names: Mapping[str, str]) -> Iterator
     """Segments that are still to come: a booking's only one, and what was added to what runs."""
     if not session.segments:
         yield _planned(
-            session,
-            Extension(session.tariff),
+            session.tariff,
             tariff_names,
             index=0,
+            player_tariff_id=session.player_tariff_id,
+            zone_id=session.zone_id,
             from_ms=session.planned_start_at_ms,
             until_ms=session.planned_end_at_ms,
-        ).model_copy(update={"player_tariff_id": session.player_tariff_id})
-        return
-    if session.status.is_final:
-        return
+            order_id=session.order_id or session.session_id,
+        )
+    elif not session.status.is_final:
+        yield from _added(session, tariff_names)
+
+
+def _added(session: SessionState, tariff_names: Mapping[str, str]) -> Iterator[SegmentView]:
     from_ms, last = session.segments[-1].planned_end_at_ms, len(session.extensions) - 1
     for number, extension in enumerate(session.extensions):
-        until_ms = _lasts_until_ms(extension, from_ms)
+        pack = extension.pack
+        left_ms = None if pack is None else pack.remaining_ms
+        until_ms = None if from_ms is None or left_ms is None else from_ms + left_ms
         if number == last and session.coverage is not None:
             until_ms = session.coverage.until_ms
         yield _planned(
-            session,
-            extension,
+            extension.tariff,
             tariff_names,
             index=len(session.segments) + number,
+            player_tariff_id=None if pack is None else pack.player_tariff_id,
+            zone_id=session.zone_id,
             from_ms=from_ms,
             until_ms=until_ms,
+            order_id=(None if pack is None else pack.order_id) or session.session_id,
         )
         from_ms = until_ms
 
 
-def _lasts_until_ms(extension: Extension, from_ms: int | None) -> int | None:
-    left_ms = None if extension.pack is None else extension.pack.remaining_ms
-    return None if from_ms is None or left_ms is None else from_ms + left_ms
-
-
 def _planned(
-    session: SessionState,
-    extension: Extension,
+    tariff: TariffRef,
     tariff_names: Mapping[str, str],
     *,
     index: int,
+    player_tariff_id: str | None,
+    zone_id: str,
     from_ms: int | None,
     until_ms: int | None,
+    order_id: str,
 ) -> SegmentView:
-    pack = extension.pack
     return SegmentView(
         index=index,
-        player_tariff_id=None if pack is None else pack.player_tariff_id,
-        **_of_tariff(extension.tariff, tariff_names),
-        zone_id=session.zone_id,
+        player_tariff_id=player_tariff_id,
+        **_of_tariff(tariff, tariff_names),
+        zone_id=zone_id,
         planned_start_at_ms=from_ms,
         planned_end_at_ms=until_ms,
         actual_start_at_ms=None,
@@ -227,7 +231,7 @@ def _planned(
         amount_minor=0,
         bonus_minor=0,
         cash_minor=0,
-        order_id=(None if pack is None else pack.order_id) or session.session_id,
+        order_id=order_id,
     )
 
 

@@ -9,27 +9,15 @@ import pwd
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import orjson
 
-from actors.store import CatalogueEdit, UnitOutcome
+from actors.store import CatalogueEdit, Store
 from schemas.commands import ReplyStatus
 from schemas.views import AuditEntryView
 
 CHANNEL: Final = "cli"
-
-
-class AuditStore(Protocol):
-    """Where chains and their audits are."""
-
-    async def chains(self) -> tuple[str, ...]:
-        """See ``ReadModels``."""
-        ...
-
-    async def edit(self, chain_id: str, edit: CatalogueEdit) -> UnitOutcome:
-        """See ``Store``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +56,12 @@ class Terminal:
         return told.model_dump_json().encode()
 
 
-async def note(store: AuditStore, chain_id: str, entry: bytes) -> None:
+async def note(store: Store, chain_id: str, entry: bytes) -> None:
     """Enter it into one chain's audit. Raises StoreError."""
     await store.edit(chain_id, CatalogueEdit(audit=(entry,)))
 
 
-async def note_in_every_chain(store: AuditStore, entry: bytes) -> None:
+async def note_in_every_chain(store: Store, entry: bytes) -> None:
     """Enter into every chain's audit what concerns all of them. Raises StoreError."""
     for chain_id in await store.chains():
         await note(store, chain_id, entry)

@@ -8,6 +8,9 @@ from typing import Any
 
 import orjson
 
+from actors.store import Catalogue
+from schemas.webhooks import WebhookDocument, field_of
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -88,3 +91,8 @@ async def receiving(receiver: Receiver) -> AsyncIterator[Receiver]:
     finally:
         receiver.answering.set()
         server.close()
+
+
+async def put_subscription(store: Catalogue, chain_id: str, one: WebhookDocument) -> None:
+    """Subscribe without the API."""
+    await store.put(chain_id, {field_of(one.webhook_id): one.model_dump_json().encode()})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Self
 
-from clubs_under_test import CHAIN
+from clubs_under_test import CHAIN, seed
 
 from actors.clock import ManualClock
 from actors.draft import TickReport
@@ -27,7 +27,7 @@ from actors.turn import (
     Now,
     PcInput,
 )
-from schemas.commands import Channel, Command, CommandEnvelope, CommandReply
+from schemas.commands import Channel, Command, CommandEnvelope, CommandReply, TopUpWallet
 from schemas.device import DesiredDocument, PcMode, UsageAck
 
 START_AT_MS = 1_800_000_000_000
@@ -155,3 +155,14 @@ class ShardUnderTest:
                 self.orders.append(effect)
             else:
                 self.documents[effect.pc_id] = effect.document
+
+
+async def opened_club(*, ann_minor: int = 0) -> ShardUnderTest:
+    """The seeded club at work, every PC heard, with so much in Ann's wallet."""
+    store = MemoryStore()
+    await seed(store)
+    rig = await ShardUnderTest(store).take()
+    await rig.beat()
+    if ann_minor:
+        await rig.command(TopUpWallet(player_id="ann", amount_minor=ann_minor))
+    return rig

@@ -56,8 +56,9 @@ async def _serve(settings: Settings, redis_url: str) -> None:
     store = RedisStore.open(redis_url)
     real = SteadyClock(ThisMachine())
     following = asyncio.create_task(follow_hosts(store, real, boot_id()))
+    archived = LazyArchive(settings.sql_url)
     try:
-        app = create_app(await dependencies_of(settings, store, real))
+        app = create_app(await dependencies_of(settings, store, real, archived=archived))
         config = uvicorn.Config(
             app,
             host=settings.api_host,
@@ -76,10 +77,13 @@ async def _serve(settings: Settings, redis_url: str) -> None:
     finally:
         following.cancel()
         await asyncio.to_thread(disconnect)
+        await archived.close()
         await store.close()
 
 
-async def dependencies_of(settings: Settings, store: Store, real: Clock) -> ApiDependencies:
+async def dependencies_of(
+    settings: Settings, store: Store, real: Clock, *, archived: "LazyArchive"
+) -> ApiDependencies:
     """What the API is built from; waits for the store, because the keys of time are in it.
 
     ``real`` is real time as hosts go by it.
@@ -107,7 +111,7 @@ async def dependencies_of(settings: Settings, store: Store, real: Clock) -> ApiD
         webhooks_private=settings.webhooks_private,
         secure_cookies=settings.env is Environment.PRODUCTION,
         serves_metrics=settings.metrics,
-        archived=LazyArchive(settings.sql_url),
+        archived=archived,
         pc_terms=terms_of(settings),
     )
 

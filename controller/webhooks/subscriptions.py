@@ -33,11 +33,6 @@ def parsed(catalogue: Mapping[str, bytes]) -> dict[str, WebhookDocument]:
     return found
 
 
-async def put_subscription(store: Catalogue, chain_id: str, one: WebhookDocument) -> None:
-    """Store a subscription as it is to be from now on."""
-    await store.put(chain_id, {field_of(one.webhook_id): one.model_dump_json().encode()})
-
-
 async def disable_subscription(
     store: CatalogueEditing, chain_id: str, one: WebhookDocument, *, reason: str
 ) -> bool:

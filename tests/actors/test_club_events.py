@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from clubs_under_test import CHAIN, seed
-from shard_under_test import ShardUnderTest
+from clubs_under_test import CHAIN
+from shard_under_test import ShardUnderTest, opened_club
 
 from actors.presence import Signal
 from actors.store import ChainStream
-from actors.store_memory import MemoryStore
 from actors.turn import LinkEvent, LinkInput, PcInput
 from schemas.commands import (
     CreateSession,
@@ -30,11 +29,7 @@ ALL = (PC, *OTHERS)
 
 @pytest.fixture
 async def shard() -> ShardUnderTest:
-    store = MemoryStore()
-    await seed(store)
-    rig = await ShardUnderTest(store).take()
-    await rig.beat()
-    return rig
+    return await opened_club()
 
 
 async def play(shard: ShardUnderTest, session_id: str = "s1") -> None:

@@ -1,10 +1,9 @@
 """PCs taken out of use, and guests who become players."""
 
 import pytest
-from clubs_under_test import CHAIN, seed, wallet_of
-from shard_under_test import MINUTE_MS, START_AT_MS, ShardUnderTest
+from clubs_under_test import CHAIN, wallet_of
+from shard_under_test import MINUTE_MS, START_AT_MS, ShardUnderTest, opened_club
 
-from actors.store_memory import MemoryStore
 from schemas.commands import (
     Command,
     CommandReply,
@@ -15,7 +14,6 @@ from schemas.commands import (
     ReleasePc,
     StartSession,
     SwitchSessionDevice,
-    TopUpWallet,
 )
 from schemas.device import LockReason, PcMode
 from schemas.views import HallTile
@@ -26,12 +24,7 @@ HOLD = HoldPc(pc_id=PC, reason="new graphics card")
 
 @pytest.fixture
 async def shard() -> ShardUnderTest:
-    store = MemoryStore()
-    await seed(store)
-    rig = await ShardUnderTest(store).take()
-    await rig.beat()
-    await rig.command(TopUpWallet(player_id="ann", amount_minor=100_00))
-    return rig
+    return await opened_club(ann_minor=100_00)
 
 
 def session(session_id: str = "s1", **changes: object) -> CreateSession:

@@ -2,12 +2,11 @@
 
 import orjson
 import pytest
-from clubs_under_test import CHAIN, seed
-from shard_under_test import MINUTE_MS, ShardUnderTest
+from clubs_under_test import CHAIN
+from shard_under_test import MINUTE_MS, ShardUnderTest, opened_club
 
 from actors.seating import SELF_BOOKING_NOTICE_MS, SELF_BOOKINGS_MAX
 from actors.store import ChainStream
-from actors.store_memory import MemoryStore
 from billing_core.session import SessionState, SessionStatus
 from schemas.commands import (
     CancelSession,
@@ -26,12 +25,7 @@ DESK, APP, KIOSK = Channel.CRM, Channel.APP, Channel.KIOSK
 
 @pytest.fixture
 async def shard() -> ShardUnderTest:
-    store = MemoryStore()
-    await seed(store)
-    rig = await ShardUnderTest(store).take()
-    await rig.beat()
-    await rig.command(TopUpWallet(player_id="ann", amount_minor=1_000_00))
-    return rig
+    return await opened_club(ann_minor=1_000_00)
 
 
 async def plays(shard: ShardUnderTest, tariff_id: str, *, later_pays: bool = False) -> None:

@@ -3,10 +3,8 @@
 from typing import Any
 
 import pytest
-from clubs_under_test import seed
-from shard_under_test import MINUTE_MS, START_AT_MS, ShardUnderTest
+from shard_under_test import MINUTE_MS, START_AT_MS, ShardUnderTest, opened_club
 
-from actors.store_memory import MemoryStore
 from schemas.commands import (
     CancelSession,
     CreateSession,
@@ -14,7 +12,6 @@ from schemas.commands import (
     ExtendSession,
     StartSession,
     SwitchSessionDevice,
-    TopUpWallet,
 )
 
 PC = "north-main-0"
@@ -23,12 +20,7 @@ HOUR_MS = 60 * MINUTE_MS
 
 @pytest.fixture
 async def shard() -> ShardUnderTest:
-    store = MemoryStore()
-    await seed(store)
-    rig = await ShardUnderTest(store).take()
-    await rig.beat()
-    await rig.command(TopUpWallet(player_id="ann", amount_minor=1_000_00))
-    return rig
+    return await opened_club(ann_minor=1_000_00)
 
 
 async def shown(shard: ShardUnderTest, command: Any) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from receivers_under_test import put_subscription
 from stores_under_test import CHAIN, owned
 from structlog.testing import capture_logs
 
@@ -12,7 +13,6 @@ from actors.store import ChainStream, Unit
 from actors.store_memory import MemoryStore
 from controller.archive import Archive, ArchiveConsumer, ArchiveError, open_archive, unsent
 from controller.webhooks.queue import DeliveryQueue
-from controller.webhooks.subscriptions import put_subscription
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
 EVENTS = 9

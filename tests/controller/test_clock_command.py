@@ -1,7 +1,6 @@
 """An operator looks at the hosts' time, and says that a calendar is right after all."""
 
 import asyncio
-import re
 from pathlib import Path
 
 import pytest
@@ -35,14 +34,6 @@ def asked(*words: str) -> str:
     return result.output
 
 
-def shown_ahead_s() -> float:
-    """How far the table of `clubctl clock` says the calendar is ahead; no zero has a minus."""
-    shown = re.search(r"([+-]\d+\.\d) s ", asked())
-    assert shown is not None
-    assert shown[1] != "-0.0"
-    return float(shown[1])
-
-
 def test_a_jump_is_shown_and_can_be_adopted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -53,16 +44,16 @@ def test_a_jump_is_shown_and_can_be_adopted(
         clock = SteadyClock(machine)
         asyncio.run(kept(server.url, machine, clock))
         assert clock_finding(settings).health is Health.OK
-        assert abs(shown_ahead_s()) < 1
+        assert "+0.0 s" in asked()
         machine.moved_ms = HOUR_MS
         asyncio.run(kept(server.url, machine, clock))
-        assert abs(shown_ahead_s() - 3_600) < 1
+        assert "+3600.0 s" in asked()
         found = clock_finding(settings)
         assert found.health is Health.WARNING
         assert "3600" in found.detail
         assert "1 times" in asked("--adopt", BOOT)
         asyncio.run(kept(server.url, machine, clock))
-        assert abs(shown_ahead_s()) < 1
+        assert "+0.0 s" in asked()
 
 
 def test_a_boot_nobody_knows_cannot_be_adopted(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from clubs_under_test import CHAIN, seed
 from day_under_test import created, played_day, told
-from receivers_under_test import Receiver, receiving
+from receivers_under_test import Receiver, put_subscription, receiving
 from shard_under_test import ShardUnderTest
 
 from actors.clock import ManualClock
@@ -27,11 +27,7 @@ from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.schedule import DELAYS_MS, JITTER, next_attempt_at_ms
 from controller.webhooks.sender import WebhookSender
 from controller.webhooks.signing import secret_of, signed_headers
-from controller.webhooks.subscriptions import (
-    disable_subscription,
-    put_subscription,
-    subscriptions_of,
-)
+from controller.webhooks.subscriptions import disable_subscription, subscriptions_of
 from schemas.commands import EndSession, TopUpWallet
 from schemas.events import EventMessage
 from schemas.webhooks import WebhookDocument, WebhookSecret, field_of

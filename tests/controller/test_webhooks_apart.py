@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 import pytest
 from day_under_test import played_day
-from receivers_under_test import Receiver, receiving
+from receivers_under_test import Receiver, put_subscription, receiving
 
 from actors.clock import ManualClock
 from actors.placement import shard_of_club
@@ -24,7 +24,6 @@ from controller.webhooks.post import Post as PostPort
 from controller.webhooks.queue import DeliveryQueue
 from controller.webhooks.sender import WebhookSender
 from controller.webhooks.signing import secret_of
-from controller.webhooks.subscriptions import put_subscription
 from schemas.webhooks import WebhookDocument, WebhookSecret, field_of
 
 FIRST, SECOND = "a-chain", "b-chain"

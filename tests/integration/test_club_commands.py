@@ -7,13 +7,11 @@ from typing import Final
 
 import orjson
 import pytest
-from stores_under_test import running_server
-from typer.testing import CliRunner
+from terminal_under_test import run, told_of_a_store
 
 from actors.club_setup import club_setups
 from actors.store_redis import RedisStore
 from controller.api.stored_keys import StoredKeys
-from controller.cli import app
 
 pytestmark = pytest.mark.integration
 
@@ -23,18 +21,8 @@ EXAMPLE: Final = Path(__file__).parents[2] / "docs" / "examples" / "club.toml"
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty store that the commands are told of."""
-    for name in ("MQTT_URL", "CONFIG", "ARCHIVE_URL", "ENV"):
-        monkeypatch.delenv(f"CLUBCTL_{name}", raising=False)
-    with running_server(tmp_path / "state") as server:
-        monkeypatch.setenv("CLUBCTL_REDIS_URL", server.url)
-        monkeypatch.setenv("CLUBCTL_STATE_DIR", str(tmp_path / "state"))
-        yield server.url
-
-
-def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
+    with told_of_a_store(tmp_path, monkeypatch) as address:
+        yield address
 
 
 def test_a_chain_begins_with_a_key_and_a_club_comes_from_a_file(url: str, tmp_path: Path) -> None:

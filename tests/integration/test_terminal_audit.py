@@ -10,16 +10,14 @@ from typing import Final
 
 import orjson
 import pytest
-from stores_under_test import running_server
-from typer.testing import CliRunner
+from receivers_under_test import put_subscription
+from terminal_under_test import run, told_of_a_store
 
 from actors.clock import SteadyClock, ThisMachine
 from actors.store import HostRecord, StoreUnavailableError
 from actors.store_redis import RedisStore
 from actors.timekeeping import Timekeeper
-from controller.cli import app
 from controller.terminal_audit import Terminal
-from controller.webhooks.subscriptions import put_subscription
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
 pytestmark = pytest.mark.integration
@@ -38,16 +36,12 @@ WEBHOOK: Final = WebhookDocument(
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A store with two chains and one club, two hosts and a webhook."""
-    for name in ("MQTT_URL", "CONFIG", "ARCHIVE_URL", "ENV"):
-        monkeypatch.delenv(f"CLUBCTL_{name}", raising=False)
-    with running_server(tmp_path / "state") as server:
-        monkeypatch.setenv("CLUBCTL_REDIS_URL", server.url)
-        monkeypatch.setenv("CLUBCTL_STATE_DIR", str(tmp_path / "state"))
+    with told_of_a_store(tmp_path, monkeypatch) as address:
         run("chain", "create", "orbit", "--name", "Orbit")
         run("chain", "create", "comet", "--name", "Comet")
         run("import", str(EXAMPLE))
-        asyncio.run(peopled(server.url))
-        yield server.url
+        asyncio.run(peopled(address))
+        yield address
 
 
 async def peopled(url: str) -> None:
@@ -58,12 +52,6 @@ async def peopled(url: str) -> None:
     await Timekeeper(store, machine, BOOT).begin(SteadyClock(machine))
     await put_subscription(store, "orbit", WEBHOOK)
     await store.close()
-
-
-def run(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def audit(url: str, chain_id: str) -> list[dict[str, str]]:

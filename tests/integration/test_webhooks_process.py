@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from clubs_under_test import CHAIN
 from day_under_test import played_day
-from receivers_under_test import Receiver, receiving
+from receivers_under_test import Receiver, put_subscription, receiving
 from stores_under_test import running_server
 
 from actors.clock import SystemClock
@@ -23,7 +23,6 @@ from actors.store_redis import RedisStore
 from controller.archive import ArchiveConsumer, open_archive
 from controller.webhooks.process import METRICS_SNAPSHOT
 from controller.webhooks.signing import secret_of
-from controller.webhooks.subscriptions import put_subscription
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

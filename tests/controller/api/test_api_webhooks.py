@@ -8,10 +8,11 @@ import httpx
 import orjson
 import pytest
 from api_under_test import CHAIN, CLUB, OTHER_KEY, client_of, dependencies
+from receivers_under_test import put_subscription
 
 from actors.store_memory import MemoryStore
 from controller.api.auth import KeyRing
-from controller.webhooks.subscriptions import put_subscription, subscriptions_of
+from controller.webhooks.subscriptions import subscriptions_of
 
 URL = "https://crm.example/hook"
 WEBHOOKS = "/api/v1/webhooks"
