@@ -133,6 +133,9 @@ class BackoffPolicy:
 
     A connection shorter than ``short_life_s`` is suspect: after ``contested_after`` of them in a
     row another client probably owns our id, and we leave it the field for ``contested_s``.
+
+    A broker that refuses us may only not know yet what the club has just decided, so the first
+    refusals cost ``refused_s`` and twice that; one that stays with it costs ``contested_s``.
     """
 
     base_s: float = 1.0
@@ -140,6 +143,7 @@ class BackoffPolicy:
     short_life_s: float = 2.0
     contested_after: int = 3
     contested_s: float = 60.0
+    refused_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,7 @@ class Backoff:
         self._random = random
         self._attempt = 0
         self._short_lives = 0
+        self._refusals = 0
 
     def delay_s(self, ending: Ending, lived_s: float) -> float:
         """Seconds to stay away after an attempt that ended so, having been up ``lived_s``."""
@@ -184,13 +189,25 @@ class Backoff:
         if ending is Ending.LOST:
             self._attempt = 0
             self._short_lives = self._short_lives + 1 if lived_s < policy.short_life_s else 0
-        contested = self._short_lives >= policy.contested_after
-        if contested or ending in (Ending.REFUSED, Ending.TAKEN_OVER):
+        if ending is Ending.REFUSED:
+            return self._half_jittered_s(self._refused_ceiling_s())
+        if ending is not Ending.UNREACHABLE:
+            self._refusals = 0
+        if ending is Ending.TAKEN_OVER or self._short_lives >= policy.contested_after:
             self._short_lives = 0
-            return policy.contested_s * (0.5 + self._random.random() / 2)
+            return self._half_jittered_s(policy.contested_s)
         ceiling_s = min(policy.cap_s, policy.base_s * 2.0**self._attempt)
         self._attempt = min(self._attempt + 1, 30)
         return ceiling_s * self._random.random()
+
+    def _refused_ceiling_s(self) -> float:
+        policy, self._short_lives = self._policy, 0
+        ceiling_s = min(policy.contested_s, policy.refused_s * 2.0**self._refusals)
+        self._refusals = min(self._refusals + 1, 30)
+        return ceiling_s
+
+    def _half_jittered_s(self, ceiling_s: float) -> float:
+        return ceiling_s * (0.5 + self._random.random() / 2)
 
 
 @dataclass(frozen=True, slots=True)

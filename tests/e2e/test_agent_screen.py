@@ -1,6 +1,7 @@
 """A real agent with its real screen in a running club: what the player tries, what staff sees."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -131,7 +132,7 @@ def start_agent(url: str, display: Display, state: Path) -> "subprocess.Popen[by
 def end(agent: "subprocess.Popen[bytes]", note: Path) -> None:
     agent.kill()
     agent.wait()
-    if note.exists():
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         os.kill(json.loads(note.read_text())["pid"], signal.SIGKILL)
 
 

@@ -204,9 +204,13 @@ def test_a_cover_that_was_taken_off_the_display_is_made_anew(tmp_path: Path) -> 
         found = subprocess.check_output(
             ["xdotool", "search", "--onlyvisible", "--name", ""], env=environment, text=True
         )
+        # It is back before anybody looks, unless it stands still meanwhile.
+        screen_pid = json.loads(pc.note.read_text())["pid"]
+        os.kill(screen_pid, signal.SIGSTOP)
         for window in found.split():
             subprocess.run(["xdotool", "windowunmap", window], env=environment, check=False)
         pc.display.shows(lambda one: part_of(one, NIGHT) < 0.1)
+        os.kill(screen_pid, signal.SIGCONT)
         pc.covers()
 
 

@@ -174,7 +174,7 @@ async def guarded_broker(tmp_path: Path) -> AsyncIterator[MosquittoUnderTest]:
 async def test_wrong_credentials_are_retried_slowly_and_right_ones_work(
     guarded_broker: MosquittoUnderTest,
 ) -> None:
-    policy = BackoffPolicy(base_s=0.01, cap_s=0.01, contested_s=30.0)
+    policy = BackoffPolicy(base_s=0.01, cap_s=0.01, refused_s=30.0)
     wrong = guarded_broker.link("pc1", credentials=Credentials("pc1", "guess"), backoff=policy)
     wrong.start()
     await eventually(lambda: wrong.stats.failures == 1)

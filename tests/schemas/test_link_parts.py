@@ -48,10 +48,27 @@ def test_jitter_spreads_over_the_whole_range() -> None:
     assert 3.5 < sum(delays) / len(delays) < 4.5
 
 
-@pytest.mark.parametrize("ending", [Ending.REFUSED, Ending.TAKEN_OVER])
-def test_a_broker_that_will_not_have_us_is_left_alone(ending: Ending) -> None:
+def test_who_takes_our_id_is_left_alone() -> None:
     backoff = Backoff(BackoffPolicy(contested_s=60), Random(1))
-    assert 30 <= backoff.delay_s(ending, 0.0) <= 60
+    assert 30 <= backoff.delay_s(Ending.TAKEN_OVER, 0.0) <= 60
+
+
+def test_a_broker_that_will_not_have_us_is_asked_again_ever_less_often() -> None:
+    """The first refusals may be of a PC that was enrolled a moment ago."""
+    backoff = Backoff(BackoffPolicy(refused_s=2, contested_s=60), Highest())
+    delays = [backoff.delay_s(Ending.REFUSED, 0.0) for _ in range(7)]
+    assert delays == [2, 4, 8, 16, 32, 60, 60]
+    assert backoff.delay_s(Ending.UNREACHABLE, 0.0) == 1
+    assert backoff.delay_s(Ending.REFUSED, 0.0) == 60
+    backoff.delay_s(Ending.LOST, 60.0)
+    assert backoff.delay_s(Ending.REFUSED, 0.0) == 2
+
+
+def test_refused_pcs_do_not_come_again_together() -> None:
+    policy = BackoffPolicy(refused_s=2)
+    delays = [Backoff(policy, Random(n)).delay_s(Ending.REFUSED, 0.0) for n in range(100)]
+    assert 1 <= min(delays) < 1.1
+    assert 1.9 < max(delays) <= 2
 
 
 def test_three_short_lives_in_a_row_are_a_contested_id() -> None:
