@@ -18,6 +18,7 @@ from billing_core.sale import Order, Paid, Tender, Tendered, open_order, pay
 from billing_core.sale_refund import (
     Refunded,
     RefundWish,
+    change_given,
     paid_out,
     refund_purchase,
     refund_session,
@@ -128,25 +129,57 @@ def refund_order(context: CommandContext, command: RefundOrder) -> CommandReply 
     order = known.order
     terms = _terms(context, order.holder_id, ZoneTerms(zone_id=""))
     asking = _order_context(context, order.holder_id)
-    wish = RefundWish(command.line, command.amount_minor)
     if order.session_id is None:
-        if order.due_minor:
-            return Refusal("order-not-paid", "nothing was paid for this order", "order_id")
-        owned = {pack.player_tariff_id: pack for pack in terms.player_tariffs}
-        done = refund_purchase(order, owned, terms, context=asking, wish=wish)
-    elif known.session is None:
-        return NO_SUCH_ORDER
+        done = _refund_bought(order, command, terms, asking)
     else:
-        ended = context.drafting.ended(order.session_id)
-        state = known.session if ended is None else ended.state
-        done = refund_session(order, state, terms.wallet, context=asking, wish=wish)
-    if command.payout is not None and isinstance(done, Refunded):
-        means = Means(command.payout.value)
-        done = paid_out(done, order, terms.wallet, context=asking, means=means)
+        done = _refund_bill(context, known, command, terms=terms, asking=asking)
+    if isinstance(done, Refusal):
+        return done
     if isinstance(done, Rejected):
         return refused_by_billing(done)
     _take(context, done, done.transactions, terms=terms)
     return _written(context, done.order, before=order, version=known.version)
+
+
+def _refund_bought(
+    order: Order, command: RefundOrder, terms: Terms, asking: OrderContext
+) -> Refunded | Rejected | Refusal:
+    if order.due_minor:
+        return Refusal("order-not-paid", "nothing was paid for this order", "order_id")
+    owned = {pack.player_tariff_id: pack for pack in terms.player_tariffs}
+    wish = RefundWish(command.line, command.amount_minor)
+    done = refund_purchase(order, owned, terms, context=asking, wish=wish)
+    if command.payout is None or isinstance(done, Rejected):
+        return done
+    means = Means(command.payout.value)
+    return paid_out(done, order, terms.wallet, context=asking, means=means)
+
+
+def _refund_bill(
+    context: CommandContext,
+    known: KnownOrder,
+    command: RefundOrder,
+    *,
+    terms: Terms,
+    asking: OrderContext,
+) -> Refunded | Rejected | Refusal:
+    order = known.order
+    if known.session is None or order.session_id is None:
+        return NO_SUCH_ORDER
+    ended = context.drafting.ended(order.session_id)
+    state = known.session if ended is None else ended.state
+    wish = RefundWish(command.line, command.amount_minor)
+    done = refund_session(order, state, terms.wallet, context=asking, wish=wish)
+    if isinstance(done, Rejected):
+        return done
+    if is_guest(order.holder_id):
+        means = Means.CASH if command.payout is None else Means(command.payout.value)
+        card_minor = state.guest_card_minor + order.left_on_card_minor
+        return change_given(done, order, context=asking, means=means, card_minor=card_minor)
+    if command.payout is None:
+        return done
+    means = Means(command.payout.value)
+    return paid_out(done, order, terms.wallet, context=asking, means=means)
 
 
 def _remember(context: CommandContext, order: Order) -> None:

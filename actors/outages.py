@@ -115,7 +115,7 @@ class OutageDesk:
         bill = self._bring_bill(ended, decision.state)
         version = ended.document_version + 1
         actor = SessionActor(self.club.setup, self.drafting, self.now)
-        state = actor.correct(decision, version=version)
+        state = actor.correct(decision, version=version, bill=bill)
         self.drafting.put_corrected(state)
         after = replace(ended, state=state, document_version=version, bill=bill)
         self.drafting.put_ended(after)

@@ -28,7 +28,7 @@ from billing_core.ledger import (
 )
 from billing_core.outage import OutageStatus
 from billing_core.receipt import Receipt, receipt_of
-from billing_core.sale import session_order
+from billing_core.sale import Order, session_order
 from billing_core.session import SessionMode, SessionState, SessionStatus
 from billing_core.terms import Terms
 
@@ -151,16 +151,16 @@ class SessionActor:
                 return state
         return None
 
-    def correct(self, decision: Decision, *, version: int) -> SessionState:
+    def correct(self, decision: Decision, *, version: int, bill: Order | None) -> SessionState:
         """Put what a decision gave back after the end into the draft, with the final document;
-        the session as it then stands."""
+        the session as it then stands. ``bill`` is its order as far as money moved on it."""
         state, drafting = decision.state, self.drafting
         drafting.transactions += decision.transactions
         drafting.events += decision.events
         key = self.wallet_key(state)
         if decision.wallet != drafting.wallet(key):
             drafting.put_wallet(key, decision.wallet)
-        state = self._given_back_to_guest(state)
+        state = self._given_back_to_guest(state, bill)
         _, document = self._final_document(state, issued_at_ms=self.now.wall_ms)
         drafting.closes.append(ClosedSession(state.session_id, document, version))
         drafting.indexes.append((state.session_id, state.club_id))
@@ -229,7 +229,7 @@ class SessionActor:
         }
         return receipt, orjson.dumps(document)
 
-    def _given_back_to_guest(self, state: SessionState) -> SessionState:
+    def _given_back_to_guest(self, state: SessionState, bill: Order | None = None) -> SessionState:
         """Hand a guest what is left, first of all to the card it was paid with: a desk that gave
         cash for it would be a cash machine. The session as it then stands."""
         key = self._wallet_key(state.holder_id)
@@ -239,7 +239,8 @@ class SessionActor:
         if wallet.cash_minor <= 0:
             return state
         currency, club_id = key.currency, state.club_id
-        card_minor = min(wallet.cash_minor, state.guest_card_minor)
+        on_card_minor = state.guest_card_minor + (0 if bill is None else bill.left_on_card_minor)
+        card_minor = min(wallet.cash_minor, max(0, on_card_minor))
         entries = entries_of(
             (wallet_cash(currency, state.holder_id), -wallet.cash_minor),
             (desk(currency, club_id, Means.CARD), card_minor),

@@ -130,6 +130,13 @@ class Order:
         return sum(refund.cash_minor + refund.bonus_minor for refund in by_hand)
 
     @property
+    def left_on_card_minor(self) -> int:
+        """What was paid for it by card, less what was handed back to a card."""
+        paid = (one for one in self.payments if one.means is Tendered.CARD)
+        back = (one for one in self.refunds if one.paid_out_by is Means.CARD)
+        return sum(one.amount_minor for one in paid) - sum(one.paid_out_minor for one in back)
+
+    @property
     def due_minor(self) -> int:
         """What is still to pay. Giving back what was paid makes nothing due again."""
         lowered_minor = self.refunded_minor if self.paid_minor < self.amount_minor else 0

@@ -1,6 +1,6 @@
 """Giving an order's money back, line by line, under each tariff's own refund policy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from billing_core.ledger import Means, Transaction, TransactionKind, desk, wallet_cash
@@ -123,30 +123,61 @@ def paid_out(
     if done.wallet.cash_minor < out_minor:
         message = f"the wallet holds {done.wallet.cash_minor}: the rest pays what it owes"
         return Rejected(RejectionCode.INSUFFICIENT_FUNDS, message, "payout")
+    return _handed_over(done, before, ((means, out_minor),), context=context)
+
+
+def change_given(
+    done: Refunded, before: Order, *, context: OrderContext, means: Means, card_minor: int
+) -> Refunded:
+    """Hand a one-time guest what the refunds since ``before`` have left in the wallet, which
+    nobody will ever spend: first of all to the card, of which ``card_minor`` can go back, the rest
+    by ``means``."""
+    out_minor = max(0, done.wallet.cash_minor)
+    to_card_minor = out_minor if means is Means.CARD else min(out_minor, max(0, card_minor))
+    parts = ((Means.CARD, to_card_minor), (Means.CASH, out_minor - to_card_minor))
+    return _handed_over(done, before, tuple(one for one in parts if one[1]), context=context)
+
+
+def _handed_over(
+    done: Refunded, before: Order, parts: tuple[tuple[Means, int], ...], *, context: OrderContext
+) -> Refunded:
+    if not parts:
+        return done
     order, count = done.order, len(before.refunds)
-    # A session's bill is given back in one piece, of which a part may only have lowered it.
-    is_bill = order.session_id is not None
-    handed = tuple(
-        replace(
-            back,
-            paid_out_minor=out_minor if is_bill else back.cash_minor,
-            paid_out_by=means if back.cash_minor else None,
-        )
-        for back in order.refunds[count:]
-    )
+    out_minor = sum(part_minor for _, part_minor in parts)
     key = f"{context.idempotency_key}/paid-out"
     withdrawal = replace(context, idempotency_key=key).transaction(
         TransactionKind.WITHDRAWAL,
         (wallet_cash(order.currency, order.holder_id), -out_minor),
-        (desk(order.currency, order.club_id, means), out_minor),
+        *((desk(order.currency, order.club_id, means), minor) for means, minor in parts),
         session_id=order.session_id,
     )
+    handed = [one for back in order.refunds[count:] for one in _paid_out_in(back, order, parts)]
     return replace(
         done,
         order=replace(order, refunds=(*order.refunds[:count], *handed)),
         transactions=(*done.transactions, withdrawal),
         wallet=done.wallet.changed(-out_minor, 0),
     )
+
+
+def _paid_out_in(
+    back: OrderRefund, order: Order, parts: tuple[tuple[Means, int], ...]
+) -> Iterator[OrderRefund]:
+    """A refund as it was handed over: one entry for each means. A session's bill is given back in
+    one piece, of which a part may only have lowered it or paid what was owed."""
+    if order.session_id is None:
+        means = parts[0][0] if back.cash_minor else None
+        yield replace(back, paid_out_minor=back.cash_minor, paid_out_by=means)
+        return
+    (means, out_minor), *others = parts
+    others_minor = sum(minor for _, minor in others)
+    own_minor = back.cash_minor - others_minor
+    yield replace(back, cash_minor=own_minor, paid_out_minor=out_minor, paid_out_by=means)
+    for other, minor in others:
+        yield replace(
+            back, cash_minor=minor, bonus_minor=0, paid_out_minor=minor, paid_out_by=other
+        )
 
 
 def with_outages(order: Order, before: SessionState, after: SessionState, *, at_ms: int) -> Order:

@@ -130,6 +130,8 @@ class Accounts:
                 self.wanted[_desk(club_id, payment.means)] -= payment.amount_minor
             if order["session_id"] is not None:
                 self._paid_later[command.order_id] += payment.amount_minor
+                if payment.means is OrderMeans.CARD:
+                    self._by_card[command.order_id] += payment.amount_minor
 
     def _given_back(self, command: RefundOrder) -> None:
         """A session's price; what goes back of bought tariffs is in their own books."""

@@ -83,7 +83,7 @@ class Operator:
 
     def correct(self) -> Request | None:
         """Give back a part of what a session has cost."""
-        over = [one for one in self._known() if one["status"] in OVER and one["player_id"]]
+        over = [one for one in self._known() if one["status"] in OVER]
         session = self._one_of(over)
         if session is None:
             return None

@@ -17,6 +17,7 @@ from schemas.commands import (
     OrderPayment,
     PaymentMeans,
     PayOrder,
+    RefundOrder,
     ReplyStatus,
     ResolveOutage,
 )
@@ -104,6 +105,57 @@ async def test_an_outage_approved_after_the_end_goes_to_the_card_too() -> None:
     await ok(shard, ResolveOutage(session_id="s1", number=0, approve=True))
     assert cash_minor == 0
     assert await taken_in(shard) == (0, before_minor - 5 * MINUTE_MINOR)
+
+
+async def given_back(shard: ShardUnderTest, minor: int, payout: str | None = None) -> list:
+    """Refund a part of the session's bill; by what it was handed over, all in all."""
+    asked = RefundOrder.model_validate({"order_id": "s1", "amount_minor": minor, "payout": payout})
+    reply = await shard.command(asked)
+    assert reply.status is ReplyStatus.OK, reply
+    backs = reply.result["order"]["refunds"]
+    assert sum(one["cash_minor"] for one in backs) == reply.result["order"]["refunded_minor"]
+    return [(one["paid_out_by"], one["paid_out_minor"]) for one in backs]
+
+
+async def test_a_refund_leaves_over_the_desk_to_the_card_first(shard: ShardUnderTest) -> None:
+    """Nobody could ever spend it from the wallet of somebody who is gone."""
+    await ok(shard, guest(PaymentMeans.CARD, 20_00))
+    await shard.wait(minutes=9, seconds=30)
+    await ok(shard, EndSession(session_id="s1"))
+    assert await taken_in(shard) == (0, 10 * MINUTE_MINOR)
+    assert await given_back(shard, 4_00) == [("card", 4_00)]
+    assert await given_back(shard, 9_00, "cash") == [("card", 4_00), ("card", 9_00)]
+    assert await taken_in(shard) == (0, 7_00)
+    assert await left_behind(shard) == []
+
+
+async def test_what_the_card_did_not_pay_comes_back_as_cash(shard: ShardUnderTest) -> None:
+    more = ExtendSession(session_id="s1", tariff_id="block", paid_minor=187_00)
+    await ok(shard, guest(PaymentMeans.CARD, 15_00), more)
+    await shard.wait(minutes=122)
+    assert await taken_in(shard) == (187_00, 15_00)
+    assert await given_back(shard, 202_00) == [("card", 15_00), ("cash", 187_00)]
+    assert await taken_in(shard) == (0, 0)
+
+
+async def test_a_bill_paid_by_card_goes_back_to_the_card(shard: ShardUnderTest) -> None:
+    await ok(shard, guest(PaymentMeans.CASH, 0, mode="OPEN_ENDED"))
+    await shard.wait(minutes=9, seconds=30)
+    await ok(shard, EndSession(session_id="s1"))
+    means = ((PaymentMeans.CASH, 5_00), (PaymentMeans.CARD, 15_00))
+    payments = tuple(OrderPayment(means=one.value, amount_minor=minor) for one, minor in means)
+    await ok(shard, PayOrder(order_id="s1", payments=payments))
+    assert await given_back(shard, 16_00, "cash") == [("card", 15_00), ("cash", 1_00)]
+    assert await taken_in(shard) == (4_00, 0)
+    assert await left_behind(shard) == []
+
+
+async def test_an_unpaid_bill_is_lowered_and_nothing_is_handed_over(shard: ShardUnderTest) -> None:
+    await ok(shard, guest(PaymentMeans.CASH, 0, mode="OPEN_ENDED"))
+    await shard.wait(minutes=9, seconds=30)
+    await ok(shard, EndSession(session_id="s1"))
+    assert await given_back(shard, 6_00) == [(None, 0)]
+    assert await taken_in(shard) == (0, 0)
 
 
 async def left_behind(shard: ShardUnderTest) -> list[str]:
