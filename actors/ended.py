@@ -28,7 +28,7 @@ class EndedSession:
     wait_until_ms: int | None
     refunded_minor: int = 0
     bill: Order | None = None
-    v: int = 1
+    v: int = 2
 
     @property
     def session_id(self) -> str:

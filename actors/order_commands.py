@@ -14,7 +14,7 @@ from actors.wallets import WalletKey
 from billing_core.ledger import Means, Transaction, is_guest
 from billing_core.order import OrderContext
 from billing_core.rejection import Rejected
-from billing_core.sale import Order, Paid, Tender, Tendered, open_order, pay
+from billing_core.sale import Order, Paid, Tender, Tendered, left_on_card_minor, open_order, pay
 from billing_core.sale_refund import (
     Refunded,
     RefundWish,
@@ -174,7 +174,7 @@ def _refund_bill(
         return done
     if is_guest(order.holder_id):
         means = Means.CASH if command.payout is None else Means(command.payout.value)
-        card_minor = state.guest_card_minor + order.left_on_card_minor
+        card_minor = left_on_card_minor(state, order)
         return change_given(done, order, context=asking, means=means, card_minor=card_minor)
     if command.payout is None:
         return done

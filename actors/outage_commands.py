@@ -39,8 +39,7 @@ def resolve_outage(context: CommandContext, command: ResolveOutage) -> CommandRe
     )
     if isinstance(decided, Rejected):
         return refused_by_billing(decided)
-    own_minor = sum(segment.amount_minor for segment in decided.state.own_segments)
-    if ended is not None and ended.refunded_minor > own_minor:
+    if ended is not None and ended.refunded_minor > decided.state.own_minor:
         return REFUNDED_ALREADY
     if ended is None:
         after = actor.take(state, decided, actor.terms_of(state))

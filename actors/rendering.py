@@ -7,13 +7,15 @@ from typing import Any, Final
 from actors.club_setup import ClubSetup
 from actors.pc import PcState, SentCommand
 from billing_core.coverage import CoverageStatus
-from billing_core.receipt import Receipt, ReceiptSegment
-from billing_core.session import Segment, SessionState, SessionStatus
+from billing_core.receipt import Receipt, ReceiptForfeit, ReceiptSegment
+from billing_core.session import HandedBack, Segment, SessionState, SessionStatus
 from billing_core.tariff import TariffRef
 from schemas.views import (
     DeviceLinkView,
     HallTile,
+    HandedBackView,
     PcCommandView,
+    ReceiptForfeitView,
     ReceiptLineView,
     ReceiptOutageView,
     ReceiptSegmentView,
@@ -136,6 +138,8 @@ def session_view(
         amount_minor=amount_minor,
         bonus_minor=bonus_minor,
         cash_minor=amount_minor - bonus_minor,
+        forfeited_minor=session.forfeited_minor,
+        handed_back=_handed_back(session.handed_back),
         segments=(
             *(_begun(session, segment, tariff_names) for segment in session.segments),
             *_waiting(session, tariff_names),
@@ -255,6 +259,25 @@ def receipt_view(receipt: Receipt) -> ReceiptView:
         cash_minor=receipt.cash_minor,
         segments=tuple(_receipt_segment(segment) for segment in receipt.segments),
         outages=tuple(ReceiptOutageView(**asdict(outage)) for outage in receipt.outages),
+        forfeits=tuple(_receipt_forfeit(one) for one in receipt.forfeits),
+        handed_back=_handed_back(receipt.handed_back),
+    )
+
+
+def _handed_back(back: HandedBack | None) -> HandedBackView | None:
+    return None if back is None else HandedBackView(**asdict(back))
+
+
+def _receipt_forfeit(one: ReceiptForfeit) -> ReceiptForfeitView:
+    return ReceiptForfeitView(
+        player_tariff_id=one.player_tariff_id,
+        tariff_id=one.tariff.id,
+        tariff_version=one.tariff.version,
+        tariff_name=one.tariff_name,
+        order_id=one.order_id,
+        amount_minor=one.amount_minor,
+        bonus_minor=one.bonus_minor,
+        explanation=one.explanation,
     )
 
 

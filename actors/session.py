@@ -17,6 +17,7 @@ from actors.turn import Now
 from actors.wallets import WalletKey
 from billing_core.advance import advance
 from billing_core.decision import Decision
+from billing_core.events import Event, EventKind, EventValue
 from billing_core.ledger import (
     Means,
     Transaction,
@@ -28,11 +29,11 @@ from billing_core.ledger import (
 )
 from billing_core.outage import OutageStatus
 from billing_core.receipt import Receipt, receipt_of
-from billing_core.sale import Order, session_order
-from billing_core.session import SessionMode, SessionState, SessionStatus
+from billing_core.sale import Order, left_on_card_minor, session_order
+from billing_core.session import HandedBack, SessionMode, SessionState, SessionStatus
 from billing_core.terms import Terms
 
-DOCUMENT_VERSION: Final = 1
+DOCUMENT_VERSION: Final = 2
 
 
 def playing_claim(state: SessionState) -> Claim | None:
@@ -239,8 +240,7 @@ class SessionActor:
         if wallet.cash_minor <= 0:
             return state
         currency, club_id = key.currency, state.club_id
-        on_card_minor = state.guest_card_minor + (0 if bill is None else bill.left_on_card_minor)
-        card_minor = min(wallet.cash_minor, max(0, on_card_minor))
+        card_minor = min(wallet.cash_minor, left_on_card_minor(state, bill))
         entries = entries_of(
             (wallet_cash(currency, state.holder_id), -wallet.cash_minor),
             (desk(currency, club_id, Means.CARD), card_minor),
@@ -256,4 +256,30 @@ class SessionActor:
             )
         )
         self.drafting.put_wallet(key, wallet.changed(-wallet.cash_minor, 0))
-        return replace(state, guest_card_minor=state.guest_card_minor - card_minor)
+        cash_minor = wallet.cash_minor - card_minor
+        return self._told_of_change(state, card_minor=card_minor, cash_minor=cash_minor)
+
+    def _told_of_change(
+        self, state: SessionState, *, card_minor: int, cash_minor: int
+    ) -> SessionState:
+        before = state.handed_back or HandedBack()
+        payload: dict[str, EventValue] = {
+            "card_minor": card_minor,
+            "cash_minor": cash_minor,
+            "currency": state.currency,
+        }
+        event = Event(
+            EventKind.GUEST_PAID_BACK,
+            state.session_id,
+            state.club_id,
+            state.event_seq + 1,
+            self.now.wall_ms,
+            payload,
+        )
+        self.drafting.events.append(event)
+        return replace(
+            state,
+            event_seq=event.seq,
+            guest_card_minor=state.guest_card_minor - card_minor,
+            handed_back=HandedBack(before.card_minor + card_minor, before.cash_minor + cash_minor),
+        )

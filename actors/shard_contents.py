@@ -14,13 +14,19 @@ from actors.pc import STATE_VERSION, Grant, Hold, PcState, SentCommand, Target
 from actors.store import ENDED_KEY_PREFIX, SESSION_KEY_PREFIX, StoredEntity, session_key
 from actors.unreadable import UNREADABLE_ERRORS, Unreadable
 from actors.workspace import PC_KEY_PREFIX, Entity, Versioned
-from billing_core.stored import SESSION, StoredKind, from_plain, session_from_dict
+from billing_core.stored import SESSION, Plain, StoredKind, from_plain, session_from_dict
 from schemas.device import DeviceCommandKind, LockReason, WarningLevel
 from schemas.views import LinkState
 
 PC: Final = StoredKind(STATE_VERSION)
 CLUB: Final = StoredKind(1)
-ENDED: Final = StoredKind(1)
+
+
+def _with_session_of_today(ended: Plain) -> Plain:
+    return {**ended, "state": SESSION.upgraded(ended["state"])}
+
+
+ENDED: Final = StoredKind(2, {1: _with_session_of_today})
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from billing_core.player_tariff import (
     expires_at_ms,
     released,
 )
-from billing_core.session import EndedReason, SessionStatus
+from billing_core.session import EndedReason, Forfeit, SessionStatus
 from billing_core.tariff import RefundPolicy, Tariff, TariffType
 
 ONE_SITTING: Final = frozenset({TariffType.FIXED, TariffType.HOURS})
@@ -104,6 +104,8 @@ def _give_back(
     if left_minor:
         draft.post(kind, at_ms, amounts, segment_index=index)
         draft.paid_by(draft.wallet.changed(cash_minor, bonus_minor))
+    if left_minor and forfeited:
+        draft.forfeits = (*draft.forfeits, _forfeit(pack, left_minor))
     if left_minor and not forfeited:
         draft.emit(
             EventKind.REFUND,
@@ -115,6 +117,16 @@ def _give_back(
         )
     status = pack.status if pack.status is PlayerTariffStatus.EXPIRED else None
     return given_back(pack, forfeited=forfeited, status=status)
+
+
+def _forfeit(pack: PlayerTariff, left_minor: int) -> Forfeit:
+    return Forfeit(
+        pack.player_tariff_id,
+        pack.tariff,
+        pack.order_id,
+        left_minor,
+        bonus_of_value(pack, left_minor),
+    )
 
 
 def returned_amounts(
@@ -170,6 +182,7 @@ def end_session(draft: Draft, at_ms: int, reason: EndedReason) -> None:
         reason=reason.value,
         amount_minor=sum(segment.amount_minor for segment in draft.segments),
         bonus_minor=sum(segment.bonus_minor for segment in draft.segments),
+        forfeited_minor=sum(one.amount_minor for one in draft.forfeits),
         currency=draft.before.currency,
     )
 

@@ -40,6 +40,7 @@ class Draft:
         "event_seq",
         "events",
         "extensions",
+        "forfeits",
         "groups",
         "known_wallet",
         "low_balance_warned",
@@ -74,6 +75,7 @@ class Draft:
         self.device_links = state.device_links
         self.extensions = state.extensions
         self.outages = state.outages
+        self.forfeits = state.forfeits
         self.coverage = state.coverage
         self.warned = state.warned
         self.low_balance_warned = state.low_balance_warned
@@ -262,6 +264,8 @@ class Draft:
             before.order_id,
             self.outages,
             before.guest_card_minor,
+            self.forfeits,
+            before.handed_back,
         )
         return Decision(
             state,

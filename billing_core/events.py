@@ -28,6 +28,8 @@ class EventKind(StrEnum):
     SESSION_ENDED = "session_ended"
     SESSION_CANCELLED = "session_cancelled"
     REFUND = "refund"
+    GUEST_PAID_BACK = "guest_paid_back"
+    """The desk owes a one-time guest what is left of what they paid."""
     SESSION_CREDITED = "session_credited"
     """Time in which the PC did not serve came back."""
     CREDIT_PROPOSED = "credit_proposed"

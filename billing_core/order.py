@@ -213,8 +213,7 @@ def correct(
     if amount_minor <= 0:
         message = "a correction gives back more than zero"
         return Rejected(RejectionCode.AMOUNT_INVALID, message, "amount_minor")
-    total_minor = sum(segment.amount_minor for segment in state.own_segments)
-    paid_bonus_minor = sum(segment.bonus_minor for segment in state.own_segments)
+    total_minor, paid_bonus_minor = state.own_minor, state.own_bonus_minor
     if corrected_minor + amount_minor > total_minor:
         cost = amount_text(total_minor, state.currency)
         before = amount_text(corrected_minor, state.currency)

@@ -47,6 +47,8 @@ def session_to_dict(state: SessionState) -> dict[str, Any]:
         "order_id": state.order_id,
         "outages": state.outages,
         "guest_card_minor": state.guest_card_minor,
+        "forfeits": state.forfeits,
+        "handed_back": state.handed_back,
         "v": state.v,
     }
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 from billing_core.evidence import ReceiptOutage, receipt_outage
 from billing_core.money import amount_text, minor_from_units
 from billing_core.pricing import Piece, Run, pieces, price_minor, rule_of, step_start_ms
-from billing_core.session import Segment, SessionDevice, SessionState
+from billing_core.session import Forfeit, HandedBack, Segment, SessionDevice, SessionState
 from billing_core.tariff import PriceRule, Tariff, TariffRef
 
 
@@ -63,8 +63,25 @@ class ReceiptSegment:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiptForfeit:
+    """Prepaid time that was neither used nor given back; it is in no segment."""
+
+    player_tariff_id: str
+    tariff: TariffRef
+    tariff_name: str
+    order_id: str | None
+    amount_minor: int
+    bonus_minor: int
+    explanation: str
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """The bill of a session; segments sum to the total."""
+    """The bill of a session; segments sum to the total, which is what was played for.
+
+    ``forfeits`` was paid beside it. ``handed_back`` is what the desk gave a one-time guest back of
+    what they had paid; None: nothing.
+    """
 
     session_id: str
     club_id: str
@@ -75,6 +92,8 @@ class Receipt:
     cash_minor: int
     segments: tuple[ReceiptSegment, ...]
     outages: tuple[ReceiptOutage, ...] = ()
+    forfeits: tuple[ReceiptForfeit, ...] = ()
+    handed_back: HandedBack | None = None
 
 
 def receipt_of(
@@ -105,6 +124,21 @@ def receipt_of(
         cash_minor=state.amount_minor - state.bonus_minor,
         segments=segments,
         outages=tuple(map(receipt_outage, state.outages)),
+        forfeits=tuple(_forfeit(one, tariffs[one.tariff].name, state) for one in state.forfeits),
+        handed_back=state.handed_back,
+    )
+
+
+def _forfeit(one: Forfeit, tariff_name: str, state: SessionState) -> ReceiptForfeit:
+    price = amount_text(one.amount_minor, state.currency)
+    return ReceiptForfeit(
+        player_tariff_id=one.player_tariff_id,
+        tariff=one.tariff,
+        tariff_name=tariff_name,
+        order_id=one.purchase_id,
+        amount_minor=one.amount_minor,
+        bonus_minor=one.bonus_minor,
+        explanation=f"{tariff_name}: {price} not used and not given back",
     )
 
 

@@ -130,11 +130,10 @@ class Order:
         return sum(refund.cash_minor + refund.bonus_minor for refund in by_hand)
 
     @property
-    def left_on_card_minor(self) -> int:
-        """What was paid for it by card, less what was handed back to a card."""
-        paid = (one for one in self.payments if one.means is Tendered.CARD)
-        back = (one for one in self.refunds if one.paid_out_by is Means.CARD)
-        return sum(one.amount_minor for one in paid) - sum(one.paid_out_minor for one in back)
+    def refunded_to_card_minor(self) -> int:
+        """What of it was handed back to a card."""
+        by_card = (one for one in self.refunds if one.paid_out_by is Means.CARD)
+        return sum(one.paid_out_minor for one in by_card)
 
     @property
     def due_minor(self) -> int:
@@ -205,24 +204,20 @@ def _check_line(tariff: Tariff, terms: Terms, context: OrderContext) -> Rejected
 def has_own_bill(state: SessionState) -> bool:
     """Whether a session that is over is an order too: it was made on no purchase, or cost something
     beside what it drew from purchases."""
-    return state.order_id is None or any(one.amount_minor for one in state.own_segments)
+    return state.order_id is None or state.own_minor > 0
 
 
 def session_order(state: SessionState) -> Order:
     """The own bill of a session that is over: what it did not draw from purchases.
 
-    What was paid while it ran is paid already; a post-pay one is due in full.
+    What was paid while it ran is paid already, by a one-time guest over the desk and by a player
+    from the wallet; a post-pay one is due in full.
     """
     at_ms = state.actual_end_at_ms or state.created_at_ms
     own = state.own_segments
-    amount_minor = sum(segment.amount_minor for segment in own)
-    bonus_minor = sum(segment.bonus_minor for segment in own)
     payments: tuple[Payment, ...] = ()
     if state.mode is not SessionMode.OPEN_ENDED:
-        parts = (
-            (Tendered.BALANCE, amount_minor - bonus_minor),
-            (Tendered.BONUS, bonus_minor),
-        )
+        parts = _paid_while_it_ran(state)
         payments = tuple(Payment(means, minor, at_ms) for means, minor in parts if minor)
     return Order(
         order_id=state.session_id,
@@ -231,10 +226,29 @@ def session_order(state: SessionState) -> Order:
         holder_id=state.holder_id,
         player_id=state.player_id,
         created_at_ms=state.created_at_ms,
-        lines=(OrderLine(0, own[0].tariff if own else state.tariff, amount_minor),),
+        lines=(OrderLine(0, own[0].tariff if own else state.tariff, state.own_minor),),
         session_id=state.session_id,
         payments=payments,
     )
+
+
+def _paid_while_it_ran(state: SessionState) -> tuple[tuple[Tendered, int], ...]:
+    total_minor, bonus_minor = state.own_minor, state.own_bonus_minor
+    if state.player_id is not None:
+        return (Tendered.BALANCE, total_minor - bonus_minor), (Tendered.BONUS, bonus_minor)
+    card_minor = min(total_minor, max(0, state.guest_card_minor))
+    return (Tendered.CASH, total_minor - card_minor), (Tendered.CARD, card_minor)
+
+
+def left_on_card_minor(state: SessionState, bill: Order | None) -> int:
+    """What of a one-time guest's money came by card and can still go back there. What was paid
+    while the session ran is counted by the session, what was paid for its bill by the bill."""
+    minor = state.guest_card_minor
+    if bill is not None:
+        minor -= bill.refunded_to_card_minor
+    if bill is not None and state.mode is SessionMode.OPEN_ENDED:
+        minor += sum(one.amount_minor for one in bill.payments if one.means is Tendered.CARD)
+    return max(0, minor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from billing_core.player_tariff import PlayerTariff
 from billing_core.tariff import TariffRef
 from billing_core.wallet import Wallet
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 NOT_YET: Final = -1
 
 
@@ -229,6 +229,27 @@ class Extension:
     pack: PlayerTariff | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Forfeit:
+    """Prepaid time that was paid and neither used nor given back when this session let it go: its
+    tariff forfeits it, or it has expired. ``bonus_minor`` is the part that was paid in bonus."""
+
+    player_tariff_id: str
+    tariff: TariffRef
+    purchase_id: str | None
+    """The order that paid for it; None: this session's own money."""
+    amount_minor: int
+    bonus_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """What the desk has given a one-time guest back, in the session's currency."""
+
+    card_minor: int = 0
+    cash_minor: int = 0
+
+
 @hot_value(frozen=True, slots=True)
 class SessionState:
     """Everything durable about a session. Instants are UTC ms.
@@ -270,6 +291,9 @@ class SessionState:
     outages: tuple[Outage, ...] = ()
     guest_card_minor: int = 0
     """What a one-time guest has paid by card and not got back: that much returns to the card."""
+    forfeits: tuple[Forfeit, ...] = ()
+    handed_back: HandedBack | None = None
+    """None: nothing was."""
     v: int = STATE_VERSION
 
     @property
@@ -305,6 +329,28 @@ class SessionState:
     def own_segments(self) -> tuple[Segment, ...]:
         """What no purchase has paid for: the session's own bill."""
         return tuple(segment for segment in self.segments if segment.purchase_id is None)
+
+    @property
+    def own_forfeits(self) -> tuple[Forfeit, ...]:
+        """What it forfeited of time that was bought on the way."""
+        return tuple(one for one in self.forfeits if one.purchase_id is None)
+
+    @property
+    def own_minor(self) -> int:
+        """The session's own bill: what it used beside purchases, and what that forfeited."""
+        used_minor = sum(segment.amount_minor for segment in self.own_segments)
+        return used_minor + sum(one.amount_minor for one in self.own_forfeits)
+
+    @property
+    def own_bonus_minor(self) -> int:
+        """The part of it that was paid in bonus."""
+        used_minor = sum(segment.bonus_minor for segment in self.own_segments)
+        return used_minor + sum(one.bonus_minor for one in self.own_forfeits)
+
+    @property
+    def forfeited_minor(self) -> int:
+        """What it forfeited in all."""
+        return sum(one.amount_minor for one in self.forfeits)
 
     @property
     def effective_start_at_ms(self) -> int:

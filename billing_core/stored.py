@@ -73,7 +73,8 @@ def unchanged(document: Plain) -> Plain:
     return document
 
 
-SESSION: Final = StoredKind(STATE_VERSION)
+SESSION: Final = StoredKind(STATE_VERSION, {1: unchanged})
+"""The first version did not say what was forfeited and handed back; it reads as nothing."""
 ORDER: Final = StoredKind(ORDER_VERSION, {0: unchanged})
 """Before orders had a version they were as those of the first are."""
 

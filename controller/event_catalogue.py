@@ -55,6 +55,7 @@ _SAMPLES: Final[dict[str, Any]] = {
     "durationMs": 5_400_000,
     "end": "DOCUMENT",
     "endedAt": "2026-11-22T19:30:00.000Z",
+    "forfeitedMinor": 0,
     "fromAt": "2026-11-22T18:21:00.000Z",
     "fromPcId": "pc-07",
     "leaseId": "ses-5f1c",

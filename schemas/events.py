@@ -162,6 +162,8 @@ class SessionEnded(_OfSession):
     reason: str
     amount_minor: Minor
     bonus_minor: Minor
+    forfeited_minor: Minor = 0
+    """What was paid for prepaid time that was neither used nor given back."""
     currency: str
 
 
@@ -176,6 +178,14 @@ class Refund(_OfSession):
     policy: str
     cash_minor: Minor
     bonus_minor: Minor
+
+
+class GuestPaidBack(_OfSession):
+    """What is left of a one-time guest's money is to be handed over the desk, the card first."""
+
+    card_minor: Minor
+    cash_minor: Minor
+    currency: str
 
 
 class SessionCredited(_OfSession):
@@ -287,6 +297,7 @@ EVENT_DATA: Final[Mapping[str, type[EventData]]] = {
     "coverage_ending": CoverageEnding,
     "coverage_expired": CoverageExpired,
     "session_ended": SessionEnded,
+    "guest_paid_back": GuestPaidBack,
     "session_cancelled": SessionCancelled,
     "refund": Refund,
     "session_credited": SessionCredited,

@@ -123,6 +123,13 @@ class DeviceLinkView(_View):
     actual_end_at_ms: int | None
 
 
+class HandedBackView(_View):
+    """What the desk hands a one-time guest back of what they paid, by card and in cash."""
+
+    card_minor: int
+    cash_minor: int
+
+
 class SessionView(_View):
     """A session as a CRM sees it; ``version`` rises with every change."""
 
@@ -151,6 +158,9 @@ class SessionView(_View):
     amount_minor: int
     bonus_minor: int
     cash_minor: int
+    forfeited_minor: int = 0
+    """Paid for prepaid time that was neither used nor given back; not in ``amount_minor``."""
+    handed_back: HandedBackView | None = None
     segments: tuple[SegmentView, ...]
     devices: tuple[DeviceLinkView, ...]
 
@@ -215,8 +225,22 @@ class OutageView(ReceiptOutageView):
     currency: str
 
 
+class ReceiptForfeitView(_View):
+    """Prepaid time that was neither used nor given back; it is in no segment."""
+
+    player_tariff_id: str
+    tariff_id: str
+    tariff_version: int
+    tariff_name: str
+    order_id: str | None
+    amount_minor: int
+    bonus_minor: int
+    explanation: str
+
+
 class ReceiptView(_View):
-    """The frozen bill of an ended session; segments sum to the total."""
+    """The frozen bill of an ended session; segments sum to the total. ``forfeits`` was paid beside
+    it."""
 
     v: Literal[1] = 1
     session_id: str
@@ -228,6 +252,8 @@ class ReceiptView(_View):
     cash_minor: int
     segments: tuple[ReceiptSegmentView, ...]
     outages: tuple[ReceiptOutageView, ...] = ()
+    forfeits: tuple[ReceiptForfeitView, ...] = ()
+    handed_back: HandedBackView | None = None
 
 
 class WalletView(_View):

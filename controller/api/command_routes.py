@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from controller.api import models
+from controller.api import models, receipt_models
 from controller.api.access import check_part
 from controller.api.command_calls import (
     ClubId,
@@ -145,7 +145,7 @@ async def end_session(
     session_id: SessionId,
     asked: models.EndSessionRequest | None = None,
     headers: SessionHeaders,
-) -> models.EndedSession:
+) -> receipt_models.EndedSession:
     """End a session now: the PC locks and the receipt is written."""
     reason = "ManualByAdmin" if asked is None else asked.ended_reason
     if principal.player_id is not None:

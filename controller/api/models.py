@@ -249,6 +249,13 @@ class DeviceLink(Wire):
     actual_end_at: Instant | None
 
 
+class HandedBack(Wire):
+    """What the desk hands a one-time guest back of what they paid: first to the card."""
+
+    card: Money
+    cash: Money
+
+
 class Session(Wire):
     """A session; ``version`` rises with every change."""
 
@@ -275,72 +282,12 @@ class Session(Wire):
     amount: Money
     bonus: Money
     cash: Money
+    forfeited: Money
+    """Paid for prepaid time that was neither used nor given back; not part of ``amount``."""
+    handed_back: HandedBack | None = None
+    """Null for players, and while there is nothing to hand back."""
     segments: list[Segment]
     devices: list[DeviceLink]
-
-
-class ReceiptLine(Wire):
-    """Why a range of steps cost what it cost."""
-
-    explanation: str
-    rule: str
-    tariff_version: int
-    from_at: Instant
-    until_at: Instant
-    steps: int
-    amount: Money
-
-
-class ReceiptSegment(Wire):
-    """One segment of a receipt; its lines sum to its amount."""
-
-    index: int
-    tariff_id: str
-    tariff_version: int
-    tariff_name: str
-    zone_id: str
-    actual_start_at: Instant
-    actual_end_at: Instant
-    amount: Money
-    bonus: Money
-    cash: Money
-    lines: list[ReceiptLine]
-
-
-class ReceiptOutage(Wire):
-    """An outage of a PC: verdict, evidence, and what came back (or would, while PROPOSED)."""
-
-    pc_id: str
-    from_at: Instant
-    until_at: Instant
-    verdict: Literal["PLAYED", "PC_OFF", "FROZEN", "LINK_ONLY", "OUR_FAULT"]
-    link: Literal["HEARD", "SILENT", "BLIND"]
-    journal: str
-    status: Literal["CHARGED", "CREDITED", "PROPOSED", "REJECTED"]
-    credited_minutes: int
-    amount: Money
-    bonus: Money
-    explanation: str
-    decided_by: str | None
-
-
-class Receipt(Wire):
-    """The frozen bill of an ended session; its segments sum to the total."""
-
-    session_id: str
-    club_id: str
-    issued_at: Instant
-    total: Money
-    bonus: Money
-    cash: Money
-    segments: list[ReceiptSegment]
-    outages: list[ReceiptOutage]
-
-
-class EndedSession(Session):
-    """The session after its end, with its receipt."""
-
-    receipt: Receipt | None
 
 
 class Balance(Wire):

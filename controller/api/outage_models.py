@@ -1,6 +1,7 @@
 """Outages of PCs in the time of sessions, as staff is asked about them."""
 
-from controller.api.models import Page, ReceiptOutage
+from controller.api.models import Page
+from controller.api.receipt_models import ReceiptOutage
 
 
 class Outage(ReceiptOutage):

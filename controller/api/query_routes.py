@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from controller.api import models
+from controller.api import models, receipt_models
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.directory import ChainDirectory
 from controller.api.guard import GuardedRoute
@@ -141,7 +141,7 @@ async def get_session(
 @router.get("/sessions/{sessionId}/receipt", operation_id="getReceipt", tags=["sessions"])
 async def get_receipt(
     rooms: InRooms, principal: AsPrincipal, session_id: SessionId
-) -> models.Receipt:
+) -> receipt_models.Receipt:
     """The frozen bill of an ended session: segments, and why each cost what it cost."""
     stored = await stored_session(rooms.given, principal, session_id)
     receipt = shown_receipt(stored)

@@ -7,7 +7,7 @@ A field ``<x>_at_ms`` becomes ``<x>_at``, ``coverage_until_ms`` becomes ``covera
 from collections.abc import Mapping
 from typing import Any
 
-from controller.api import models
+from controller.api import models, receipt_models
 from controller.api.instants import render_instant
 from controller.api.principal import Principal
 from schemas.views import HallTile, ReceiptView, SessionView, WalletView
@@ -15,8 +15,10 @@ from schemas.views import HallTile, ReceiptView, SessionView, WalletView
 _MONEY = {
     "amount_minor",
     "bonus_minor",
+    "card_minor",
     "cash_minor",
     "due_minor",
+    "forfeited_minor",
     "left_minor",
     "paid_minor",
     "paid_out_minor",
@@ -57,16 +59,16 @@ def session_of(view: SessionView) -> models.Session:
     return models.Session.model_validate(edge_of(view.model_dump(), view.currency))
 
 
-def receipt_of(view: ReceiptView) -> models.Receipt:
+def receipt_of(view: ReceiptView) -> receipt_models.Receipt:
     """A receipt."""
-    return models.Receipt.model_validate(edge_of(view.model_dump(), view.currency))
+    return receipt_models.Receipt.model_validate(edge_of(view.model_dump(), view.currency))
 
 
-def ended_session_of(view: SessionView, receipt: ReceiptView | None) -> models.EndedSession:
+def ended_session_of(view: SessionView, receipt: ReceiptView | None) -> receipt_models.EndedSession:
     """A session after its end, with its receipt where one was written."""
     fields = edge_of(view.model_dump(), view.currency)
     fields["receipt"] = None if receipt is None else receipt_of(receipt)
-    return models.EndedSession.model_validate(fields)
+    return receipt_models.EndedSession.model_validate(fields)
 
 
 def balance_of(view: WalletView) -> models.Balance:

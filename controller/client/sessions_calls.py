@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from controller.api import list_models, models
+from controller.api import list_models, models, receipt_models
 from controller.client.transport import Transport, given, part
 
 
@@ -121,10 +121,10 @@ class SessionsCalls(Transport):
         key: str,
         ended_reason: Literal["ManualByAdmin", "ManualByPlayer"] | None = None,
         if_match: str | None = None,
-    ) -> models.EndedSession:
+    ) -> receipt_models.EndedSession:
         """End a session now: the PC locks and the receipt is written."""
         return await self.send(
-            models.EndedSession,
+            receipt_models.EndedSession,
             "POST",
             f"/sessions/{part(session_id)}/end",
             key=key,
@@ -152,9 +152,11 @@ class SessionsCalls(Transport):
             headers={"If-Match": if_match},
         )
 
-    async def get_receipt(self, session_id: str) -> models.Receipt:
+    async def get_receipt(self, session_id: str) -> receipt_models.Receipt:
         """The frozen bill of an ended session: segments, and why each cost what it cost."""
-        return await self.send(models.Receipt, "GET", f"/sessions/{part(session_id)}/receipt")
+        return await self.send(
+            receipt_models.Receipt, "GET", f"/sessions/{part(session_id)}/receipt"
+        )
 
     async def start_session(
         self, session_id: str, *, key: str, if_match: str | None = None

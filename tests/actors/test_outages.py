@@ -367,7 +367,7 @@ async def test_what_was_settled_is_not_settled_again(store: MemoryStore) -> None
     await books_agree(store)
 
 
-@pytest.mark.parametrize("name", ["pc_silent.v1.json", "ended.v1.json"])
+@pytest.mark.parametrize("name", ["pc_silent.v1.json", "ended.v1.json", "ended.v2.json"])
 def test_evidence_as_older_releases_have_stored_it_is_read(name: str) -> None:
     raw = (GOLDEN / name).read_bytes()
     kind = "pc" if name.startswith("pc") else "ended"
@@ -384,8 +384,9 @@ def test_evidence_as_older_releases_have_stored_it_is_read(name: str) -> None:
     assert missing(json.loads(raw), json.loads(orjson.dumps(state))) == []
 
 
-def test_a_kept_session_is_read_with_its_bill() -> None:
-    raw = (GOLDEN / "ended_billed.v1.json").read_bytes()
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_kept_session_is_read_with_its_bill(version: int) -> None:
+    raw = (GOLDEN / f"ended_billed.v{version}.json").read_bytes()
     state = decode_shard([StoredEntity("ended:x", 1, raw)])["ended:x"].state
     assert isinstance(state, EndedSession)
     assert state.bill is not None

@@ -18,11 +18,12 @@ from actors.shard_contents import read_shard
 from actors.store import StoredEntity
 from actors.store_memory import MemoryStore
 from billing_core import stored
-from billing_core.session import SessionState
+from billing_core.session import STATE_VERSION, SessionState
 from billing_core.stored import StoredKind, StoredValueError, from_plain
 from schemas.commands import CreateSession, EndSession, ReplyStatus, TopUpWallet
 
-GOLDEN_OF = {"session": "session.v1", "pc": "pc.v1", "ended": "ended.v1"}
+GOLDEN_OF = {"session": "session.v2", "pc": "pc.v1", "ended": "ended.v2"}
+NEWEST = {"session": 2, "pc": 1, "club": 1, "ended": 2}
 PREFIXES = {"session": "session:", "pc": "pc:", "club": "club:", "ended": "ended:"}
 
 
@@ -48,7 +49,9 @@ def test_a_shape_changes_only_together_with_its_version() -> None:
 
 @pytest.mark.parametrize("kind", PREFIXES)
 def test_every_kind_of_entity_refuses_what_is_newer(kind: str) -> None:
-    for change in ({"v": 2}, {"v": 99}, {"v": "1"}, {"only_the_next_release_knows": 1}):
+    newest = NEWEST[kind]
+    changes = ({"v": newest + 1}, {"v": 99}, {"v": "1"}, {"only_the_next_release_knows": 1})
+    for change in changes:
         blob = orjson.dumps({**golden(kind), **change})
         entity = StoredEntity(f"{PREFIXES[kind]}x", 3, blob)
         assert read_shard([entity]).unreadable.keys() == {entity.key}, change
@@ -136,18 +139,18 @@ async def test_an_old_host_bills_what_an_old_host_wrote_beside_what_it_cannot_re
 
 
 def next_release(patch: pytest.MonkeyPatch) -> None:
-    """A release whose sessions are of version 2: it labels guests, and the step labels those of
-    version 1."""
+    """A release whose sessions are of the next version: it labels guests, and the step labels
+    those of this one."""
 
     def label(document: Mapping[str, Any]) -> Mapping[str, Any]:
         return {**document, "guest_label": document["guest_label"] or "walk-in"}
 
-    second = StoredKind(2, {1: label})
-    patch.setattr(stored, "SESSION", second)
-    patch.setattr("actors.shard_contents.SESSION", second)
+    following = StoredKind(STATE_VERSION + 1, {STATE_VERSION: label})
+    patch.setattr(stored, "SESSION", following)
+    patch.setattr("actors.shard_contents.SESSION", following)
     defaults = SessionState.__init__.__defaults__
     assert defaults is not None
-    patch.setattr(SessionState.__init__, "__defaults__", (*defaults[:-1], 2))
+    patch.setattr(SessionState.__init__, "__defaults__", (*defaults[:-1], STATE_VERSION + 1))
 
 
 async def test_a_change_of_shape_rolls_out_and_is_taken_back_without_a_wrong_minute() -> None:
@@ -161,13 +164,13 @@ async def test_a_change_of_shape_rolls_out_and_is_taken_back_without_a_wrong_min
     )
     assert (await rig.command(guest)).status is ReplyStatus.OK
     shard, started_ms = shard_of(rig), rig.now.wall_ms
-    assert orjson.loads(shard["session:g"].blob)["v"] == 1
+    assert orjson.loads(shard["session:g"].blob)["v"] == STATE_VERSION
     with pytest.MonkeyPatch.context() as patch:
         next_release(patch)
         await rig.take("new")
         await rig.wait(minutes=3)
         upgraded = orjson.loads(shard["session:g"].blob)
-        assert (upgraded["v"], upgraded["guest_label"]) == (2, "walk-in")
+        assert (upgraded["v"], upgraded["guest_label"]) == (STATE_VERSION + 1, "walk-in")
     await rig.take("old")
     left = {key: shard[key] for key in ("session:g", "session:s0", "session:s1")}
     assert rig.runtime.quarantine.parked.keys() == left.keys()

@@ -48,7 +48,7 @@ def younger(blob: bytes) -> bytes:
 
 
 def newer(blob: bytes) -> bytes:
-    return orjson.dumps({**orjson.loads(blob), "v": 2})
+    return orjson.dumps({**orjson.loads(blob), "v": 99})
 
 
 def damaged(blob: bytes) -> bytes:

@@ -346,6 +346,18 @@ class Reading:
             return "none"
         return self._money(session_order(self.state).amount_minor)
 
+    def forfeits(self, _words: list[str]) -> str:
+        """``forfeits 75.00 75.00 67.50``: what was neither used nor given back, the part in the
+        session's own bill, and the bonus in that; ``forfeits none``"""
+        own = self.state.own_forfeits
+        if not self.state.forfeits:
+            return "none"
+        own_minor, bonus_minor = (
+            sum(one.amount_minor for one in own),
+            sum(one.bonus_minor for one in own),
+        )
+        return " ".join(map(self._money, (self.state.forfeited_minor, own_minor, bonus_minor)))
+
     def steps(self, _words: list[str]) -> str:
         """``steps 60``: step postings in all segments."""
         return str(sum(1 for key in self.world.ledger if key.startswith("step/")))

@@ -15,7 +15,7 @@ import pytest
 from clubs_under_test import CHAIN, CLUBS, wallet_of
 from two_clubs_under_test import TwoClubs, two_clubs
 
-from controller.api import models
+from controller.api import models, receipt_models
 from controller.client import ClubctlClient, ProblemError
 from controller.verify import verify
 
@@ -156,7 +156,7 @@ def _each_charge_is_exact(sessions: list[models.Session]) -> None:
 
 
 def _receipts_are_the_ledger(
-    receipts: dict[str, models.Receipt], ledger: list[dict[str, Any]]
+    receipts: dict[str, receipt_models.Receipt], ledger: list[dict[str, Any]]
 ) -> None:
     taken = Counter[str]()
     for transaction in ledger:

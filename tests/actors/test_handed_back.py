@@ -1,0 +1,180 @@
+"""What a one-time guest gets back, and what prepaid time forfeits, is told and not only booked."""
+
+from typing import Any
+
+import orjson
+import pytest
+from clubs_under_test import CHAIN, seed
+from outages_under_test import opened, pass_time, play
+from shard_under_test import ShardUnderTest
+
+from actors.store import ChainStream
+from actors.store_memory import MemoryStore
+from billing_core.tariff import RefundPolicy, Tariff, TariffType
+from schemas.commands import (
+    CancelSession,
+    Command,
+    ConvertGuest,
+    CreateSession,
+    EndSession,
+    PaymentMeans,
+    RefundOrder,
+    ResolveOutage,
+    TopUpWallet,
+)
+from schemas.device import UsageEnd
+
+BURNT = Tariff(
+    id="burnt",
+    version=1,
+    name="An hour",
+    currency="EUR",
+    type=TariffType.FIXED,
+    price_minor=3_60,
+    block_minutes=60,
+    refund=RefundPolicy.FORFEIT,
+)
+"""Six minor units a minute; who leaves early has lost the rest."""
+
+
+@pytest.fixture
+async def shard() -> ShardUnderTest:
+    store = MemoryStore()
+    await seed(store)
+    await store.put(CHAIN, {"tariff:burnt:1": orjson.dumps(BURNT)})
+    return await ShardUnderTest(store).take()
+
+
+def guest(means: PaymentMeans, paid_minor: int, **fields: object) -> CreateSession:
+    asked = {
+        "session_id": "s1",
+        "pc_id": "north-main-0",
+        "guest_label": "Guest",
+        "tariff_id": "standard",
+        "start": True,
+        "paid_minor": paid_minor,
+        "means": means,
+    }
+    return CreateSession.model_validate(asked | fields)
+
+
+async def result(shard: ShardUnderTest, command: Command) -> dict[str, Any]:
+    reply = await shard.command(command)
+    assert reply.code is None, reply
+    return dict(reply.result)
+
+
+async def told(shard: ShardUnderTest, kind: str) -> list[dict[str, Any]]:
+    outbox = await shard.store.stream(CHAIN, ChainStream.OUTBOX)
+    events = [orjson.loads(one.payload)["event"] for one in outbox]
+    return [one["payload"] for one in events if one["kind"] == kind]
+
+
+async def order(shard: ShardUnderTest, refund_minor: int) -> dict[str, Any]:
+    """The session's order once some of it was given back."""
+    asked = RefundOrder(order_id="s1", amount_minor=refund_minor)
+    return dict((await result(shard, asked))["order"])
+
+
+async def test_a_guest_who_leaves_early_is_told_what_the_desk_owes(shard: ShardUnderTest) -> None:
+    await result(shard, guest(PaymentMeans.CARD, 50_00))
+    await shard.wait(minutes=9, seconds=30)
+    ended = await result(shard, EndSession(session_id="s1"))
+    back = {"card_minor": 30_00, "cash_minor": 0}
+    assert ended["session"]["amount_minor"] == 20_00
+    assert ended["session"]["handed_back"] == ended["receipt"]["handed_back"] == back
+    assert await told(shard, "guest_paid_back") == [back | {"currency": "EUR"}]
+    stored = await shard.store.session(CHAIN, "s1")
+    assert stored is not None
+    state = orjson.loads(stored.blob)["state"]
+    assert (state["handed_back"], state["guest_card_minor"]) == (back, 20_00)
+
+
+async def test_whoever_has_played_it_all_is_owed_nothing(shard: ShardUnderTest) -> None:
+    await result(shard, guest(PaymentMeans.CASH, 4_00))
+    await shard.wait(minutes=3)
+    stored = await shard.store.session(CHAIN, "s1")
+    assert stored is not None
+    document = orjson.loads(stored.blob)
+    assert document["state"]["status"] == "ENDED"
+    assert document["receipt"]["handed_back"] is None
+    assert await told(shard, "guest_paid_back") == []
+
+
+async def test_a_booking_that_is_cancelled_says_what_goes_back(shard: ShardUnderTest) -> None:
+    await result(shard, guest(PaymentMeans.CASH, 50_00, start=False))
+    cancelled = await result(shard, CancelSession(session_id="s1"))
+    assert cancelled["session"]["handed_back"] == {"card_minor": 0, "cash_minor": 50_00}
+
+
+async def test_the_guests_order_says_what_it_was_paid_with(shard: ShardUnderTest) -> None:
+    await result(shard, guest(PaymentMeans.CARD, 50_00))
+    await shard.wait(minutes=9, seconds=30)
+    await result(shard, EndSession(session_id="s1"))
+    bill = await order(shard, 1_00)
+    assert [(one["means"], one["amount_minor"]) for one in bill["payments"]] == [("card", 20_00)]
+
+
+async def test_what_a_guest_forfeits_is_on_receipt_and_order(shard: ShardUnderTest) -> None:
+    """0.36 were played of 3.60; the rest stays with the club, unless staff gives it back."""
+    await result(shard, guest(PaymentMeans.CASH, 3_60, tariff_id="burnt"))
+    await shard.wait(minutes=5, seconds=30)
+    ended = await result(shard, EndSession(session_id="s1"))
+    assert ended["session"]["amount_minor"] == ended["receipt"]["total_minor"] == 36
+    assert ended["session"]["forfeited_minor"] == 3_24
+    assert ended["session"]["handed_back"] is None
+    (lost,) = ended["receipt"]["forfeits"]
+    assert (lost["amount_minor"], lost["tariff_name"], lost["order_id"]) == (3_24, "An hour", None)
+    assert lost["explanation"] == "An hour: 3.24 EUR not used and not given back"
+    (over,) = await told(shard, "session_ended")
+    assert (over["amount_minor"], over["forfeited_minor"]) == (36, 3_24)
+    bill = await order(shard, 3_60)
+    assert (bill["amount_minor"], bill["status"]) == (3_60, "REFUNDED")
+    assert [(one["means"], one["amount_minor"]) for one in bill["payments"]] == [("cash", 3_60)]
+    balances = await shard.store.all_balances(CHAIN)
+    assert [minor for minor in balances.values() if minor] == []
+
+
+async def test_what_a_player_forfeits_is_in_the_order(shard: ShardUnderTest) -> None:
+    await result(shard, TopUpWallet(player_id="ann", amount_minor=2_00, bonus_minor=1_60))
+    seat = guest(PaymentMeans.CASH, 0, tariff_id="burnt", player_id="ann", guest_label=None)
+    await result(shard, seat)
+    await shard.wait(minutes=5, seconds=30)
+    ended = await result(shard, EndSession(session_id="s1"))
+    assert ended["session"]["forfeited_minor"] == 3_24
+    assert ended["receipt"]["forfeits"][0]["bonus_minor"] == 1_44
+    bill = await order(shard, 1_00)
+    assert bill["amount_minor"] == 3_60
+    paid = {one["means"]: one["amount_minor"] for one in bill["payments"]}
+    assert paid == {"balance": 2_00, "bonus": 1_60}
+
+
+async def test_a_guest_who_became_a_player_keeps_the_change(shard: ShardUnderTest) -> None:
+    await result(shard, guest(PaymentMeans.CARD, 50_00))
+    await result(shard, ConvertGuest(session_id="s1", player_id="ann"))
+    await shard.wait(minutes=4, seconds=30)
+    ended = await result(shard, EndSession(session_id="s1"))
+    assert ended["session"]["handed_back"] is None
+    bill = await order(shard, 1_00)
+    assert [one["means"] for one in bill["payments"]] == ["balance"]
+
+
+async def test_an_outage_given_back_after_the_end_is_told_and_added() -> None:
+    shard = await opened(MemoryStore(), "PROPOSE")
+    pc = await play(
+        shard, player_id=None, guest_label="Guest", paid_minor=100_00, means=PaymentMeans.CARD
+    )
+    await pass_time(shard, 600, pc)
+    pc.stop(UsageEnd.FROZEN)
+    await pass_time(shard, 300, None)
+    pc.serve()
+    await pass_time(shard, 120, pc)
+    ended = await result(shard, EndSession(session_id="s1"))
+    first_minor = ended["session"]["handed_back"]["card_minor"]
+    await result(shard, ResolveOutage(session_id="s1", number=0, approve=True))
+    backs = [one["card_minor"] for one in await told(shard, "guest_paid_back")]
+    assert backs == [first_minor, 10_00]
+    stored = await shard.store.session(CHAIN, "s1")
+    assert stored is not None
+    receipt = orjson.loads(stored.blob)["receipt"]
+    assert receipt["handed_back"] == {"card_minor": sum(backs), "cash_minor": 0}
