@@ -130,7 +130,7 @@ def refund_order(context: CommandContext, command: RefundOrder) -> CommandReply 
     terms = _terms(context, order.holder_id, ZoneTerms(zone_id=""))
     asking = _order_context(context, order.holder_id)
     if order.session_id is None:
-        done = _refund_bought(order, command, terms, asking)
+        done = _refund_bought(order, command, terms=terms, asking=asking)
     else:
         done = _refund_bill(context, known, command, terms=terms, asking=asking)
     if isinstance(done, Refusal):
@@ -142,7 +142,7 @@ def refund_order(context: CommandContext, command: RefundOrder) -> CommandReply 
 
 
 def _refund_bought(
-    order: Order, command: RefundOrder, terms: Terms, asking: OrderContext
+    order: Order, command: RefundOrder, *, terms: Terms, asking: OrderContext
 ) -> Refunded | Rejected | Refusal:
     if order.due_minor:
         return Refusal("order-not-paid", "nothing was paid for this order", "order_id")

@@ -19,9 +19,10 @@ from controller.api.paging import Id, Ids, InstantAsked, InTurning, at_ms, liste
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
+from controller.api.session_orders import orders_of
 from controller.archive.listing import IDS_MAX, OrderFilter, SessionFilter
 from controller.lists.cursors import NUL
-from controller.lists.order_list import OrderList
+from controller.lists.order_list import OrderList, page_in_hand
 from controller.lists.session_list import ListedSession, SessionList
 from schemas.catalogue import PlayerDocument
 
@@ -111,7 +112,8 @@ async def list_orders(
 ) -> models.OrderPage:
     """Orders by period, status, player or session, newest first unless told.
 
-    The bill of a session that was paid while it ran is the session's own, and listed with the
+    With `sessionId` every order the session is paid through, its own bill and the purchases it
+    drew on. Without, the bill of a session that was paid while it ran is listed with the
     sessions; one that was paid later, or given back in part, is here too.
     """
     directory = await rooms.directory.chain(principal.chain_id)
@@ -120,11 +122,9 @@ async def list_orders(
         club_ids=_clubs(directory, principal, club_id),
         statuses=None if status is None else frozenset(status),
         player_id=principal.player_id or player_id,
-        session_id=session_id,
         from_ms=at_ms("from", from_),
         until_ms=at_ms("to", to),
     )
-    listing = OrderList(rooms.given.store, rooms.given.archived)
     ask = turning.asked(
         sort,
         clubs=club_id,
@@ -133,7 +133,12 @@ async def list_orders(
         session=session_id,
         made=(wanted.from_ms, wanted.until_ms),
     )
-    orders, more = await listed(listing.page(principal.chain_id, wanted, ask=ask))
+    if session_id is None:
+        listing = OrderList(rooms.given.store, rooms.given.archived)
+        orders, more = await listed(listing.page(principal.chain_id, wanted, ask=ask))
+    else:
+        of_session = await orders_of(rooms.given, principal, session_id)
+        orders, more = page_in_hand(of_session, wanted, ask=ask)
     views = [order_view(order, directory.tariff_names) for order in orders]
     shown = [
         order_models.Order.model_validate(edge_of(view.model_dump(), view.currency))

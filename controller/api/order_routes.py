@@ -20,6 +20,7 @@ from controller.api.past_orders import bring_back, known_order
 from controller.api.principal import Principal, assert_same_player
 from controller.api.problems import ProblemError
 from controller.api.rendering import edge_of
+from controller.api.session_orders import shown_order
 from controller.api.sessions import club_of
 from controller.api.set_aside import read_or_quarantined
 from controller.lists.held import Listing
@@ -73,10 +74,12 @@ async def create_order(
 @router.get("/orders/{orderId}", operation_id="getOrder", responses=QUERY_PROBLEMS)
 async def get_order(rooms: InRooms, principal: AsPrincipal, order_id: OrderId) -> models.Order:
     """An order. What a session costs beside what it draws from purchases is one too, its own bill,
-    under the session's id, once it is over."""
-    known = await _known(rooms, principal, order_id)
+    under the session's id; while the session runs, that is what it has come to so far."""
+    order = await shown_order(rooms.given, principal, order_id)
+    if order is None:
+        raise ProblemError("order-not-found")
     directory = await rooms.directory.chain(principal.chain_id)
-    return _rendered(order_view(known.order, directory.tariff_names))
+    return _rendered(order_view(order, directory.tariff_names))
 
 
 @router.post("/orders/{orderId}/pay", operation_id="payOrder", responses=COMMAND_PROBLEMS)

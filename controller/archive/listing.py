@@ -78,7 +78,6 @@ class OrderFilter:
     club_ids: frozenset[str] | None = None
     statuses: frozenset[str] | None = None
     player_id: str | None = None
-    session_id: str | None = None
     from_ms: int | None = None
     until_ms: int | None = None
 
@@ -148,12 +147,8 @@ def _of_sessions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
 def _of_orders(wanted: OrderFilter) -> list[ColumnElement[bool]]:
     table = _ORDERS
     found: list[ColumnElement[bool]] = []
-    for column, value in (
-        (table.c.player_id, wanted.player_id),
-        (table.c.session_id, wanted.session_id),
-    ):
-        if value is not None:
-            found.append(column == value)
+    if wanted.player_id is not None:
+        found.append(table.c.player_id == wanted.player_id)
     for column, values in ((table.c.club_id, wanted.club_ids), (table.c.status, wanted.statuses)):
         if values is not None:
             found.append(column.in_(sorted(values)))

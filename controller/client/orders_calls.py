@@ -62,7 +62,8 @@ class OrdersCalls(Transport):
 
     async def get_order(self, order_id: str) -> order_models.Order:
         """An order. What a session costs beside what it draws from purchases is one too, its own
-        bill, under the session's id, once it is over.
+        bill, under the session's id; while the session runs, that is what it has come to
+        so far.
         """
         return await self.send(order_models.Order, "GET", f"/orders/{part(order_id)}")
 

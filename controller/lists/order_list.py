@@ -1,5 +1,6 @@
 """Orders by when they were made or what they come to, page by page."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import orjson
@@ -54,18 +55,23 @@ class OrderList:
             documents += await self._archived.look(
                 orders_page, chain_id, wanted, ask=one_more, without=list(fresh)
             )
-        known = (ListedOrder(order_from_dict(orjson.loads(one))) for one in documents)
-        rows = merged((one for one in known if is_wanted(one.order, wanted)), one_more)
-        orders = [one.order for one in rows[: ask.count]]
-        if len(rows) <= ask.count:
-            return orders, None
-        return orders, cursor_after(ask, rows[ask.count - 1])
+        known = (order_from_dict(orjson.loads(one)) for one in documents)
+        return page_in_hand(known, wanted, ask=ask)
+
+
+def page_in_hand(
+    orders: Iterable[Order], wanted: OrderFilter, *, ask: PageAsk
+) -> tuple[list[Order], str | None]:
+    """(orders, cursor of the next page) of orders that were read whole."""
+    known = (ListedOrder(one) for one in orders if is_wanted(one, wanted))
+    rows = merged(known, replace(ask, count=ask.count + 1))
+    page = [one.order for one in rows[: ask.count]]
+    return page, cursor_after(ask, rows[ask.count - 1]) if len(rows) > ask.count else None
 
 
 def is_wanted(order: Order, wanted: OrderFilter) -> bool:
     """Whether an order passes the filter, as the archive's query has it."""
-    equal = ((order.player_id, wanted.player_id), (order.session_id, wanted.session_id))
-    if any(asked is not None and found != asked for found, asked in equal):
+    if wanted.player_id is not None and order.player_id != wanted.player_id:
         return False
     if wanted.club_ids is not None and order.club_id not in wanted.club_ids:
         return False

@@ -148,7 +148,10 @@ async def test_a_post_pay_session_is_settled_after_its_end(desk: Desk) -> None:
     session = await desk.post(SESSIONS, body, expected=201)
     path = f"/orders/{session['orderId']}"
     assert (session["coverageCause"], session["coverageUntilAt"]) == ("OPEN_ENDED", None)
-    assert (await desk.get(path, expected=409))["code"] == "order-not-due"
+    so_far = await desk.get(path)
+    assert (so_far["status"], so_far["due"]) == ("UNPAID", session["amount"])
+    early = await desk.post(f"{path}/pay", {"payments": [paid(200, "card")]}, expected=409)
+    assert early["code"] == "order-not-due"
     await desk.post(f"/sessions/{session['sessionId']}/end")
     order = await desk.get(path)
     assert (order["status"], order["sessionId"]) == ("UNPAID", session["sessionId"])
@@ -234,3 +237,56 @@ async def test_what_was_bought_in_another_club_is_not_shown(desk: Desk) -> None:
         "/players/anna/tariffs", headers={"Authorization": f"Bearer {secret}"}
     )
     assert theirs.json()["playerTariffs"] == []
+
+
+async def test_a_session_has_its_order_from_the_beginning(desk: Desk) -> None:
+    """What it has come to so far; paid as it runs, and nothing to pay or give back yet."""
+    seat = {"pcId": "pc-1", "tariffId": "minute", "playerId": "anna", "start": True}
+    session = await desk.post(SESSIONS, seat, expected=201)
+    path = f"/orders/{session['orderId']}"
+    order = await desk.get(path)
+    assert order["orderId"] == order["sessionId"] == session["sessionId"] == session["orderId"]
+    assert order["amount"] == session["amount"] != {"amountMinor": 0, "currency": "EUR"}
+    assert order["status"] == "PAID"
+    listed = await desk.get(f"/orders?sessionId={session['sessionId']}")
+    assert listed == {"orders": [order], "nextCursor": None}
+    refused = await desk.post(f"{path}/refund", {"amountMinor": 1}, expected=409)
+    assert refused["code"] == "order-not-due"
+    await desk.post(f"/sessions/{session['sessionId']}/end")
+    listed = await desk.get(f"/orders?sessionId={session['sessionId']}")
+    assert [one["orderId"] for one in listed["orders"]] == [session["sessionId"]]
+
+
+async def test_the_orders_of_a_session_are_its_bill_and_what_it_drew_on(desk: Desk) -> None:
+    bought = {"playerId": "anna", "tariffIds": ["hours"], "payments": [paid(10_000)]}
+    order = await desk.post(ORDERS, bought, expected=201)
+    pack = order["lines"][0]["playerTariffId"]
+    seat = {"pcId": "pc-1", "playerTariffId": pack, "playerId": "anna", "start": True}
+    session = await desk.post(SESSIONS, seat, expected=201)
+    path = f"/orders?sessionId={session['sessionId']}"
+    assert [one["orderId"] for one in (await desk.get(path))["orders"]] == [order["orderId"]]
+    assert (await desk.get(f"{path}&status=UNPAID"))["orders"] == []
+    assert (await desk.get("/orders?sessionId=nobody"))["orders"] == []
+    one = await desk.get(f"{path}&limit=1")
+    assert one["nextCursor"] is None
+
+
+async def test_a_guest_is_told_what_the_desk_hands_back(desk: Desk) -> None:
+    seat = {
+        "pcId": "pc-1",
+        "tariffId": "minute",
+        "guestLabel": "Guest",
+        "start": True,
+        "payment": paid(5_000, "card"),
+    }
+    session = await desk.post(SESSIONS, seat, expected=201)
+    assert session["handedBack"] is None
+    ended = await desk.post(f"/sessions/{session['sessionId']}/end")
+    back = ended["handedBack"]
+    assert back["cash"]["amountMinor"] == 0
+    assert back["card"]["amountMinor"] == 5_000 - ended["amount"]["amountMinor"] > 0
+    receipt = await desk.get(f"/sessions/{session['sessionId']}/receipt")
+    assert receipt["handedBack"] == back
+    assert receipt["forfeits"] == []
+    order = await desk.get(f"/orders/{session['sessionId']}")
+    assert [one["means"] for one in order["payments"]] == ["card"] * bool(order["amount"])
