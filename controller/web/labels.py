@@ -367,6 +367,8 @@ _ENGLISH: Final[Labels] = {
         "hold": "{pc}: out of use",
         "release": "{pc}: back in use",
     },
+    "handBack": {"cash": "Hand back {amount} in cash", "card": "Return {amount} to the card"},
+    "toast": {"handedOver": "Done"},
     "problem": {
         "network": "The server cannot be reached. Nothing is known to have changed; try again.",
         "forbidden": "Whoever is signed in here may not do this. {detail}",

@@ -93,6 +93,13 @@ async def test_a_guest_and_a_reservation(address: str, open_hall: OpenHall) -> N
         await dialog.get_by_role("button", name="Start", exact=True).click()
         await expect(tile_of(page, "pc-3")).to_have_attribute("data-use", "RUNNING")
         await expect(tile_of(page, "pc-3")).to_contain_text("Max")
+        dialog = await act(page, "pc-3", "End")
+        await dialog.get_by_role("button", name="End the session").click()
+        await expect(page.locator("#toasts")).to_contain_text(
+            "PC 03: session ended, €4.00. Hand back €56.00 in cash"
+        )
+        await page.locator("#toasts").get_by_role("button", name="Done").click()
+        await expect(page.locator("#toasts")).not_to_contain_text("Hand back")
 
         dialog = await act(page, "pc-4", "Reserve")
         await choose_player(dialog, "boris", "Boris")

@@ -33,7 +33,7 @@ class Page {
       hall: this.hall,
       clock: this.#clock,
       club: () => this.club,
-      toast: (text) => this.toast(text),
+      toast: (text, options) => this.toast(text, options),
     });
     const given = { hall: this.hall, clock: this.#clock };
     this.desks = [
@@ -127,10 +127,17 @@ class Page {
     setText($("announcer"), this.#summary);
   }
 
-  toast(text) {
+  // What somebody still has to do stays until they say that it is done.
+  toast(text, { stays = false } = {}) {
     const node = element("p", {}, text);
+    if (stays) {
+      const button = element("button", { type: "button" }, word("toast", "handedOver"));
+      button.addEventListener("click", () => node.remove());
+      node.append(" ", button);
+    } else {
+      setTimeout(() => node.remove(), TOAST_FOR_MS);
+    }
     $("toasts").append(node);
-    setTimeout(() => node.remove(), TOAST_FOR_MS);
   }
 
   #listen() {

@@ -199,6 +199,14 @@ function topUp({ tile, club, done }) {
   });
 }
 
+// A one-time guest's change is handed over the desk: the page says how much until it was.
+function withChange(text, { handedBack }) {
+  const parts = ["cash", "card"]
+    .filter((means) => handedBack?.[means].amountMinor > 0)
+    .map((means) => word("handBack", means, { amount: money(handedBack[means]) }));
+  return parts.length === 0 ? [text] : [[text, ...parts].join(". "), { stays: true }];
+}
+
 function end({ tile, done }) {
   return form({
     fields: [question("confirmEnd", tile)],
@@ -206,7 +214,8 @@ function end({ tile, done }) {
     danger: true,
     async send(post) {
       const ended = await post(`/sessions/${tile.sessionId}/end`, { endedReason: "ManualByAdmin" });
-      done(word("done", "end", { pc: tile.pcName, amount: money(ended.amount) }));
+      const text = word("done", "end", { pc: tile.pcName, amount: money(ended.amount) });
+      done(...withChange(text, ended));
     },
   });
 }
@@ -217,8 +226,8 @@ function cancel({ tile, done }) {
     submit: "submitCancel",
     danger: true,
     async send(post) {
-      await post(`/sessions/${tile.sessionId}/cancel`);
-      done(word("done", "cancel", { pc: tile.pcName }));
+      const cancelled = await post(`/sessions/${tile.sessionId}/cancel`);
+      done(...withChange(word("done", "cancel", { pc: tile.pcName }), cancelled));
     },
   });
 }

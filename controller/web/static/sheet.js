@@ -198,9 +198,9 @@ export class Sheet {
       club: club(),
       tiles: hall.tiles(),
       now: clock.now(),
-      done: (text) => {
+      done: (text, options) => {
         this.close();
-        toast(text);
+        toast(text, options);
       },
       // What becomes of an order is seen where it was given.
       sent: (note = null) => {
