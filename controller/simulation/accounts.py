@@ -45,9 +45,13 @@ class History:
     credits: Credits = field(default_factory=Credits)
     told_back_minor: Counter[str] = field(default_factory=Counter)
     """What orders say was given back of a bought tariff, one refund after another."""
+    forfeited_minor: Counter[str] = field(default_factory=Counter)
+    """What sessions say they let go of a bought tariff, neither used nor given back."""
 
     def __post_init__(self) -> None:
         for session in self.sessions.values():
+            for lost in session["forfeits"]:
+                self.forfeited_minor[lost["player_tariff_id"]] += lost["amount_minor"]
             for segment in session["segments"]:
                 if segment["pack"] is not None:
                     name = segment["pack"]["player_tariff_id"]
@@ -199,8 +203,13 @@ def pack_violations(history: History) -> Iterator[str]:
         used_minor, used_ms = history.used_minor[name], history.used_ms[name]
         back_minor = history.told_back_minor[name]
         back_minor += history.credits.to_wallet[name]
-        if used_minor + back_minor > price_minor:
-            yield f"{name} cost {price_minor}, {used_minor} was used and {back_minor} given back"
+        lost_minor = history.forfeited_minor[name]
+        gone_minor = used_minor + back_minor + lost_minor
+        if gone_minor > price_minor or (pack["status"] == "USED_UP" and gone_minor < price_minor):
+            yield (
+                f"{name} cost {price_minor}, {used_minor} was used, {back_minor} given back"
+                f" and {lost_minor} forfeited"
+            )
         total_ms, whole_ms = pack["total_ms"], LIST_LENGTH_MS[tariff_id]
         if total_ms is None or whole_ms is None or back_minor:
             continue
@@ -241,7 +250,9 @@ def refund_violations(history: History) -> Iterator[str]:
         if isinstance(command, RefundOrder) and command.order_id in history.sessions:
             by_hand[command.order_id] += command.amount_minor or 0
     for name, refunded_minor in by_hand.items():
-        own = [one for one in history.sessions[name]["segments"] if not _is_purchased(one)]
+        session = history.sessions[name]
+        own = [one for one in session["segments"] if not _is_purchased(one)]
+        own += [one for one in session["forfeits"] if one["purchase_id"] is None]
         left_minor = sum(one["amount_minor"] for one in own)
         if refunded_minor > left_minor:
             yield f"{name} costs {left_minor} after credits, {refunded_minor} was given back"
