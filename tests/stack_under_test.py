@@ -21,6 +21,7 @@ from actors.store_redis import RedisStore
 from controller.business_time import write_anchor
 from controller.demo.club_api import open_client
 from controller.demo.processes import DemoProcesses, DemoShape, answers
+from controller.embedded import ChildProcess
 from controller.embedded.state import StateFolder
 
 READY_S = 60.0
@@ -125,14 +126,18 @@ async def running_stack(
     archive: bool = False,
     pcs_per_zone: int = 2,
     players: tuple[str, ...] = PLAYERS,
+    controller: Callable[[DemoProcesses], ChildProcess] | None = None,
 ) -> AsyncIterator[Stack]:
     """Start everything over an empty state folder and stop it all at the end.
 
-    ``fleet`` are simulated PCs, the first ``fleet_per_zone`` of every zone.
+    ``fleet`` are simulated PCs, the first ``fleet_per_zone`` of every zone; ``controller`` makes
+    another controller than this code's.
     """
     with StateFolder(folder, env="development") as state:
         shape = DemoShape(api_port=state.port("api"), hosts=2, api_key="test-key")
         processes = DemoProcesses(state, shape)
+        if controller is not None:
+            processes.controller = controller(processes)
         processes.valkey.start()
         processes.broker.start()
         store = RedisStore.open(processes.valkey.url)

@@ -6,7 +6,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,8 @@ from actors.store import (
 from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import session_from_dict
 from controller.archive import ArchiveConsumer, open_archive
+from controller.demo.processes import DemoProcesses
+from controller.embedded import ChildProcess
 from controller.verify import Report, verify
 
 SESSIONS = int(os.environ.get("FAULTS_SESSIONS", "24"))
@@ -168,7 +170,8 @@ class FaultedHouse:
             archive.close()
 
     async def worst_lateness_s(self, since_ms: int) -> float:
-        """The latest step written since an instant of the machine: real seconds behind its due."""
+        """The players' latest step written since an instant of the machine: real seconds behind its
+        due."""
         states, anchor = await self.states(), self.stack.anchor
         entries = await self.stack.store.stream(CHAIN, ChainStream.LEDGER, count=EVERYTHING)
         worst_s = 0.0
@@ -176,6 +179,8 @@ class FaultedHouse:
             at_ms = int(entry.entry_id.partition("-")[0])
             step = orjson.loads(entry.payload)
             if at_ms < since_ms or step["kind"] != "step":
+                continue
+            if step["session_id"] not in self.session_ids:
                 continue
             start_ms = states[step["session_id"]].actual_start_at_ms
             assert start_ms is not None
@@ -210,13 +215,24 @@ def steps_due(state: SessionState, now_ms: int) -> int:
 
 @asynccontextmanager
 async def full_house(
-    folder: Path, *, fleet: bool = False, speed: float = SPEED, sessions: int = SESSIONS
+    folder: Path,
+    *,
+    fleet: bool = False,
+    speed: float = SPEED,
+    sessions: int = SESSIONS,
+    controller: Callable[[DemoProcesses], ChildProcess] | None = None,
 ) -> AsyncIterator[FaultedHouse]:
     """Start everything and seat a player at every PC; ``IDLE`` has a wallet and does not play."""
     per_zone = max(2, sessions // ZONES)
     players = (*(f"p{number}" for number in range(per_zone * ZONES)), IDLE)
     async with running_stack(
-        folder, speed=speed, fleet=fleet, archive=True, pcs_per_zone=per_zone, players=players
+        folder,
+        speed=speed,
+        fleet=fleet,
+        archive=True,
+        pcs_per_zone=per_zone,
+        players=players,
+        controller=controller,
     ) as stack:
         seats = [
             f"{club}-{zone}-{number}"
