@@ -151,16 +151,23 @@ def _check_refund(owned: PlayerTariff, tariff: Tariff, amount_minor: int | None)
         return Rejected(RejectionCode.PLAYER_TARIFF_IN_USE, message)
     if amount_minor is not None and amount_minor <= 0:
         return Rejected(RejectionCode.AMOUNT_INVALID, "a refund is above zero", "amount_minor")
-    used = owned.earned_minor > 0 or owned.used_ms > 0 or owned.used_sessions > 0
-    gives_nothing = tariff.refund in {RefundPolicy.KEEP, RefundPolicy.FORFEIT}
-    closed = owned.status is not PlayerTariffStatus.OPEN
-    if owned.deferred_minor == 0 or closed or (used and gives_nothing):
-        message = f"nothing of {tariff.name} goes back under {tariff.refund.value}"
-        return Rejected(RejectionCode.NOTHING_TO_REFUND, message)
+    if nothing := _why_nothing(owned, tariff):
+        return Rejected(RejectionCode.NOTHING_TO_REFUND, nothing)
     if amount_minor is not None and amount_minor > owned.deferred_minor:
         left = amount_text(owned.deferred_minor, tariff.currency)
         message = f"only {left} is left of {tariff.name}"
         return Rejected(RejectionCode.REFUND_TOO_LARGE, message, "amount_minor")
+    return None
+
+
+def _why_nothing(owned: PlayerTariff, tariff: Tariff) -> str | None:
+    if owned.status is PlayerTariffStatus.REFUNDED:
+        return f"{tariff.name} has gone back already"
+    if owned.deferred_minor == 0 or owned.status is not PlayerTariffStatus.OPEN:
+        return f"nothing of {tariff.name} is left"
+    used = owned.earned_minor > 0 or owned.used_ms > 0 or owned.used_sessions > 0
+    if used and tariff.refund in {RefundPolicy.KEEP, RefundPolicy.FORFEIT}:
+        return f"nothing of {tariff.name} goes back under {tariff.refund.value}"
     return None
 
 

@@ -323,7 +323,14 @@ def test_a_purchase_at_the_desk_leaves_the_wallet_alone() -> None:
             None,
             "nothing-to-refund",
             None,
-            "nothing of Pool goes back under KEEP",
+            "nothing of Pool is left",
+        ),
+        (
+            {"status": PlayerTariffStatus.REFUNDED},
+            None,
+            "nothing-to-refund",
+            None,
+            "Pool has gone back already",
         ),
     ],
 )
