@@ -100,6 +100,8 @@ class Accounts:
         self._by_card: Counter[str] = Counter()
         self._paid_later: Counter[str] = Counter()
         self._lowered: Counter[str] = Counter()
+        self.change: dict[str, tuple[int, int]] = {}
+        """What a guest who is gone was handed back, by card and in cash, all in all."""
         for request in history.done:
             self._done(request)
         for session_id, session in history.sessions.items():
@@ -177,13 +179,16 @@ class Accounts:
                 card_minor = min(max(0, change_minor), self._by_card[session_id])
                 self.wanted[_desk(session["club_id"], "card")] += card_minor
                 self.wanted[_desk(session["club_id"], "cash")] += change_minor - card_minor
+                self.change[session_id] = card_minor, change_minor - card_minor
                 if change_minor < 0:
                     self.wanted[f"change of {session_id}"] = change_minor
 
 
 def account_violations(history: History, balances: Mapping[str, int]) -> Iterator[str]:
     """Accounts that hold something else than they must; revenue is what is left over of zero."""
-    wanted = Accounts(history).wanted
+    accounts = Accounts(history)
+    yield from _untold_change(history, accounts)
+    wanted = accounts.wanted
     found: Counter[str] = Counter()
     for account, balance_minor in balances.items():
         name = account
@@ -194,6 +199,19 @@ def account_violations(history: History, balances: Mapping[str, int]) -> Iterato
     for name in sorted(wanted.keys() | found.keys()):
         if wanted[name] != found[name]:
             yield f"{name} must hold {wanted[name]}, holds {found[name]}"
+
+
+def _untold_change(history: History, accounts: Accounts) -> Iterator[str]:
+    """Of a guest's money what left over the desk is told by the session, or by its order."""
+    for session_id, (card_minor, cash_minor) in accounts.change.items():
+        told = history.sessions[session_id]["handed_back"] or Counter()
+        order = history.orders.get(session_id)
+        refunds = () if order is None else order["refunds"]
+        for means, minor in (("card", card_minor), ("cash", cash_minor)):
+            by_order = sum(one["paid_out_minor"] for one in refunds if one["paid_out_by"] == means)
+            told_minor = told[f"{means}_minor"] + by_order
+            if told_minor != minor:
+                yield f"{session_id} handed {minor} back by {means}, told of {told_minor}"
 
 
 def pack_violations(history: History) -> Iterator[str]:

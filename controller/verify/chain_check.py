@@ -20,7 +20,7 @@ from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import session_from_dict
 from controller.archive import Archive
 from controller.readable import readable
-from controller.verify import money, sessions
+from controller.verify import desk, money, sessions
 from controller.verify.bills import BillsCheck
 from controller.verify.books import Books, Row, books_of, pieces_of
 from controller.verify.history import History
@@ -188,6 +188,8 @@ class ChainCheck:
             *sessions.steps_are_complete(books),
             *sessions.segments_are_what_was_posted(books),
             *sessions.receipts_add_up(books),
+            *desk.forfeits_were_posted(books),
+            *desk.change_was_posted(books),
         ):
             yield row
         for row in await self._over(books, until):

@@ -109,6 +109,13 @@ def _add(document: Any, field: str, amount: int) -> None:
     document[field] += amount
 
 
+LOST = {
+    "player_tariff_id": "o1-0",
+    "tariff": {"id": "block", "version": 1},
+    "purchase_id": None,
+    "amount_minor": 5,
+    "bonus_minor": 0,
+}
 TAMPERED: dict[str, tuple[Any, str, str]] = {
     "a wallet with a cent too much": (
         _shift("EUR:wallet:ann:cash"),
@@ -166,6 +173,21 @@ TAMPERED: dict[str, tuple[Any, str, str]] = {
     "a receipt without a segment": (
         _closed("s1", lambda d: d["receipt"].update(segments=[])),
         "receipt segments",
+        "s1",
+    ),
+    "more change than was handed back": (
+        _closed("s1", lambda d: d["state"].update(handed_back={"card_minor": 0, "cash_minor": 5})),
+        "handed back",
+        "s1",
+    ),
+    "a forfeit of nothing": (
+        _closed("s1", lambda d: d["state"].update(forfeits=[LOST])),
+        "forfeited",
+        "s1",
+    ),
+    "a receipt with a forfeit of its own": (
+        _closed("s1", lambda d: d["receipt"].update(forfeits=[LOST])),
+        "receipt forfeits",
         "s1",
     ),
     "receipt lines that do not add up": (
