@@ -4,12 +4,12 @@
 owner republishes it under its own epoch; a PC obeys the highest (epoch, rev) it has seen.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from actors.evidence import NO_EVIDENCE, ClockTie, Evidence
 from actors.turn import AppliedTarget
-from billing_core.hot_value import hot_value
+from billing_core.hot_value import hot_value, replace
 from schemas.device import (
     MAX_TITLE_LENGTH,
     CoverageLease,

@@ -1,12 +1,11 @@
 """A bought tariff: what is left of it, what it cost, and until when it is valid."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
-from billing_core.hot_value import hot_value
+from billing_core.hot_value import hot_value, replace
 from billing_core.money import MS_PER_DAY, MS_PER_HOUR, share_half_up
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.window import day_start_ms

@@ -5,12 +5,11 @@ can only shorten (it carries the age of a late delivery and the hard stop).
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from pc_daemon.clock import Instant
 from schemas.device import AgentFault, CoverageLease
-from schemas.hot_value import hot_value
+from schemas.hot_value import hot_value, replace
 
 MAX_REMEMBERED_GRANTS: Final = 8
 PERSIST_EVERY_MS: Final = 10_000
