@@ -7,7 +7,6 @@ Nothing here decides anything about a club; it moves inputs in and effects out.
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -19,6 +18,7 @@ from actors.clock import Clock
 from actors.club_routes import ClubRoutes
 from actors.device_inputs import pc_input
 from actors.device_signing import DeviceSigner, Unsigned
+from actors.dozing import doze
 from actors.flood_gate import FloodGate
 from actors.machine_board import MachineBoard
 from actors.news import News
@@ -88,9 +88,10 @@ class Host:
         connect: Callable[["Host"], MqttLink],
         signer: DeviceSigner | None = None,
         waker: Waker = NOWHERE,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.identity = identity
-        self.telemetry = Telemetry()
+        self.telemetry = telemetry or Telemetry()
         self._store = store
         self._clock = clock
         self._link = connect(self)
@@ -313,10 +314,7 @@ class Host:
     async def _follow_map(self) -> None:
         """When told to look, soon if a shard is being handed over, or after a while."""
         wait_s = HANDOVER_LOOK_S if self._wanted_since_ms else ASSIGNMENTS_EVERY_S
-        with suppress(TimeoutError):
-            async with asyncio.timeout(wait_s):
-                await self._new_map.wait()
-        self._new_map.clear()
+        await doze(self._new_map, wait_s)
         await self._follow_assignments()
 
     async def _follow_assignments(self) -> None:

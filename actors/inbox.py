@@ -1,7 +1,6 @@
 """A shard's inbox: bounded, in order, with what a PC repeats collapsed to its newest word."""
 
 from collections import OrderedDict, deque
-from dataclasses import replace
 from typing import Final
 
 from actors.presence import Signal
@@ -15,6 +14,7 @@ from actors.turn import (
     WalletInput,
 )
 from actors.wallets import WalletKey
+from billing_core.hot_value import replace
 
 COMMANDS_MAX: Final = 1_000
 """Beyond this a command is answered OVERLOADED; ticks and PCs are never shed for it."""

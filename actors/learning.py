@@ -1,7 +1,6 @@
 """Reads what a shard shares with others: players, their bought tariffs, their wallets."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from actors.bought import read_bought
 from actors.ended import ended_key
@@ -13,6 +12,7 @@ from actors.turn import CommandInput, Input, PcInput, PlayerInput
 from actors.unreadable import UNREADABLE_ERRORS, UnreadableError
 from actors.wallets import WalletKey, read_wallets
 from actors.workspace import KnownHolder, Memory, bought_key, pc_key, player_key
+from billing_core.hot_value import replace
 from billing_core.wallet import Wallet
 from schemas.catalogue import PlayerDocument
 

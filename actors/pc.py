@@ -4,11 +4,12 @@
 owner republishes it under its own epoch; a PC obeys the highest (epoch, rev) it has seen.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from actors.evidence import NO_EVIDENCE, ClockTie, Evidence
 from actors.turn import AppliedTarget
+from billing_core.hot_value import hot_value, replace
 from schemas.device import (
     MAX_TITLE_LENGTH,
     CoverageLease,
@@ -47,7 +48,7 @@ class Grant:
         return self.issued_at_ms + int(self.duration_ms * LEASE_REFRESH_RATIO)
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Target:
     """What the PC should show and allow. Locked without a grant."""
 
@@ -68,7 +69,7 @@ class Target:
         return self.grant is not None
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Wish:
     """What the club wants shown now. ``allowed_ms`` is how long the PC may go on without us."""
 
@@ -111,7 +112,7 @@ class SentCommand:
         return self.sent_at_ms + 2 * OBEYED_WITHIN_MS
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class PcState:
     """Everything durable about a PC. ``waits_for`` names the PC that must lock first."""
 

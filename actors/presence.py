@@ -5,10 +5,11 @@ A late host, a lost broker and a silent club move or freeze the deadlines (see
 :class:`PresenceWatch`), so that an outage is one incident and not an alarm per PC.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from billing_core.hot_value import replace
 from schemas.views import LinkState
 
 SUSPECT_AFTER_MS: Final = 25_000

@@ -8,7 +8,6 @@ answer of the store is lost, the shard is taken again under a new epoch and read
 import asyncio
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
@@ -17,6 +16,7 @@ import structlog
 
 from actors.clock import Clock
 from actors.club_events import ClubState
+from actors.dozing import doze
 from actors.draft import Draft
 from actors.expiry import LOOK_EVERY_MS, LOOK_ON_MS, holders_with_expired
 from actors.inbox import Inbox
@@ -269,12 +269,10 @@ class ShardLoop:
         now = self._now()
         wait_ms = min(IDLE_WAIT_MS, runtime.wait_ms(now, self._ports.clock.speed))
         if len(self.inbox) == 0 and wait_ms > 0 and not self._stopping:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_ms / 1_000):
-                    await self._wake.wait()
+            await doze(self._wake, wait_ms / 1_000)
         else:
             await asyncio.sleep(0)
-        self._wake.clear()
+            self._wake.clear()
         return now.mono_ms + max(0, wait_ms)
 
     async def _turn(self, runtime: ShardRuntime, ownership: Ownership, now: Now) -> None:

@@ -5,7 +5,6 @@ One MemoryServer stands for the server; every MemoryStore opened on it is one pr
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from actors.store_keys import clubs_among
@@ -26,6 +25,7 @@ from actors.store_values import (
     nothing_to_reread,
 )
 from actors.store_wire import check_batch
+from billing_core.hot_value import replace
 
 WALLETS = "wallets"
 
@@ -194,7 +194,8 @@ class MemoryStore(MemoryEdits, MemoryEnrolment, MemoryPast):
         """See :meth:`actors.store.Store.close`; the server goes on for the others."""
 
     def _lease(self, shard: ShardId) -> MemoryLease:
-        return self._chain(shard.chain_id).leases.setdefault(shard.number, MemoryLease())
+        leases = self._chain(shard.chain_id).leases
+        return leases.get(shard.number) or leases.setdefault(shard.number, MemoryLease())
 
     def _chain(self, chain_id: str) -> MemoryChain:
         return self._server.chain(chain_id)

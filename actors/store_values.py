@@ -74,7 +74,7 @@ class ShardId:
         return cls(chain_id, int(number))
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Ownership:
     """The right to write one shard: the lease's epoch, and the nonce drawn when it was taken."""
 
@@ -214,7 +214,7 @@ class CommitResult:
     outcomes: tuple[UnitOutcome, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class StoredEntity:
     """An entity as stored: its version and its JSON bytes."""
 
@@ -232,7 +232,7 @@ class ShardContents:
     entities: tuple[StoredEntity, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class HostRecord:
     """A live host: ``incarnation`` changes with each process; ``draining`` asks to move away."""
 
@@ -251,7 +251,7 @@ class LiveEntry:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class StreamEntry:
     """One entry of a chain's ledger or outbox."""
 

@@ -8,6 +8,7 @@ from actors.evidence import ClockTie
 from actors.presence import Signal
 from actors.store import Claim, Idempotency
 from actors.wallets import WalletKey
+from billing_core.hot_value import hot_value
 from billing_core.wallet import Wallet
 from schemas.commands import (
     CommandEnvelope,
@@ -34,7 +35,7 @@ from schemas.device import (
 from schemas.journal_events import JournalEvent
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Now:
     """The instant of a turn: business time (UTC ms) and this host's monotonic ms."""
 
@@ -114,7 +115,7 @@ class DeviceAnswer:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class PcInput:
     """Something heard from, or about, one PC. ``applied`` None: it said nothing of that.
 

@@ -54,7 +54,7 @@ class Versioned:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class KnownHolder:
     """A wallet's holder as last read: the player's document and bought tariffs, with versions.
 

@@ -4,10 +4,9 @@ A step is billed in full when it begins, at the prices in force during it. What 
 always ``round_half_up(owed so far) - already posted``.
 """
 
-from dataclasses import replace
-
 from billing_core.draft import Draft
 from billing_core.events import EventKind
+from billing_core.hot_value import replace
 from billing_core.ledger import (
     Account,
     TransactionKind,

@@ -1,10 +1,9 @@
 """A decision in the making: the one mutable thing in this room, alive for one call."""
 
-from dataclasses import replace
-
 from billing_core.coverage import Coverage, CoverageCause, CoverageStatus
 from billing_core.decision import Decision
 from billing_core.events import Event, EventKind, EventValue
+from billing_core.hot_value import replace
 from billing_core.ledger import Account, Transaction, TransactionKind, entries_of
 from billing_core.plan import Situation
 from billing_core.player_tariff import PlayerTariff

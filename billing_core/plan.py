@@ -1,11 +1,12 @@
 """What is covered from here: the run that is on, then what is appended, then what renews."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from billing_core.coverage import CoverageCause
 from billing_core.forecast import Progress, reach
+from billing_core.hot_value import hot_value, replace
 from billing_core.limits import Limit, earliest, horizon_ms, place_limit, run_limit
 from billing_core.player_tariff import PlayerTariff, used
 from billing_core.pricing import Run, usable_until_ms
@@ -46,7 +47,7 @@ class Plan:
     cause: CoverageCause
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Situation:
     """What a plan is made from, at ``at_ms``: the end of the last step begun."""
 

@@ -1,11 +1,11 @@
 """A bought tariff: what is left of it, what it cost, and until when it is valid."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from billing_core.hot_value import hot_value, replace
 from billing_core.money import MS_PER_DAY, MS_PER_HOUR, share_half_up
 from billing_core.tariff import Tariff, TariffRef
 from billing_core.window import day_start_ms
@@ -23,7 +23,7 @@ class PlayerTariffStatus(StrEnum):
     REFUNDED = "REFUNDED"
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class PlayerTariff:
     """One purchase. ``total_ms`` None: not counted in time; ``total_sessions`` likewise.
 

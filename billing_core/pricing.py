@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+from billing_core.hot_value import hot_value
 from billing_core.money import MS_PER_MINUTE, minor_from_units
 from billing_core.tariff import PriceRule, Tariff
 from billing_core.window import is_open, next_edge_ms, open_until_ms
@@ -18,7 +19,7 @@ UNPRICED_RULE: Final = PriceRule("prepaid")
 """Stands in where a prepaid tariff has no table of its own: usable by anybody, anywhere."""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Run:
     """What pricing needs to know of a run; all else is the tariff's."""
 

@@ -6,7 +6,6 @@ follow. There is no other way to be unlocked.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
 
 from pc_daemon import answers
@@ -39,6 +38,7 @@ from pc_daemon.lease import PERSIST_EVERY_MS
 from pc_daemon.obedience import take_document, take_keys, take_order, take_welcome
 from pc_daemon.reconciliation import USAGE_RETRY_BEATS, reconciled
 from schemas.device import PresenceState, UsageEnd
+from schemas.hot_value import replace
 from schemas.journal_events import JournalEventKind
 
 TICK_MS: Final = 1_000

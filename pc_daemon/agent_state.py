@@ -22,6 +22,7 @@ from schemas.device import (
     UsageAck,
     WarningLevel,
 )
+from schemas.hot_value import hot_value
 from schemas.journal_events import JournalEventKind
 from schemas.machine_facts import HardwareFacts, MachineFacts
 from schemas.trust import KeysDocument, Welcome
@@ -31,7 +32,7 @@ FROZEN_AFTER_MS = 10_000
 """An agent looks at its PC every second; after a gap like this it was not running."""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Screen:
     """What the player sees. ``ends_at_ms`` is UTC business time.
 
@@ -51,7 +52,7 @@ class Screen:
     maintenance: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class MemoryImage:
     """Everything that must survive the agent, the PC and the power, as of ``at``.
 
@@ -96,7 +97,7 @@ class HeldBack:
     fault: AgentFault
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class AgentState:
     """The agent between two steps. ``mode`` and ``screen`` are what was last asked for."""
 

@@ -9,8 +9,10 @@ import time
 from dataclasses import dataclass
 from typing import Protocol
 
+from schemas.hot_value import hot_value
 
-@dataclass(frozen=True, slots=True)
+
+@hot_value(frozen=True, slots=True)
 class Instant:
     """One reading of both business clocks.
 

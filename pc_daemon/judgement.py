@@ -1,14 +1,13 @@
 """Locked or unlocked: the one rule, and how urgently the player is told. Pure."""
 
-from dataclasses import dataclass
-
 from pc_daemon.agent_state import AgentState, Identity
 from pc_daemon.clock import Instant
 from pc_daemon.lease import Grant, find
 from schemas.device import AgentFault, CoverageLease, DesiredDocument, PcMode, WarningLevel
+from schemas.hot_value import hot_value
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Verdict:
     """``grant`` is the lease in force, None exactly when locked."""
 

@@ -5,18 +5,18 @@ can only shorten (it carries the age of a late delivery and the hard stop).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Final
 
 from pc_daemon.clock import Instant
 from schemas.device import AgentFault, CoverageLease
+from schemas.hot_value import hot_value, replace
 
 MAX_REMEMBERED_GRANTS: Final = 8
 PERSIST_EVERY_MS: Final = 10_000
 """How often consumed time is written, and so how much of it a power cut may forget."""
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Grant:
     """One accepted lease. ``consumed_ms`` was used up at boot-clock reading ``counted_boot_ms``."""
 

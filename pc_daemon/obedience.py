@@ -6,7 +6,6 @@ has been proven in this boot, because an old lease and a calendar set back look 
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from pc_daemon import answers
@@ -41,6 +40,7 @@ from schemas.device import (
     DocumentVersion,
     PcMode,
 )
+from schemas.hot_value import replace
 from schemas.journal_events import JournalEventKind
 
 Outcome = tuple[AgentState, tuple[Action, ...]]

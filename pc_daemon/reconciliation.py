@@ -1,6 +1,5 @@
 """What every step of an agent ends in: lock or unlock, write down, show, report. Pure."""
 
-from dataclasses import replace
 from typing import Final
 
 from pc_daemon import answers
@@ -20,6 +19,7 @@ from pc_daemon.judgement import Verdict, judge, warning_level
 from pc_daemon.lease import PERSIST_EVERY_MS, Grant
 from pc_daemon.maintenance import MAX_WRONG_CODES
 from schemas.device import PcMode, UsageEnd
+from schemas.hot_value import replace
 from schemas.journal_events import JournalEventKind
 
 USAGE_RETRY_BEATS: Final = 6

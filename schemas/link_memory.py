@@ -38,6 +38,7 @@ class MemoryBroker:
         self.mono_s = mono_s
         self.retained: dict[str, Outgoing] = {}
         self._sessions: dict[str, _Session] = {}
+        self._subscribers: dict[str, list[_Session]] = {}
         self._waiting: dict[str, MemoryLink] = {}
         self._running = True
 
@@ -57,6 +58,7 @@ class MemoryBroker:
             session.link = None
         if lose_state:
             self._sessions.clear()
+            self._subscribers.clear()
             self.retained.clear()
         for link in connected:
             link.lost("broker stopped")
@@ -90,13 +92,12 @@ class MemoryBroker:
         if session.will is not None and not goodbye:
             delay_s = min(session.will.delay_s, session_expiry_s)
             session.timers.append(loop.call_later(delay_s, self._publish_will, session.will))
-        session.timers.append(
-            loop.call_later(session_expiry_s, self._sessions.pop, link.client_id, None)
-        )
+        session.timers.append(loop.call_later(session_expiry_s, self._forget, link.client_id))
 
     def subscribe(self, link: "MemoryLink", topic_filter: str) -> None:
         """Add a filter and deliver what is retained under it."""
         self._sessions[link.client_id].filters.add(topic_filter)
+        self._subscribers.clear()
         for topic, message in list(self.retained.items()):
             if _matches(topic_filter, topic):
                 link.deliver(message, retain=True)
@@ -104,6 +105,7 @@ class MemoryBroker:
     def unsubscribe(self, link: "MemoryLink", topic_filter: str) -> None:
         """Remove a filter."""
         self._sessions[link.client_id].filters.discard(topic_filter)
+        self._subscribers.clear()
 
     def route(self, message: Outgoing) -> None:
         """Deliver to every session that asked for the topic; queue QoS 1 for those away."""
@@ -112,13 +114,26 @@ class MemoryBroker:
         elif message.retain:
             self.retained.pop(message.topic, None)
         expires_at_s = None if message.expiry_s is None else self.mono_s() + message.expiry_s
-        for session in self._sessions.values():
-            if not any(_matches(name, message.topic) for name in session.filters):
-                continue
+        for session in self._subscribed(message.topic):
             if session.link is not None:
                 session.link.deliver(message, retain=False)
             elif message.qos > 0:
                 session.queue.append(Queued(message, expires_at_s))
+
+    def _subscribed(self, topic: str) -> "list[_Session]":
+        """Sessions that asked for a topic, in the order they began; known until one changes."""
+        found = self._subscribers.get(topic)
+        if found is None:
+            found = self._subscribers[topic] = [
+                session
+                for session in self._sessions.values()
+                if any(_matches(name, topic) for name in session.filters)
+            ]
+        return found
+
+    def _forget(self, client_id: str) -> None:
+        self._sessions.pop(client_id, None)
+        self._subscribers.clear()
 
     def _publish_will(self, will: Will) -> None:
         if self._running:

@@ -16,12 +16,14 @@ from random import Random
 from typing import Final, Protocol
 from urllib.parse import unquote, urlsplit
 
+from schemas.hot_value import hot_value
+
 MAX_OUTBOX: Final = 10_000
 MAX_WINDOW: Final = 64
 MAX_PACKET_BYTES: Final = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Outgoing:
     """One message to publish. ``on_acked`` runs when the broker acknowledged it (QoS 1).
 

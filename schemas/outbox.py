@@ -1,12 +1,12 @@
 """Messages on their way to a broker: waiting, in flight, acknowledged. Pure; no connection here."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 
+from schemas.hot_value import hot_value
 from schemas.link_port import LinkStats, Outgoing
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class Queued:
     """A message, and the steady instants after which it is worthless, and not to be sent."""
 

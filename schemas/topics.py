@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from schemas.hot_value import hot_value
+
 PREFIX = "clubctl/v1"
 CONTROLLER_STATE_TOPIC = f"{PREFIX}/ctl/state"
 
@@ -76,7 +78,7 @@ DELIVERIES: Final[dict[Leaf, Delivery]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@hot_value(frozen=True, slots=True)
 class PcTopic:
     """The address of one message to or from a PC."""
 

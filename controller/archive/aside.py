@@ -6,6 +6,7 @@ takes its place once a release can read it or somebody has put it right.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     delete,
     insert,
     select,
@@ -38,6 +40,13 @@ GONE: Final = "gone"
 """Settled: it has left the store, so it will not be read any more."""
 
 _TABLE: Final = tables.set_aside
+_FORGET: Final = delete(_TABLE).where(
+    _TABLE.c.chain_id == bindparam("chain_id"),
+    _TABLE.c.cause == UNREADABLE,
+    _TABLE.c.settled.is_(None),
+    _TABLE.c.source == bindparam("source"),
+    _TABLE.c.row_id.in_(bindparam("ids", expanding=True)),
+)
 _NUMBERS_END: Final = {True: 2**63, False: 2**31}
 
 
@@ -61,22 +70,28 @@ class Unread:
 
 def fitting(table: Table, row: Row) -> Row:
     """The row. Raises ValueError where a database would refuse one of its values."""
+    takes = _taken_by(table)
     for name, value in row.items():
-        column = table.c[name]
-        if value is None and column.nullable:
-            continue
-        if not _fits(column.type, value):
+        is_nullable, fits = takes[name]
+        if not fits(value) and not (value is None and is_nullable):
             raise ValueError(f"{name}: {value!r:.80}")
     return row
 
 
-def _fits(kind: object, value: object) -> bool:
+@cache
+def _taken_by(table: Table) -> dict[str, tuple[bool, Callable[[object], bool]]]:
+    """(whether it may be nothing, what else fits it) by column."""
+    return {column.name: (bool(column.nullable), _fitting(column.type)) for column in table.columns}
+
+
+def _fitting(kind: object) -> Callable[[object], bool]:
     if isinstance(kind, String):
-        return isinstance(value, str) and len(value) <= (kind.length or 0) and "\0" not in value
+        most = kind.length or 0
+        return lambda value: isinstance(value, str) and len(value) <= most and "\0" not in value
     if isinstance(kind, Integer):
         end = _NUMBERS_END[kind.__class__ is not Integer]
-        return type(value) is int and -end <= value < end
-    return isinstance(value, bytes)
+        return lambda value: type(value) is int and -end <= value < end
+    return lambda value: isinstance(value, bytes)
 
 
 def lay(
@@ -156,8 +171,7 @@ def forget_unreadable(
 ) -> None:
     """They have been read."""
     for some in parts(sorted(ids)):
-        where = and_(_waiting(chain_id, source), _TABLE.c.row_id.in_(some))
-        connection.execute(delete(_TABLE).where(where))
+        connection.execute(_FORGET, {"chain_id": chain_id, "source": source, "ids": some})
 
 
 def give_up_unreadable(

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, insert, select, tuple_, update
 
 from actors.store import StreamEntry, place_of
 from actors.unreadable import UNREADABLE_ERRORS
-from controller.archive import aside, tables
+from controller.archive import aside, rows, tables
 from controller.archive.aside import Beside, Unread, fitting
 from controller.archive.audit_operations import stored_spellings
 from controller.archive.rows import BEGINNING, ConflictError
@@ -19,10 +19,7 @@ AUDIT: Final = "audit"
 
 def cursor(connection: Connection, chain_id: str) -> str:
     """Up to which entry the audit is archived; ``0-0`` for nothing."""
-    table = tables.cursors
-    where = (table.c.chain_id == chain_id, table.c.stream == AUDIT)
-    found = connection.scalar(select(table.c.entry_id).where(*where))
-    return BEGINNING if found is None else str(found)
+    return rows.cursor(connection, chain_id, AUDIT)
 
 
 def write_audit(

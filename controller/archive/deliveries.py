@@ -19,6 +19,7 @@ from sqlalchemy import (
 
 from controller.archive import tables
 from controller.archive.rows import BEGINNING, ConflictError
+from controller.archive.rows import cursor as cursor_of
 
 FOLLOWER: Final = "webhooks"
 WAITING: Final = "waiting"
@@ -62,10 +63,7 @@ class Owed:
 
 def cursor(connection: Connection, chain_id: str) -> str:
     """Up to which outbox entry letters have been written; ``0-0`` for nothing."""
-    table = tables.cursors
-    where = (table.c.chain_id == chain_id, table.c.stream == FOLLOWER)
-    found = connection.scalar(select(table.c.entry_id).where(*where))
-    return BEGINNING if found is None else str(found)
+    return cursor_of(connection, chain_id, FOLLOWER)
 
 
 def take_in(

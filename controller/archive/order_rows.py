@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import orjson
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 
 from actors.orders import ORDER_KEY_PREFIX, order_key
 from actors.store import StoredEntity
@@ -18,6 +18,13 @@ from controller.archive.rows import Row
 IDS_PER_QUERY = 500
 KEPT_MS: Final = 24 * 3_600_000
 """The price of an order holds for a day; what comes later is asked back from the archive."""
+
+_HELD: Final = select(
+    tables.orders.c.version, tables.orders.c.changed_at_ms, tables.orders.c.document
+).where(
+    tables.orders.c.chain_id == bindparam("chain_id"),
+    tables.orders.c.order_id == bindparam("order_id"),
+)
 
 
 def write_orders(
@@ -43,17 +50,16 @@ def write_orders(
 
 def _write(connection: Connection, row: Row, *, now_ms: int) -> None:
     table, chain_id, order_id = tables.orders, row["chain_id"], row["order_id"]
-    where = (table.c.chain_id == chain_id, table.c.order_id == order_id)
-    known = (table.c.version, table.c.changed_at_ms, table.c.document)
-    held = connection.execute(select(*known).where(*where)).one_or_none()
+    held = connection.execute(_HELD, {"chain_id": chain_id, "order_id": order_id}).one_or_none()
     if held is None:
-        connection.execute(insert(table).values(row))
+        connection.execute(insert(table), row)
         return
     if held.version != row["version"] and held.changed_at_ms + KEPT_MS < row["changed_at_ms"]:
         # It may have been here only, and a store that goes back in time loses what came since.
         before = Beside(order_id, bytes(held.document), session_id=row["session_id"])
         how = {"source": ORDERS, "cause": REPLACED}
         aside.lay(connection, chain_id, **how, now_ms=now_ms, documents=[before])
+    where = (table.c.chain_id == chain_id, table.c.order_id == order_id)
     connection.execute(update(table).where(*where).values(row))
 
 

@@ -33,6 +33,7 @@ from controller.archive.rows import (
     BEGINNING,
     ConflictError,
     at_cursor,
+    cursor_row,
     parts,
     sessions,
 )
@@ -71,8 +72,7 @@ class Rewound:
 
 def reached(connection: Connection, chain_id: str, stream: ChainStream) -> Reached:
     """Where the cursor of a stream stands."""
-    columns = select(tables.cursors.c.entry_id, tables.cursors.c.digest)
-    row = connection.execute(columns.where(*at_cursor(chain_id, stream))).one_or_none()
+    row = cursor_row(connection, chain_id, stream)
     return Reached(BEGINNING) if row is None else Reached(*row)
 
 

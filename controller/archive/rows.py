@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, select, tuple_
 
 from actors.store import ChainStream, StoredEntity, StreamEntry, place_of
 from controller.archive import tables
@@ -13,15 +13,33 @@ IDS_PER_QUERY = 500
 
 Row: TypeAlias = dict[str, Any]
 
+_CURSOR = select(tables.cursors.c.entry_id, tables.cursors.c.digest).where(
+    tables.cursors.c.chain_id == bindparam("chain_id"),
+    tables.cursors.c.stream == bindparam("stream"),
+)
+_SESSIONS = (
+    select(tables.sessions.c.session_id, tables.sessions.c.version, tables.sessions.c.document)
+    .where(tables.sessions.c.chain_id == bindparam("chain_id"))
+    .order_by(tables.sessions.c.session_id)
+)
+_SOME_SESSIONS = _SESSIONS.where(tables.sessions.c.session_id.in_(bindparam("ids", expanding=True)))
+
 
 class ConflictError(Exception):
     """A cursor that somebody else moved."""
 
 
-def cursor(connection: Connection, chain_id: str, stream: ChainStream) -> str:
-    """The stored cursor of a stream."""
-    found = connection.scalar(select(tables.cursors.c.entry_id).where(*at_cursor(chain_id, stream)))
-    return BEGINNING if found is None else str(found)
+def cursor(connection: Connection, chain_id: str, stream: str) -> str:
+    """Up to which entry somebody has come with a stream; ``0-0`` for nothing."""
+    found = cursor_row(connection, chain_id, stream)
+    return BEGINNING if found is None else found[0]
+
+
+def cursor_row(connection: Connection, chain_id: str, stream: str) -> tuple[str, str | None] | None:
+    """``entry_id`` and ``digest`` of a stored cursor."""
+    asked = {"chain_id": chain_id, "stream": str(stream)}
+    row = connection.execute(_CURSOR, asked).one_or_none()
+    return None if row is None else (row.entry_id, row.digest)
 
 
 def session_ids(connection: Connection, chain_id: str, among: Sequence[str]) -> set[str]:
@@ -39,16 +57,13 @@ def sessions(
     connection: Connection, chain_id: str, among: Sequence[str] | None = None
 ) -> list[StoredEntity]:
     """Archived sessions, all or those of the same ids."""
-    table = tables.sessions
-    columns = select(table.c.session_id, table.c.version, table.c.document)
-    query = columns.where(table.c.chain_id == chain_id).order_by(table.c.session_id)
     if among is None:
-        found = list(connection.execute(query))
+        found = list(connection.execute(_SESSIONS, {"chain_id": chain_id}))
     else:
         found = [
             row
             for ids in parts(among)
-            for row in connection.execute(query.where(table.c.session_id.in_(ids)))
+            for row in connection.execute(_SOME_SESSIONS, {"chain_id": chain_id, "ids": ids})
         ]
     return [StoredEntity(session_id, version, bytes(blob)) for session_id, version, blob in found]
 

@@ -44,7 +44,7 @@ def _write_session(
 ) -> None:
     table, chain_id = tables.sessions, row["chain_id"]
     if held is None:
-        connection.execute(insert(table).values(row))
+        connection.execute(insert(table), row)
     elif held.version <= stored.version and held != stored:
         if held.version == stored.version:
             set_session_aside(connection, chain_id, held, now_ms=now_ms)

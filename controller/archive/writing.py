@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
-from sqlalchemy import Connection, Table, insert, select, tuple_, update
+from sqlalchemy import Connection, Executable, Table, bindparam, insert, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from actors.store import ChainStream, StoredEntity, StreamEntry, place_of
@@ -19,7 +19,6 @@ from controller.archive.rows import (
     BEGINNING,
     ConflictError,
     Row,
-    at_cursor,
     cursor,
     parts,
 )
@@ -28,6 +27,37 @@ from schemas.events import source_of
 _Key: TypeAlias = tuple[Any, ...]
 _Parsed: TypeAlias = dict[_Key, tuple[StreamEntry, Row]]
 Read: TypeAlias = list[tuple[StreamEntry, Row]]
+
+_MOVE_CURSOR: Final = update(tables.cursors).where(
+    tables.cursors.c.chain_id == bindparam("of_chain"),
+    tables.cursors.c.stream == bindparam("of_stream"),
+    tables.cursors.c.entry_id == bindparam("before"),
+)
+_SOME_TRANSACTIONS: Final = select(
+    tables.transactions.c.transaction_id, tables.transactions.c.document
+).where(
+    tables.transactions.c.chain_id == bindparam("chain_id"),
+    tables.transactions.c.transaction_id.in_(bindparam("ids", expanding=True)),
+)
+_SOME_EVENTS: Final = select(
+    tables.events.c.source_id, tables.events.c.seq, tables.events.c.document
+).where(
+    tables.events.c.chain_id == bindparam("chain_id"),
+    tuple_(tables.events.c.source_id, tables.events.c.seq).in_(bindparam("keys", expanding=True)),
+)
+
+
+def _added(new: sqlite.Insert | postgresql.Insert) -> Executable:
+    table = tables.account_totals
+    sum_minor = {"amount_minor": table.c.amount_minor + new.excluded.amount_minor}
+    key = [table.c.chain_id, table.c.account]
+    return new.on_conflict_do_update(index_elements=key, set_=sum_minor)
+
+
+_ADD: Final = {
+    "sqlite": _added(sqlite.insert(tables.account_totals)),
+    "postgresql": _added(postgresql.insert(tables.account_totals)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +152,12 @@ def _move_cursor(
     connection: Connection, chain_id: str, stream: ChainStream, *, before: str, to: StreamEntry
 ) -> None:
     values = {"entry_id": to.entry_id, "digest": digest_of(to.payload)}
-    where = (*at_cursor(chain_id, stream), tables.cursors.c.entry_id == before)
-    moved = connection.execute(update(tables.cursors).where(*where).values(values))
-    if moved.rowcount == 1:
+    where = {"of_chain": chain_id, "of_stream": stream.value, "before": before}
+    if connection.execute(_MOVE_CURSOR, {**where, **values}).rowcount == 1:
         return
     if before != BEGINNING or cursor(connection, chain_id, stream) != BEGINNING:
         raise ConflictError(f"another consumer moved the cursor of {chain_id} {stream}")
-    connection.execute(
-        insert(tables.cursors).values(chain_id=chain_id, stream=stream.value, **values)
-    )
+    _insert(connection, tables.cursors, [{"chain_id": chain_id, "stream": stream.value, **values}])
 
 
 def _write_transactions(
@@ -157,12 +184,9 @@ def _write_transactions(
 def _known_transactions(
     connection: Connection, chain_id: str, ids: Iterable[str]
 ) -> Iterable[tuple[str, bytes]]:
-    table = tables.transactions
-    query = select(table.c.transaction_id, table.c.document).where(table.c.chain_id == chain_id)
     for some in parts(sorted(ids)):
-        for transaction_id, document in connection.execute(
-            query.where(table.c.transaction_id.in_(some))
-        ):
+        asked = {"chain_id": chain_id, "ids": some}
+        for transaction_id, document in connection.execute(_SOME_TRANSACTIONS, asked):
             yield transaction_id, bytes(document)
 
 
@@ -212,12 +236,9 @@ def _write_events(
 def _known_events(
     connection: Connection, chain_id: str, keys: Iterable[tuple[str, int]]
 ) -> Iterable[tuple[_Key, bytes]]:
-    table = tables.events
-    query = select(table.c.source_id, table.c.seq, table.c.document)
-    query = query.where(table.c.chain_id == chain_id)
     for some in parts(sorted(keys)):
-        among = tuple_(table.c.source_id, table.c.seq).in_(some)
-        for source_id, seq, document in connection.execute(query.where(among)):
+        asked = {"chain_id": chain_id, "keys": some}
+        for source_id, seq, document in connection.execute(_SOME_EVENTS, asked):
             yield (source_id, seq), bytes(document)
 
 
@@ -288,12 +309,7 @@ def add_to_totals(connection: Connection, chain_id: str, sums: Mapping[str, int]
     ]
     if not rows:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    table = tables.account_totals
-    new = dialect.insert(table)
-    added = {"amount_minor": table.c.amount_minor + new.excluded.amount_minor}
-    key = [table.c.chain_id, table.c.account]
-    connection.execute(new.on_conflict_do_update(index_elements=key, set_=added), rows)
+    connection.execute(_ADD[connection.dialect.name], rows)
 
 
 def _insert(connection: Connection, table: Table, values: list[Row]) -> None:

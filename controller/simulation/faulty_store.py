@@ -56,10 +56,11 @@ class StoreNetwork:
         return await call.answer
 
     def _fate(self, process: Process, name: str, now_s: float) -> CallFate:
-        host = process.name.partition("#")[0]
-        for key in (None, host):
-            if self._unreachable_until_s.get(key, 0.0) > now_s:
-                return CallFate.REFUSED
+        if self._unreachable_until_s:
+            host = process.name.partition("#")[0]
+            for key in (None, host):
+                if self._unreachable_until_s.get(key, 0.0) > now_s:
+                    return CallFate.REFUSED
         return self.fate_of(process, name)
 
     def _crash(self, process: Process) -> None:
@@ -182,8 +183,8 @@ class _FaultyStore:
         if not inspect.iscoroutinefunction(method):
             return method
 
-        async def called(*args: object, **kwargs: object) -> object:
-            return await self._network.call(self._process, name, partial(method, *args, **kwargs))
+        def called(*args: object, **kwargs: object) -> Coroutine[Any, Any, object]:
+            return self._network.call(self._process, name, partial(method, *args, **kwargs))
 
         self.__dict__[name] = called
         return called

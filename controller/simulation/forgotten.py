@@ -44,6 +44,8 @@ class Forgotten:
 
     def violations(self, archive: Archive, chain_id: str) -> Iterator[str]:
         """Once the archive has caught up: whatever was forgotten lies beside it."""
+        if not self.rows:
+            return
         aside = {
             (row["source"], row["document"].encode())
             for table, part in archive.chain_rows(chain_id)
@@ -54,7 +56,7 @@ class Forgotten:
         for source, payload in self.rows:
             if (source, payload) not in aside:
                 yield f"archive: {source} forgotten and not set aside: {payload[:SHOWN].decode()}"
-        if self.rows and not at_once(archive.look(sums.oddities, chain_id)).rewinds:
+        if not at_once(archive.look(sums.oddities, chain_id)).rewinds:
             yield "archive: the store went back and nothing says so"
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from actors.host import Host, HostIdentity
 from actors.store import Store, StoreUnavailableError
 from actors.store_memory import MemoryStore
+from actors.telemetry import Telemetry
 from controller.archive import Archive, ArchiveConsumer
 from controller.simulation.business import BusinessTime, HostClock, PcClock
 from controller.simulation.faulty_link import FaultyLink, SimulatedBroker, Weather
@@ -45,6 +46,8 @@ class Surrounds:
     weather: Weather
     store: Callable[[str], MemoryStore]
     defects: list[str] = field(default_factory=list)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    """Nobody reads it here, so hosts need none of their own."""
 
     def process(self, name: str) -> Process:
         """A new process with randomness of its own."""
@@ -91,7 +94,12 @@ class HostMachine:
             return self.link
 
         self.host = process.call(
-            SimulatedHost, identity, store=store, clock=self.clock, connect=connect
+            SimulatedHost,
+            identity,
+            store=store,
+            clock=self.clock,
+            connect=connect,
+            telemetry=around.telemetry,
         )
         process.spawn(self.host.run()).add_done_callback(self._ended)
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from controller.simulation.simulation import Result, SeedRunner
 
-SEEDS_PER_RUNNER: Final = 25
+SEEDS_PER_RUNNER: Final = 50
 """So many seeds share an archive in memory, then a fresh one is opened."""
 
 

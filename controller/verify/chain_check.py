@@ -111,6 +111,8 @@ class ChainCheck:
         held = await prepaid.held()
         for numbers in _parts(range(SHARD_COUNT), SHARDS_PER_PIECE):
             image = await self._store.shards_image(self._chain_id, numbers)
+            if not image.entities:
+                continue
             books = books_of(image.entities)
             self.sources |= books.told.keys() - set(map(session_key, books.versions))
             self._note(books, image.ledger_until)
