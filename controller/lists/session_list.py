@@ -9,6 +9,7 @@ import orjson
 
 from actors.clock import Clock
 from actors.store import ReadModels, StoredEntity
+from billing_core.coverage import Coverage
 from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import session_from_dict
 from controller.archive.listing import PageAsk, SessionFilter, SortValue, sessions_page
@@ -71,6 +72,11 @@ class ListedSession:
     def end_at_ms(self) -> int | None:
         """When it ended; a cancelled one ended when it was cancelled."""
         return self.state.actual_end_at_ms
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Until when it is paid for; None once it is over."""
+        return None if self.end_at_ms is not None else self.state.coverage
 
     def value(self, sort: str) -> SortValue:
         """See :class:`controller.lists.cursors.Listed`."""
@@ -163,8 +169,13 @@ def is_wanted(one: ListedSession, wanted: SessionFilter) -> bool:
     state = one.state
     if one.label not in wanted.statuses:
         return False
-    if wanted.club_ids is not None and state.club_id not in wanted.club_ids:
-        return False
+    for among, has in (
+        (wanted.club_ids, state.club_id),
+        (wanted.coverage_statuses, None if one.coverage is None else one.coverage.status),
+        (wanted.ended_reasons, state.ended_reason),
+    ):
+        if among is not None and has not in among:
+            return False
     for asked, found in (
         (wanted.zone_id, state.zone_id),
         (wanted.pc_id, state.pc_id),

@@ -162,6 +162,36 @@ async def test_sessions_by_every_filter(staged: Books) -> None:
     assert await ids(search="nobody") == []
 
 
+async def test_sessions_by_how_they_are_covered_and_why_they_ended(staged: Books) -> None:
+    """``s5`` has two hours of which two minutes are played; ``s6`` waits and is not counted yet."""
+    await staged.shard.wait(minutes=111)
+    ids = staged.ids
+    rows = (await staged.get("/sessions")).json()["sessions"]
+    said = {one["sessionId"]: (one["coverageStatus"], one["endedReason"]) for one in rows}
+    by_hand = (None, "ManualByAdmin")
+    assert said == {
+        "s6": (None, None),
+        "s5": ("ENDING_SOON", None),
+        **dict.fromkeys(("s4", "s2", "s1"), by_hand),
+    }
+    assert await ids(coverageStatus="ENDING_SOON") == ["s5"]
+    assert await ids(coverageStatus=["COVERED", "ENDING_SOON"], zoneId="north-vip") == ["s5"]
+    assert await ids(coverageStatus="COVERED") == []
+    assert await ids(coverageStatus="ENDING_SOON", status="Wait") == []
+    assert await ids(endedReason="ManualByAdmin") == ["s4", "s2", "s1"]
+    assert await ids(endedReason=["NoShow", "ManualByAdmin"], playerId="bob") == ["s2"]
+    assert await ids(endedReason="NoShow") == []
+    assert await ids(endedReason="ManualByAdmin", coverageStatus="ENDING_SOON") == []
+    page = (await staged.get("/sessions", endedReason="ManualByAdmin", limit=2)).json()
+    assert [one["sessionId"] for one in page["sessions"]] == ["s4", "s2"]
+    more = {"cursor": page["nextCursor"], "limit": 2}
+    assert await ids(endedReason="ManualByAdmin", **more) == ["s1"]
+    for other in ({}, {"endedReason": "NoShow"}, {"coverageStatus": "EXPIRED"}):
+        assert (await staged.get("/sessions", **other, **more)).json()["code"] == "cursor-invalid"
+    unknown = await staged.get("/sessions", coverageStatus="FINE")
+    assert (unknown.status_code, unknown.json()["field"]) == (422, "coverageStatus.0")
+
+
 async def test_a_period_bounds_the_start(staged: Books) -> None:
     shown = (await staged.get("/sessions")).json()["sessions"]
     start_of = {one["sessionId"]: one["startAt"] for one in shown}
@@ -244,7 +274,7 @@ async def test_cursors_fit_the_list_they_are_of(books: Books) -> None:
 
 def query_of_all() -> str:
     """What stands for all sessions in a cursor."""
-    filters = ("clubs", "statuses", "zone", "pc", "player", "tariff", "search")
+    filters = ("clubs", "statuses", "coverage", "ended", "zone", "pc", "player", "tariff", "search")
     wanted = {**dict.fromkeys(filters), "start": (None, None)}
     return query_of(f"{CHAIN}\n/api/v1/sessions", wanted)
 
