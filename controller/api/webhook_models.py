@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from controller.api.changes import Kept
 from controller.api.instants import Instant
 from controller.api.models import Page, Request, Wire
 from schemas.events import EVENT_DATA
@@ -32,7 +33,7 @@ class CreateWebhookRequest(Request):
 class UpdateWebhookRequest(Request):
     """What is to be changed. `events` empty or null asks for everything."""
 
-    url: Url | None = None
+    url: Kept[Url] = None
     events: Events | None = None
 
 
