@@ -40,6 +40,8 @@ class UpdateWebhookRequest(Request):
 class Webhook(Wire):
     """A subscription. `disabledReason` says who ended it: a person, its receiver, or its queue."""
 
+    etag: str
+    """What `If-Match` is to be for an edit of what is shown here."""
     webhook_id: str
     url: str
     events: list[str]
