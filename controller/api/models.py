@@ -56,7 +56,8 @@ class CreateSessionRequest(Request):
     planned_start_at: InstantMs | None = None
     """When the session is planned to start; now if left out. The PC is booked from then."""
     planned_end_at: InstantMs | None = None
-    """Until when no other session can be booked on the PC."""
+    """Until when no other session can be booked on the PC. If left out, until what is booked is
+    over, a block or bought hours; what has no end of its own is ended by the next booking."""
     start: StrictBool = False
     """Start at once, so that the PC unlocks."""
     payment: GuestPayment | None = None
