@@ -76,7 +76,8 @@ def create_session(
         channel=Channel(cause.envelope.channel.value),
         guest_card_minor=_by_card(command),
     )
-    outcome = _decided(actor, None, asked, terms=terms)
+    there = actor.drafting.session(command.session_id)
+    outcome = _decided(actor, there, asked, terms=terms)
     if isinstance(outcome, SessionState):
         actor.drafting.indexes.append((outcome.session_id, outcome.club_id))
     return outcome
