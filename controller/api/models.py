@@ -13,7 +13,7 @@ from schemas.commands import MAX_PAID_MINOR, EntityId
 from schemas.views import LinkState, UseState
 
 
-class Wire(BaseModel):
+class Wire(BaseModel, use_attribute_docstrings=True):
     """Answers leave out what a newer host tells and this edge does not know yet."""
 
     model_config = ConfigDict(
@@ -269,6 +269,8 @@ class Session(Wire):
     actual_end_at: Instant | None
     effective_start_at: Instant
     effective_end_at: Instant | None
+    """When it ended, or until when it is covered, or booked. One that was cancelled, or ended
+    before it was to start, took no time: `effectiveStartAt`."""
     ended_reason: str | None
     coverage_until_at: Instant | None
     coverage_cause: str | None

@@ -18,9 +18,14 @@ IDS_MAX: Final = 5_000
 
 _SESSIONS: Final = tables.sessions
 _ORDERS: Final = tables.orders
+_NEVER_WAS: Final = or_(
+    _SESSIONS.c.status == "CANCELLED", _SESSIONS.c.end_at_ms < _SESSIONS.c.start_at_ms
+)
+_ENDED_AT: Final = case((_NEVER_WAS, _SESSIONS.c.start_at_ms), else_=_SESSIONS.c.end_at_ms)
+"""What was taken back before it was to begin has ended where it was to begin."""
 SESSION_SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
     "startAt": _SESSIONS.c.start_at_ms,
-    "endAt": _SESSIONS.c.end_at_ms,
+    "endAt": _ENDED_AT,
     "playedSeconds": _SESSIONS.c.played_ms,
     "amount": _SESSIONS.c.total_minor,
     "status": case((_SESSIONS.c.status == "CANCELLED", "Cancelled"), else_="Ended"),

@@ -70,13 +70,13 @@ class ListedSession:
 
     @property
     def end_at_ms(self) -> int | None:
-        """When it ended; a cancelled one ended when it was cancelled."""
-        return self.state.actual_end_at_ms
+        """When it ended, once it is over; never before it began, or was to."""
+        return self.state.effective_end_at_ms if self.state.status.is_final else None
 
     @property
     def coverage(self) -> Coverage | None:
         """Until when it is paid for; None once it is over."""
-        return None if self.end_at_ms is not None else self.state.coverage
+        return None if self.state.status.is_final else self.state.coverage
 
     def value(self, sort: str) -> SortValue:
         """See :class:`controller.lists.cursors.Listed`."""
@@ -199,8 +199,6 @@ def _is_found(state: SessionState, begins: str, players: Collection[str]) -> boo
 def _closed(stored: StoredEntity, now_ms: int) -> ListedSession:
     document = orjson.loads(stored.blob)
     state = session_from_dict(document["state"])
-    if state.actual_end_at_ms is None:
-        state = replace(state, actual_end_at_ms=document["receipt"]["issued_at_ms"])
     receipt = document["receipt"]
     billed = (receipt["total_minor"], receipt["bonus_minor"])
     return ListedSession(state, stored.version, now_ms, document["tariff_names"], billed)
