@@ -1,11 +1,15 @@
 """Who may sit where: one running session per PC, bookings that do not overlap, holds."""
 
+from dataclasses import replace
 from typing import Final
 
 from actors.refusal import Refusal
 from actors.session import SessionActor
 from billing_core.admission import LEAST_TIME_MS
+from billing_core.limits import earliest, place_limit, run_limit
 from billing_core.session import SessionState, SessionStatus
+from billing_core.tariff import Tariff, TariffType
+from billing_core.terms import Terms
 
 BOOKING_HORIZON_MS: Final = 90 * 24 * 3_600_000
 """A booking further ahead than this is taken for a slip of the pen."""
@@ -13,6 +17,7 @@ SELF_BOOKINGS_MAX: Final = 3
 """So many bookings of a player may wait in a club when the player makes them without the desk."""
 SELF_BOOKING_NOTICE_MS: Final = 30 * 60_000
 """Whoever plays by the minute is told so long before somebody else books the seat away."""
+_IN_ONE_PIECE: Final = frozenset({TariffType.FIXED, TariffType.HOURS})
 _WAITING: Final = (SessionStatus.PENDING, SessionStatus.ACTIVE)
 
 
@@ -49,6 +54,30 @@ def booking_refusal(
                 message = f"PC {pc_id} is booked at that time"
                 return Refusal("pc-reserved", message, "planned_start_at_ms")
     return None
+
+
+def bought_until_ms(
+    terms: Terms, tariff: Tariff, player_tariff_id: str | None, *, start_ms: int, from_ms: int
+) -> int | None:
+    """Where time that is bought in one piece ends when all of it is played from ``from_ms`` on, in
+    a session that begins at ``start_ms``.
+
+    None for what has no end of its own: by the minute, post-pay, a pool of many sessions.
+    """
+    pack = terms.player_tariff(player_tariff_id or "")
+    if tariff.type not in _IN_ONE_PIECE:
+        return None
+    left_ms = tariff.pool_ms if pack is None else pack.remaining_ms
+    if left_ms is None:
+        return None
+    unbooked = replace(terms, next_booking_at_ms=None)
+    limit = earliest(
+        place_limit(unbooked, start_ms, from_ms),
+        run_limit(tariff, pack, terms.club.timezone, run_start_ms=from_ms),
+    )
+    until_ms = from_ms + left_ms if limit is None else min(from_ms + left_ms, limit.at_ms)
+    # Where nobody can play at all the decision says why.
+    return until_ms if until_ms > from_ms else None
 
 
 def self_booking_refusal(

@@ -11,7 +11,7 @@ from typing import Final
 from actors.choice import chosen_tariff
 from actors.guest import claim_seat, hand_over
 from actors.refusal import Refusal, refused_by_billing
-from actors.seating import booking_refusal, seat_refusal, self_booking_refusal
+from actors.seating import booking_refusal, bought_until_ms, seat_refusal, self_booking_refusal
 from actors.session import SessionActor
 from actors.turn import CommandInput
 from billing_core import commands as core
@@ -57,6 +57,9 @@ def create_session(
     tariff = _chosen(actor, terms, command)
     if isinstance(tariff, Refusal):
         return tariff
+    until_ms = _booked_until_ms(actor, command, terms, tariff=tariff)
+    if isinstance(until_ms, Refusal):
+        return until_ms
     asked = core.CreateSession(
         session_id=command.session_id,
         club_id=actor.setup.club.club_id,
@@ -68,12 +71,13 @@ def create_session(
         player_tariff_id=command.player_tariff_id,
         mode=SessionMode(command.mode.value),
         planned_start_at_ms=command.planned_start_at_ms,
-        planned_end_at_ms=command.planned_end_at_ms,
+        planned_end_at_ms=until_ms,
         start=command.start,
         channel=Channel(cause.envelope.channel.value),
         guest_card_minor=_by_card(command),
     )
-    outcome = _decided(actor, None, asked, terms=terms)
+    there = actor.drafting.session(command.session_id)
+    outcome = _decided(actor, there, asked, terms=terms)
     if isinstance(outcome, SessionState):
         actor.drafting.indexes.append((outcome.session_id, outcome.club_id))
     return outcome
@@ -128,12 +132,34 @@ def extend_session(
     tariff = _chosen(actor, terms, command)
     if isinstance(tariff, Refusal):
         return tariff
+    state = _held_longer(state, command, terms, tariff=tariff)
     asked = core.ExtendSession(
         tariff=tariff,
         player_tariff_id=command.player_tariff_id,
         channel=Channel(cause.envelope.channel.value),
     )
     return _decided(actor, state, asked, terms=terms)
+
+
+def _held_longer(
+    state: SessionState, command: wire.ExtendSession, terms: Terms, *, tariff: TariffRef
+) -> SessionState:
+    """A booking that is extended keeps its PC for that time too, up to the next one."""
+    held_ms, chosen = state.planned_end_at_ms, terms.tariffs.get(tariff)
+    if state.status is SessionStatus.STARTED or held_ms is None or chosen is None:
+        return state
+    until_ms = bought_until_ms(
+        terms,
+        chosen,
+        command.player_tariff_id,
+        start_ms=state.planned_start_at_ms,
+        from_ms=held_ms,
+    )
+    if until_ms is None:
+        return state
+    next_ms = terms.next_booking_at_ms
+    until_ms = until_ms if next_ms is None else min(until_ms, next_ms)
+    return replace(state, planned_end_at_ms=max(held_ms, until_ms))
 
 
 def switch_session_device(
@@ -252,6 +278,26 @@ def _booked_ahead_ms(actor: SessionActor, command: wire.CreateSession) -> int | 
     if command.start or planned_ms is None or planned_ms <= actor.now.wall_ms:
         return None
     return planned_ms
+
+
+def _booked_until_ms(
+    actor: SessionActor, command: wire.CreateSession, terms: Terms, *, tariff: TariffRef
+) -> int | Refusal | None:
+    """Until when the PC is booked: as asked, else for as long as what is bought in one piece lasts.
+    Refused when somebody else has booked into that."""
+    from_ms, chosen = _booked_ahead_ms(actor, command), terms.tariffs.get(tariff)
+    if command.planned_end_at_ms is not None or from_ms is None or chosen is None:
+        return command.planned_end_at_ms
+    pack_id = command.player_tariff_id
+    until_ms = bought_until_ms(terms, chosen, pack_id, start_ms=from_ms, from_ms=from_ms)
+    refusal = booking_refusal(
+        actor,
+        command.pc_id,
+        session_id=command.session_id,
+        from_ms=from_ms,
+        until_ms=until_ms,
+    )
+    return refusal or until_ms
 
 
 def _place_refusal(

@@ -361,9 +361,14 @@ class SessionState:
 
     @property
     def effective_end_at_ms(self) -> int | None:
-        """When it ended, or is covered until as far as known."""
+        """When it ended, or is covered until as far as known; never before it began.
+
+        A session that was cancelled took no time: it ends where it was to begin.
+        """
+        if self.status is SessionStatus.CANCELLED:
+            return self.effective_start_at_ms
         if self.actual_end_at_ms is not None:
-            return self.actual_end_at_ms
+            return max(self.actual_end_at_ms, self.effective_start_at_ms)
         if self.coverage is not None:
             return self.coverage.until_ms
         return self.planned_end_at_ms

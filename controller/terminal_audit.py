@@ -11,11 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import orjson
-
+from actors.auditing import Asker
 from actors.store import CatalogueEdit, Store
-from schemas.commands import ReplyStatus
-from schemas.views import AuditEntryView
 
 CHANNEL: Final = "cli"
 
@@ -41,19 +38,9 @@ class Terminal:
         self, operation: str, asked: Mapping[str, object], *, at_ms: int, club_id: str = ""
     ) -> bytes:
         """One entry of a chain's audit; ``club_id`` empty: of the chain itself."""
-        told = AuditEntryView(
-            at_ms=at_ms,
-            club_id=club_id,
-            principal=self.principal,
-            channel=CHANNEL,
-            origin=self.origin,
-            operation=operation,
-            idempotency_key="",
-            asked=orjson.dumps({k: v for k, v in asked.items() if v is not None}).decode(),
-            result=ReplyStatus.OK.value,
-            code=None,
-        )
-        return told.model_dump_json().encode()
+        asker = Asker(self.principal, CHANNEL, self.origin)
+        said = {name: value for name, value in asked.items() if value is not None}
+        return asker.entry(operation, said, at_ms=at_ms, club_id=club_id)
 
 
 async def note(store: Store, chain_id: str, entry: bytes) -> None:

@@ -104,6 +104,7 @@ READS: Final[Mapping[str, Ask]] = {
     "getTariff": _ids(**MINUTE),
     "getTariffDraft": _ids(**MINUTE),
     "getWallet": _ids(**ANNA),
+    "getWebhook": lambda clerk: Asked({"webhookId": clerk.webhook()}),
     "getZone": _ids(**HERE, **ZONE),
     "listApiKeys": _ids(),
     "listAudit": _ids(**HERE),
@@ -173,7 +174,7 @@ EDITS: Final[Mapping[str, Ask]] = {
     "createWebhook": lambda _clerk: Asked(body={"url": "https://crm.example/"}),
     "createZone": lambda clerk: Asked(HERE, {"zoneId": clerk.fresh("zone"), "name": "Corner"}),
     "deletePlayerGroup": partial(_edit, name="groupId", collection="/player-groups", kind="group"),
-    "deleteWebhook": lambda clerk: Asked({"webhookId": clerk.spare_webhook()}),
+    "deleteWebhook": partial(_edit, name="webhookId", collection="/webhooks", kind="spare_webhook"),
     "deleteZone": partial(_edit, name="zoneId", collection=f"{AT_CLUB}/zones", kind="zone"),
     "disableWebhook": lambda clerk: Asked({"webhookId": clerk.webhook()}),
     "discardTariffDraft": _draft,
@@ -185,8 +186,12 @@ EDITS: Final[Mapping[str, Ask]] = {
     "revokePc": lambda clerk: Asked({**HERE, "pcId": clerk.enrolled_pc()}),
     "rotatePcSecret": lambda clerk: Asked({**HERE, "pcId": clerk.enrolled_pc()}),
     "rotateWebhookSecret": lambda clerk: Asked({"webhookId": clerk.webhook()}),
-    "updateWebhook": lambda clerk: Asked(
-        {"webhookId": clerk.webhook()}, {"events": ["session_ended"]}
+    "updateWebhook": partial(
+        _edit,
+        name="webhookId",
+        collection="/webhooks",
+        kind="webhook",
+        body={"events": ["session_ended"]},
     ),
     "updateChain": lambda clerk: Asked(body={"name": "All"}, version=clerk.version("/chain")),
     "updateClubSettings": _update_club,

@@ -94,6 +94,7 @@ OPERATION_PERMISSIONS: Final[Mapping[str, Permission]] = MappingProxyType(
         "createApiKey": Permission.STAFF_EDIT,
         "revokeApiKey": Permission.STAFF_EDIT,
         "listWebhooks": Permission.WEBHOOK_READ,
+        "getWebhook": Permission.WEBHOOK_READ,
         "createWebhook": Permission.WEBHOOK_EDIT,
         "updateWebhook": Permission.WEBHOOK_EDIT,
         "enableWebhook": Permission.WEBHOOK_EDIT,

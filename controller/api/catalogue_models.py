@@ -1,6 +1,6 @@
 """What is configured as it travels over HTTP: the chain, clubs, zones, PCs, player groups.
 
-In a change, a field that is left out stays as it is.
+In a change, a field that is left out stays as it is, and null clears one that may be empty.
 """
 
 from datetime import date
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool, StrictInt
 
 from billing_core.outage import OutagePolicy
+from controller.api.changes import Kept
 from controller.api.models import MAX_MINOR, Page, Request, Wire
 from schemas.catalogue import Currency, PcAdministrativeState
 from schemas.commands import EntityId
@@ -76,8 +77,8 @@ class CreateClubRequest(ClubTermsFields):
 class UpdateClubRequest(ClubTermsFields):
     """What is to be changed. The currency of a club is fixed."""
 
-    name: Name | None = None
-    timezone: Timezone | None = None
+    name: Kept[Name] = None
+    timezone: Kept[Timezone] = None
 
 
 class ClubSettings(ClubTermsFields):
@@ -94,7 +95,7 @@ class ClubSettings(ClubTermsFields):
 class UpdateChainRequest(Request):
     """What is to be changed."""
 
-    name: Name | None = None
+    name: Kept[Name] = None
 
 
 class Chain(Wire):
@@ -127,7 +128,7 @@ class CreateZoneRequest(ZoneFields):
 class UpdateZoneRequest(ZoneFields):
     """What is to be changed. `archived` false brings an archived zone back."""
 
-    name: ShortName | None = None
+    name: Kept[ShortName] = None
     archived: StrictBool = False
 
 
@@ -160,8 +161,8 @@ class CreatePcRequest(Request):
 class UpdatePcRequest(Request):
     """What is to be changed. A PC that a session is on cannot be retired."""
 
-    zone_id: EntityId | None = None
-    name: PcName | None = None
+    zone_id: Kept[EntityId] = None
+    name: Kept[PcName] = None
     position: Position = 0
     administrative_state: PcAdministrativeState = PcAdministrativeState.IN_SERVICE
 
@@ -195,7 +196,7 @@ class CreateGroupRequest(Request):
 class UpdateGroupRequest(Request):
     """What is to be changed."""
 
-    name: ShortName | None = None
+    name: Kept[ShortName] = None
 
 
 class PlayerGroup(Wire):

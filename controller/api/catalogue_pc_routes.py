@@ -101,7 +101,7 @@ async def update_pc(
     async def decide(directory: ChainDirectory) -> Edited:
         pc = _pc(directory, club_id, pc_id)
         check_etag(if_match, etag_of(directory.raw[f"pc:{pc_id}"]))
-        changes = asked.model_dump(exclude_unset=True, exclude_none=True)
+        changes = asked.model_dump(exclude_unset=True)
         state = changes.pop("administrative_state", pc.state)
         retires = state is PcAdministrativeState.RETIRED and state is not pc.state
         if retires and pc_id in await occupied_pcs(edit.rooms, edit.principal.chain_id, club_id):

@@ -45,7 +45,7 @@ async def update_chain(
     async def decide(directory: ChainDirectory) -> Edited:
         check_etag(if_match, _etag_of_chain(directory))
         before = _chain(directory, edit.principal)
-        after = before.model_copy(update=asked.model_dump(exclude_none=True))
+        after = before.model_copy(update=asked.model_dump(exclude_unset=True))
         raw = after.model_dump_json().encode()
         answer = wire.Chain(etag=etag_of(raw), chain_id=after.chain_id, name=after.name)
         return Edited(answer, {_CHAIN: raw})
@@ -120,7 +120,7 @@ async def update_club_settings(
     async def decide(directory: ChainDirectory) -> Edited:
         club = directory.club(club_id)
         check_etag(if_match, etag_of(directory.raw[f"club:{club_id}"]))
-        named = asked.model_dump(include={"name", "timezone"}, exclude_none=True)
+        named = asked.model_dump(include={"name", "timezone"}, exclude_unset=True)
         if "timezone" in named:
             checked_timezone(named["timezone"])
         club = club.model_copy(update=named)

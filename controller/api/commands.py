@@ -44,16 +44,12 @@ class _Flight:
 
 
 def checked_key(key: str | None) -> str:
-    """The Idempotency-Key as sent. Raises ``idempotency-key-missing`` when it cannot serve."""
+    """The Idempotency-Key as sent. Raises ``idempotency-key-missing`` or ``-invalid``."""
     if key is None or not key.strip():
         raise ProblemError("idempotency-key-missing", field="Idempotency-Key")
     key = key.strip()
     if len(key) > MAX_IDEMPOTENCY_KEY_CHARACTERS or not all("!" <= each <= "~" for each in key):
-        raise ProblemError(
-            "idempotency-key-missing",
-            "An Idempotency-Key has 1 to 128 visible ASCII characters.",
-            field="Idempotency-Key",
-        )
+        raise ProblemError("idempotency-key-invalid", field="Idempotency-Key")
     return key
 
 

@@ -29,8 +29,6 @@ from controller.api.directory import ChainDirectory, Directory, parse_directory
 from controller.api.models import Wire
 from controller.api.principal import Principal
 from controller.api.problems import FieldError, ProblemError
-from schemas.commands import ReplyStatus
-from schemas.views import AuditEntryView
 
 EDIT_ATTEMPTS_MAX: Final = 16
 ETAG_DIGITS: Final = 20
@@ -150,21 +148,15 @@ class EditDesk:
         return answer.reply if outcome.status is UnitStatus.APPLIED else None
 
     def _audit_entry(self, asking: "_Asking", decided: "_Decided") -> bytes:
-        principal, asked, code = asking.principal, asking.asked, decided.refusal_code
-        told = None if decided.edited is None else decided.edited.told
-        entry = AuditEntryView(
+        asked, told = asking.asked, None if decided.edited is None else decided.edited.told
+        return asking.principal.asker.entry(
+            asked.operation,
+            asked.told if told is None else told,
             at_ms=self._clock.wall_ms(),
             club_id=asked.club_id,
-            principal=principal.label,
-            channel=principal.channel.value,
-            origin=principal.origin,
-            operation=asked.operation,
             idempotency_key=asking.key,
-            asked=orjson.dumps(asked.told if told is None else told).decode(),
-            result=(ReplyStatus.OK if code is None else ReplyStatus.REJECTED).value,
-            code=code,
+            code=decided.refusal_code,
         )
-        return entry.model_dump_json().encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     reasons = error.errors()
     if any(each["type"] == "json_invalid" for each in reasons):
         problem = ProblemError("malformed-body")
-    elif any(each["type"] in _NOT_AN_OBJECT for each in reasons):
+    elif any(each["type"] in _NOT_AN_OBJECT and each["loc"] == ("body",) for each in reasons):
         problem = ProblemError("malformed-body", "Send one JSON object as application/json.")
     else:
         errors = tuple(FieldError(_path(each["loc"]), _words(each["msg"])) for each in reasons)

@@ -85,7 +85,7 @@ async def update_player_group(
     async def decide(directory: ChainDirectory) -> Edited:
         group = _group(directory, group_id)
         check_etag(if_match, etag_of(directory.raw[f"group:{group_id}"]))
-        return _edited(group.model_copy(update=asked.model_dump(exclude_none=True)))
+        return _edited(group.model_copy(update=asked.model_dump(exclude_unset=True)))
 
     in_full = {"group_id": group_id, **asked.model_dump(mode="json", exclude_unset=True)}
     return await edit.apply("updatePlayerGroup", wire.PlayerGroup, in_full, decide=decide)

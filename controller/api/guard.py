@@ -1,9 +1,10 @@
 """Routes that know whom they serve before they read a byte of the body."""
 
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, get_args, get_origin
 
 from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
@@ -38,7 +39,7 @@ class GuardedRoute(APIRoute):
         """The framework's handler behind the gate."""
         handle = super().get_route_handler()
         needed_for(self.operation_id)
-        asked_by = frozenset(_query_names(self.dependant))
+        asked_by = dict(_query_names(self.dependant))
 
         async def guarded(request: Request) -> Response:
             principal = await known_principal(request)
@@ -62,18 +63,27 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _query_names(dependant: Dependant) -> Iterator[str]:
-    yield from (one.alias for one in dependant.query_params)
+def _query_names(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Each parameter of the query, and whether it is a list of values."""
+    for one in dependant.query_params:
+        yield one.alias, _is_list(one.field_info.annotation)
     for inner in dependant.dependencies:
         yield from _query_names(inner)
 
 
-def _check_query(request: Request, known: Collection[str]) -> None:
-    """A filter whose name is mistyped would find everything. Raises ProblemError."""
-    unknown = next((name for name in request.query_params if name not in known), None)
-    if unknown is not None:
-        name = unknown[:MAX_NAME_SHOWN]
-        raise ProblemError("invalid-request", f"{name}: no such parameter", field=name)
+def _is_list(annotation: object) -> bool:
+    return any(get_origin(one) is list for one in (annotation, *get_args(annotation)))
+
+
+def _check_query(request: Request, known: Mapping[str, bool]) -> None:
+    """A filter whose name is mistyped would find everything, and of two values of one that takes
+    one the first would be passed over. Raises ProblemError."""
+    for asked, times in Counter(name for name, _ in request.query_params.multi_items()).items():
+        name = asked[:MAX_NAME_SHOWN]
+        if asked not in known:
+            raise ProblemError("invalid-request", f"{name}: no such parameter", field=name)
+        if times > 1 and not known[asked]:
+            raise ProblemError("invalid-request", f"{name}: given more than once", field=name)
 
 
 async def _note(request: Request, principal: Principal, *, operation: str, code: str) -> None:

@@ -32,16 +32,12 @@ OrderSort = Literal[
 
 
 class ListedSession(Wire):
-    """A session in a list.
-
-    `status` is what the list calls it: Wait (planned, its PC is reserved), Active (running),
-    Ended, Cancelled. `startAt` is when it began or will, `endAt` when it ended, `playedSeconds` how
-    long it was or has been played, `amount` what it cost or has cost so far.
-    """
+    """A session in a list."""
 
     session_id: str
     club_id: str
     status: SessionLabel
+    """Wait (planned, its PC is reserved), Active (running), Ended or Cancelled."""
     version: int
     player_id: str | None
     player_label: str | None
@@ -49,12 +45,16 @@ class ListedSession(Wire):
     one_time: bool
     guest_label: str | None
     start_at: Instant
+    """When it began, or was or is to."""
     end_at: Instant | None
+    """When it ended, null before; never earlier than `startAt`. One that was cancelled, or ended
+    before it was to begin, took no time: it ends at its `startAt`, whenever that was decided."""
     planned_start_at: Instant
     actual_start_at: Instant | None
     coverage_until_at: Instant | None
     coverage_status: str | None
     played_seconds: int
+    """How long it was or has been played."""
     ended_reason: str | None
     zone_id: str
     zone_name: str
@@ -64,6 +64,7 @@ class ListedSession(Wire):
     tariff_name: str
     order_id: str
     amount: Money
+    """What it cost, or has cost so far."""
     bonus: Money
     cash: Money
 

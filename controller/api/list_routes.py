@@ -7,6 +7,8 @@ from fastapi import APIRouter, Query
 
 from actors.order_rendering import order_view
 from actors.rendering import UNKNOWN_TARIFF
+from billing_core.coverage import CoverageStatus
+from billing_core.session import EndedReason
 from controller.api import list_models as models
 from controller.api import order_models
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
@@ -32,6 +34,8 @@ PLAYERS_FOUND_MAX: Final = IDS_MAX
 """Players a search of sessions may match; one query of the archive takes no more."""
 SHOWN: Final[tuple[models.SessionLabel, ...]] = ("Wait", "Active", "Ended")
 """Cancelled sessions are shown to who asks for them."""
+CoverageStatuses = Annotated[list[CoverageStatus] | None, Query(max_length=len(CoverageStatus))]
+EndedReasons = Annotated[list[EndedReason] | None, Query(max_length=len(EndedReason))]
 
 
 @router.get("/sessions", operation_id="listSessions", tags=["sessions"])
@@ -41,6 +45,8 @@ async def list_sessions(
     principal: AsPrincipal,
     club_id: Annotated[Ids, Query(alias="clubId")] = None,
     status: Annotated[list[models.SessionLabel] | None, Query(max_length=4)] = None,
+    coverage_status: Annotated[CoverageStatuses, Query(alias="coverageStatus")] = None,
+    ended_reason: Annotated[EndedReasons, Query(alias="endedReason")] = None,
     zone_id: Annotated[Id, Query(alias="zoneId")] = None,
     pc_id: Annotated[Id, Query(alias="pcId")] = None,
     player_id: Annotated[Id, Query(alias="playerId")] = None,
@@ -51,11 +57,13 @@ async def list_sessions(
     sort: models.SessionSort = "-startAt",
     turning: InTurning,
 ) -> models.SessionPage:
-    """Sessions by period, status, zone, PC, player or tariff, newest start first unless told.
+    """Sessions by period, status, coverage, reason of the end, zone, PC, player or tariff, newest
+    start first unless told.
 
     `from` and `to` bound the start, `to` exclusive. `search` finds the beginning of a session's
     id, and players by name or phone; one that matches thousands of players is `search-too-broad`.
-    Cancelled sessions are left out unless `status` asks for them.
+    Cancelled sessions are left out unless `status` asks for them. One that is over has no
+    `coverageStatus`, one that is not has no `endedReason`.
     """
     if search is not None and NUL in search:
         raise ProblemError("invalid-request", "search: no NUL in it", field="search")
@@ -65,6 +73,8 @@ async def list_sessions(
     wanted = SessionFilter(
         club_ids=clubs,
         statuses=frozenset(status or SHOWN),
+        coverage_statuses=None if coverage_status is None else frozenset(coverage_status),
+        ended_reasons=None if ended_reason is None else frozenset(ended_reason),
         zone_id=zone_id,
         pc_id=pc_id,
         player_id=principal.player_id or player_id,
@@ -81,6 +91,8 @@ async def list_sessions(
         sort,
         clubs=club_id,
         statuses=status,
+        coverage=coverage_status,
+        ended=ended_reason,
         zone=zone_id,
         pc=pc_id,
         player=wanted.player_id,
@@ -180,7 +192,7 @@ def _session(
     zone, pc = directory.every_zone.get(state.zone_id), directory.every_pc.get(state.pc_id)
     names = directory.tariff_names if one.tariff_names is None else one.tariff_names
     ref = f"{state.tariff.id}:{state.tariff.version}"
-    coverage = None if one.end_at_ms is not None else state.coverage
+    coverage = one.coverage
     return models.ListedSession(
         session_id=state.session_id,
         club_id=state.club_id,

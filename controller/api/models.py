@@ -13,7 +13,7 @@ from schemas.commands import MAX_PAID_MINOR, EntityId
 from schemas.views import LinkState, UseState
 
 
-class Wire(BaseModel):
+class Wire(BaseModel, use_attribute_docstrings=True):
     """Answers leave out what a newer host tells and this edge does not know yet."""
 
     model_config = ConfigDict(
@@ -56,7 +56,8 @@ class CreateSessionRequest(Request):
     planned_start_at: InstantMs | None = None
     """When the session is planned to start; now if left out. The PC is booked from then."""
     planned_end_at: InstantMs | None = None
-    """Until when no other session can be booked on the PC."""
+    """Until when no other session can be booked on the PC. If left out, until what is booked is
+    over, a block or bought hours; what has no end of its own is ended by the next booking."""
     start: StrictBool = False
     """Start at once, so that the PC unlocks."""
     payment: GuestPayment | None = None
@@ -275,6 +276,8 @@ class Session(Wire):
     actual_end_at: Instant | None
     effective_start_at: Instant
     effective_end_at: Instant | None
+    """When it ended, or until when it is covered, or booked. One that was cancelled, or ended
+    before it was to start, took no time: `effectiveStartAt`."""
     ended_reason: str | None
     coverage_until_at: Instant | None
     coverage_cause: str | None

@@ -50,7 +50,7 @@ QUERY_PROBLEMS: Final = _problems(
     s503="The store does not answer; try again",
 )
 COMMAND_PROBLEMS: Final = QUERY_PROBLEMS | _problems(
-    s400="Idempotency-Key is missing, or the body cannot be read",
+    s400="Idempotency-Key is missing or cannot be one, or the body cannot be read",
     s403="Refused: not allowed, or sent by another site",
     s409="The state of things does not allow it; `code` says why",
     s412="The session has changed since the version `If-Match` names",

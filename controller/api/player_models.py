@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field, StrictBool
 
 from controller.api.catalogue_models import ShortName
+from controller.api.changes import Kept
 from controller.api.models import Minor, Money, Request, Wire
 from schemas.catalogue import Currency
 from schemas.commands import EntityId
@@ -39,10 +40,10 @@ class UpdatePlayerRequest(Request):
     """What is to be changed; a `phone` of null takes it away. `creditLimits` replaces all of them:
     wallets in currencies left out end at nothing, and an empty list takes all credit away."""
 
-    label: ShortName | None = None
+    label: Kept[ShortName] = None
     phone: Phone | None = None
-    groups: Groups | None = None
-    auto_renewal: StrictBool | None = None
+    groups: Kept[Groups] = None
+    auto_renewal: Kept[StrictBool] = None
     credit_limits: CreditLimits = Field(default_factory=list)
 
 

@@ -136,8 +136,7 @@ def _drawn_id(edit: Edit) -> str:
 
 
 def _changed(before: PlayerDocument, changes: Mapping[str, Any]) -> PlayerDocument:
-    own = {name: value for name, value in changes.items() if name != "credit_limits"}
-    kept = {name: value for name, value in own.items() if value is not None}
+    kept = {name: value for name, value in changes.items() if name != "credit_limits"}
     if "phone" in changes:
         kept["phone"] = _checked_phone(changes["phone"])
     elif before.phone is not None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
+from actors.auditing import Asker
 from controller.api.problems import ProblemError
 from schemas.access import Permission, PrincipalKind
 from schemas.commands import Channel
@@ -33,6 +34,11 @@ class Principal:
     def label(self) -> str:
         """How commands and the audit name them: ``key:front-desk``, ``player:anna``."""
         return f"{self.kind.value}:{self.name}"
+
+    @property
+    def asker(self) -> Asker:
+        """Them, as the audit has it."""
+        return Asker(self.label, self.channel.value, self.origin)
 
     def asking_for(self, permission: Permission) -> "Principal":
         """The principal as far as a permission reaches: other clubs are not theirs to know of."""

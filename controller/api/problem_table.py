@@ -4,6 +4,7 @@ from typing import Final
 
 from controller.api.catalogue_problems import CATALOGUE_PROBLEMS
 from controller.api.enrolment_problems import ENROLMENT_PROBLEMS
+from controller.api.idempotency_problems import IDEMPOTENCY_PROBLEMS
 from controller.api.list_problems import LIST_PROBLEMS
 from controller.api.load_problems import LOAD_PROBLEMS
 from controller.api.outage_problems import OUTAGE_PROBLEMS
@@ -29,26 +30,6 @@ _EDGE: Final = (
         413,
         "The body is too large",
         "No request of this API needs more than 16 KiB.",
-    ),
-    ProblemKind(
-        "idempotency-key-missing",
-        400,
-        "Idempotency-Key is missing",
-        "Everything that changes state needs an `Idempotency-Key` header of its own, so that a "
-        "retry is safe: 1 to 128 visible ASCII characters.",
-    ),
-    ProblemKind(
-        "idempotency-key-reused",
-        422,
-        "Idempotency-Key was used for something else",
-        "The key belongs to an earlier request with other content. A new request needs a new key.",
-    ),
-    ProblemKind(
-        "idempotency-key-in-flight",
-        409,
-        "The same request is still being decided",
-        "An equal request with this key has no answer yet. Send it again after a moment.",
-        retry_after_seconds=1,
     ),
     ProblemKind(
         "unauthorized",
@@ -391,7 +372,7 @@ _DOMAIN: Final = (
 )
 
 _ALL: Final = (
-    *(*_EDGE, *_DOMAIN, *LIST_PROBLEMS, *OUTAGE_PROBLEMS),
+    *(*_EDGE, *IDEMPOTENCY_PROBLEMS, *_DOMAIN, *LIST_PROBLEMS, *OUTAGE_PROBLEMS),
     *(*CATALOGUE_PROBLEMS, *ENROLMENT_PROBLEMS, *LOAD_PROBLEMS),
 )
 PROBLEMS: Final = {kind.code: kind for kind in _ALL}

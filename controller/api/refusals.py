@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import orjson
 import structlog
 from fastapi import Request
 from pydantic import TypeAdapter, ValidationError
@@ -18,13 +17,14 @@ from actors.clock import Clock
 from actors.store import CatalogueEdit, CatalogueEditing, StoreError
 from controller.api.principal import Principal
 from schemas.commands import EntityId
-from schemas.views import AuditEntryView
 
 AUDITED_STATUSES: Final = frozenset({400, 403, 404, 409, 412, 422, 428})
 ENTRIES_PER_MINUTE: Final = 120
 """Of one chain in one process; what a person does wrong is far below it."""
 ENTRIES_OF_ONE_PER_MINUTE: Final = 30
 """Of one principal among them, so that nobody is refused in the noise somebody else makes."""
+REFUSED: Final = "refused"
+"""The result of what was turned away before anything was decided."""
 MINUTE_MS: Final = 60_000
 MAX_KEY_CHARACTERS: Final = 256
 _ENTITY_ID: Final[TypeAdapter[str]] = TypeAdapter(EntityId)
@@ -94,19 +94,15 @@ class Refusals:
         if left_out:
             asked["leftOut"] = left_out
         key = request.headers.get("idempotency-key", "")[:MAX_KEY_CHARACTERS]
-        entry = AuditEntryView(
+        return principal.asker.entry(
+            operation,
+            asked,
             at_ms=self._clock.wall_ms(),
             club_id=_club_id(club_id),
-            principal=principal.label,
-            channel=principal.channel.value,
-            origin=principal.origin,
-            operation=operation,
             idempotency_key=key,
-            asked=orjson.dumps(asked).decode(),
-            result="refused",
             code=code,
+            result=REFUSED,
         )
-        return entry.model_dump_json().encode()
 
 
 def _club_id(named: str) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StrictBool
 
 from controller.api.catalogue_models import ShortName
+from controller.api.changes import Kept
 from controller.api.instants import Instant
 from controller.api.models import Page, Request, Wire
 from schemas.access import Permission, Role
@@ -35,9 +36,9 @@ class CreateStaffRequest(Request):
 class UpdateStaffRequest(Request):
     """What is to be changed. `roles` replaces all of them; `enabled` false ends access at once."""
 
-    name: ShortName | None = None
-    roles: Roles | None = None
-    enabled: StrictBool | None = None
+    name: Kept[ShortName] = None
+    roles: Kept[Roles] = None
+    enabled: Kept[StrictBool] = None
 
 
 class StaffMember(Wire):

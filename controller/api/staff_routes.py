@@ -101,7 +101,7 @@ async def update_staff(
         check_etag(if_match, etag_of_version(found.version))
         before = StaffDocument.model_validate_json(found.blob)
         check_grants(edit.principal, (ROLE_PERMISSIONS[one.role] for one in before.roles))
-        changes = asked.model_dump(include={"name", "enabled"}, exclude_none=True)
+        changes = asked.model_dump(include={"name", "enabled"}, exclude_unset=True)
         if asked.roles is not None:
             changes["roles"] = _checked_roles(directory, edit.principal, asked.roles)
         return _edited(before.model_copy(update=changes), found.version)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from controller.api.changes import Kept
 from controller.api.instants import Instant
 from controller.api.models import Page, Request, Wire
 from schemas.events import EVENT_DATA
@@ -32,13 +33,15 @@ class CreateWebhookRequest(Request):
 class UpdateWebhookRequest(Request):
     """What is to be changed. `events` empty or null asks for everything."""
 
-    url: Url | None = None
+    url: Kept[Url] = None
     events: Events | None = None
 
 
 class Webhook(Wire):
     """A subscription. `disabledReason` says who ended it: a person, its receiver, or its queue."""
 
+    etag: str
+    """What `If-Match` is to be for an edit of what is shown here."""
     webhook_id: str
     url: str
     events: list[str]

@@ -1,20 +1,20 @@
-"""Subscriptions to a chain's events: made, listed, switched off and on, re-keyed, deleted."""
+"""Subscriptions to a chain's events: made, shown, changed, switched off and on, deleted."""
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Annotated, Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 
 from controller.api.commands import checked_key
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
 from controller.api.directory import ChainDirectory
-from controller.api.edit_calls import Edit, InEdit
-from controller.api.editing import Edited
+from controller.api.edit_calls import Edit, EditedVersion, InEdit, with_etag
+from controller.api.editing import Edited, check_etag, etag_of
 from controller.api.guard import GuardedRoute
 from controller.api.instants import render_instant
-from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS
+from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, EDIT_PROBLEMS, QUERY_PROBLEMS
 from controller.api.paging import InTurning
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
@@ -28,7 +28,7 @@ from controller.api.webhook_models import (
 from controller.lists.held import Listing
 from controller.webhooks.destination import ForbiddenDestinationError, check_url
 from controller.webhooks.signing import secret_of
-from controller.webhooks.subscriptions import parsed, subscriptions_of
+from controller.webhooks.subscriptions import parsed
 from schemas.commands import EntityId
 from schemas.webhooks import WebhookDocument, WebhookSecret, field_of
 
@@ -91,15 +91,32 @@ async def list_webhooks(
     """The chain's subscriptions, oldest first unless told; secrets are not shown."""
     _whole_chain_only(principal)
     ask = turning.asked(sort, enabled=enabled)
-    known = await subscriptions_of(rooms.given.store, principal.chain_id)
-    wanted = (one for one in known.values() if enabled in (None, one.enabled))
+    raw = await rooms.given.store.catalogue(principal.chain_id)
+    wanted = (one for one in parsed(raw).values() if enabled in (None, one.enabled))
     page, more = WEBHOOKS.page(wanted, ask)
-    return WebhookList(webhooks=[_shown(one) for one in page], next_cursor=more)
+    shown = [_shown(one, raw[field_of(one.webhook_id)]) for one in page]
+    return WebhookList(webhooks=shown, next_cursor=more)
 
 
-@router.patch("/{webhookId}", operation_id="updateWebhook", tags=["webhooks"])
+@router.get("/{webhookId}", operation_id="getWebhook", tags=["webhooks"], responses=QUERY_PROBLEMS)
+async def get_webhook(
+    *, rooms: InRooms, principal: AsPrincipal, webhook_id: WebhookId, response: Response
+) -> Webhook:
+    """A subscription without its secret; the `ETag` is the version."""
+    _whole_chain_only(principal)
+    directory = await rooms.directory.chain(principal.chain_id, fresh=True)
+    return with_etag(response, _shown(*_found(directory, webhook_id)))
+
+
+@router.patch(
+    "/{webhookId}", operation_id="updateWebhook", tags=["webhooks"], responses=EDIT_PROBLEMS
+)
 async def update_webhook(
-    edit: InEdit, webhook_id: WebhookId, asked: UpdateWebhookRequest
+    *,
+    edit: InEdit,
+    webhook_id: WebhookId,
+    asked: UpdateWebhookRequest,
+    if_match: EditedVersion = None,
 ) -> Webhook:
     """Send elsewhere, or other events. What is owed already goes to the new `url`; `events` counts
     for what happens from now on. The secret stays."""
@@ -113,10 +130,11 @@ async def update_webhook(
         changes["events"] = tuple(asked.events or ())
 
     async def decide(directory: ChainDirectory) -> Edited:
-        found = _found(directory, webhook_id)
+        found, raw = _found(directory, webhook_id)
+        check_etag(if_match, etag_of(raw))
         after = found.model_copy(update=changes)
         if _wants(after) == _wants(found):
-            return Edited(_shown(found), {})
+            return Edited(_shown(found, raw))
         return _kept(directory, after.model_copy(update={"updated": True}), _shown)
 
     in_full = {"webhook_id": webhook_id, **asked.model_dump(mode="json", exclude_unset=True)}
@@ -147,8 +165,12 @@ async def enable_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
     return await _changed(edit, webhook_id, operation="enableWebhook", change=enabled)
 
 
-@router.delete("/{webhookId}", operation_id="deleteWebhook", tags=["webhooks"])
-async def delete_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
+@router.delete(
+    "/{webhookId}", operation_id="deleteWebhook", tags=["webhooks"], responses=EDIT_PROBLEMS
+)
+async def delete_webhook(
+    *, edit: InEdit, webhook_id: WebhookId, if_match: EditedVersion = None
+) -> Webhook:
     """Send nothing more and make room for another. What is owed to it is dropped, dead letters too;
     deliveries under way end within moments. The answer is what it was.
     """
@@ -156,8 +178,9 @@ async def delete_webhook(edit: InEdit, webhook_id: WebhookId) -> Webhook:
     _whole_chain_only(edit.principal)
 
     async def decide(directory: ChainDirectory) -> Edited:
-        found = _found(directory, webhook_id)
-        return Edited(_shown(found), {field_of(webhook_id): None})
+        found, raw = _found(directory, webhook_id)
+        check_etag(if_match, etag_of(raw))
+        return Edited(_shown(found, raw), {field_of(webhook_id): None})
 
     return await edit.apply("deleteWebhook", Webhook, {"webhook_id": webhook_id}, decide=decide)
 
@@ -171,7 +194,7 @@ async def rotate_webhook_secret(edit: InEdit, webhook_id: WebhookId) -> WebhookW
     fresh = WebhookSecret(text=secret_of(edit.rooms.given.draw_secret()))
 
     async def decide(directory: ChainDirectory) -> Edited:
-        found = _found(directory, webhook_id)
+        found, _ = _found(directory, webhook_id)
         if found.rotated_with == fingerprint:
             return _kept(directory, found, _with_secret)
         old = found.secrets[0].model_copy(update={"until_ms": now_ms + OLD_SECRET_KEPT_MS})
@@ -193,7 +216,8 @@ async def _changed(
     _whole_chain_only(edit.principal)
 
     async def decide(directory: ChainDirectory) -> Edited:
-        return _kept(directory, change(_found(directory, webhook_id)), _shown)
+        found, _ = _found(directory, webhook_id)
+        return _kept(directory, change(found), _shown)
 
     return await edit.apply(operation, Webhook, {"webhook_id": webhook_id}, decide=decide)
 
@@ -202,20 +226,21 @@ def _wants(one: WebhookDocument) -> tuple[str, tuple[str, ...]]:
     return one.url, one.events
 
 
-def _found(directory: ChainDirectory, webhook_id: str) -> WebhookDocument:
+def _found(directory: ChainDirectory, webhook_id: str) -> tuple[WebhookDocument, bytes]:
+    """The subscription, and as it is stored. Raises ProblemError ``webhook-not-found``."""
     found = parsed(directory.raw).get(webhook_id)
     if found is None:
         raise ProblemError("webhook-not-found")
-    return found
+    return found, directory.raw[field_of(webhook_id)]
 
 
 def _kept(
-    directory: ChainDirectory, after: WebhookDocument, shown: Callable[[WebhookDocument], W]
+    directory: ChainDirectory, after: WebhookDocument, shown: Callable[[WebhookDocument, bytes], W]
 ) -> Edited:
     """The subscription as it is to be, written only where that differs from what it is."""
     name, raw = field_of(after.webhook_id), after.model_dump_json().encode()
     fields: Mapping[str, bytes] = {} if directory.raw.get(name) == raw else {name: raw}
-    return Edited(shown(after), fields)
+    return Edited(shown(after, raw), fields)
 
 
 def _whole_chain_only(principal: Principal) -> None:
@@ -235,9 +260,10 @@ def _digest(principal: Principal, key: str) -> str:
     return sha256(f"{principal.chain_id}\n{principal.name}\n{key}".encode()).hexdigest()
 
 
-def _shown(one: WebhookDocument) -> Webhook:
+def _shown(one: WebhookDocument, stored: bytes) -> Webhook:
     reason = cast("Literal['by-hand', 'gone', 'overflow'] | None", one.disabled_reason)
     return Webhook(
+        etag=etag_of(stored),
         webhook_id=one.webhook_id,
         url=one.url,
         events=list(one.events),
@@ -247,5 +273,5 @@ def _shown(one: WebhookDocument) -> Webhook:
     )
 
 
-def _with_secret(one: WebhookDocument) -> WebhookWithSecret:
-    return WebhookWithSecret(**_shown(one).model_dump(), secret=one.secrets[0].text)
+def _with_secret(one: WebhookDocument, stored: bytes) -> WebhookWithSecret:
+    return WebhookWithSecret(**_shown(one, stored).model_dump(), secret=one.secrets[0].text)

@@ -140,8 +140,6 @@ def _zone(directory: ChainDirectory, club_id: str, zone_id: str) -> ZoneDocument
 def _changed(directory: ChainDirectory, before: ZoneDocument, changes: Mapping[str, Any]) -> Edited:
     limits = {name: value for name, value in changes.items() if name in _LIMITS}
     own = {name: value for name, value in changes.items() if name not in _LIMITS}
-    if own.get("name", "") is None:
-        del own["name"]
     own["tariff_ids"] = tuple(own.get("tariff_ids", before.tariff_ids))
     zone = before.model_copy(update={**own, "terms": changed_limits(before, limits)})
     _check_tariffs(directory, zone)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, false, or_, select, tuple_
 
 from actors.store import StoredEntity
 from controller.archive import tables
@@ -18,9 +18,14 @@ IDS_MAX: Final = 5_000
 
 _SESSIONS: Final = tables.sessions
 _ORDERS: Final = tables.orders
+_NEVER_WAS: Final = or_(
+    _SESSIONS.c.status == "CANCELLED", _SESSIONS.c.end_at_ms < _SESSIONS.c.start_at_ms
+)
+_ENDED_AT: Final = case((_NEVER_WAS, _SESSIONS.c.start_at_ms), else_=_SESSIONS.c.end_at_ms)
+"""What was taken back before it was to begin has ended where it was to begin."""
 SESSION_SORTS: Final[Mapping[str, ColumnElement[Any]]] = {
     "startAt": _SESSIONS.c.start_at_ms,
-    "endAt": _SESSIONS.c.end_at_ms,
+    "endAt": _ENDED_AT,
     "playedSeconds": _SESSIONS.c.played_ms,
     "amount": _SESSIONS.c.total_minor,
     "status": case((_SESSIONS.c.status == "CANCELLED", "Cancelled"), else_="Ended"),
@@ -56,11 +61,13 @@ class SessionFilter:
     """Which sessions; None asks for any. Instants bound the effective start, ``[from, until)``.
 
     ``search`` is the beginning of a session's id; ``found_players``, at most IDS_MAX, matched it by
-    name or phone.
+    name or phone. A session that is over has no coverage status, an open one no reason of its end.
     """
 
     club_ids: frozenset[str] | None = None
     statuses: frozenset[str] = frozenset()
+    coverage_statuses: frozenset[str] | None = None
+    ended_reasons: frozenset[str] | None = None
     zone_id: str | None = None
     pc_id: str | None = None
     player_id: str | None = None
@@ -136,8 +143,14 @@ def _of_sessions(wanted: SessionFilter) -> list[ColumnElement[bool]]:
     ):
         if value is not None:
             found.append(column == value)
-    if wanted.club_ids is not None:
-        found.append(table.c.club_id.in_(sorted(wanted.club_ids)))
+    for column, values in (
+        (table.c.club_id, wanted.club_ids),
+        (table.c.ended_reason, wanted.ended_reasons),
+    ):
+        if values is not None:
+            found.append(column.in_(sorted(values)))
+    if wanted.coverage_statuses is not None:
+        found.append(false())
     if wanted.search is not None:
         begins = table.c.session_id.startswith(wanted.search, autoescape=True)
         found.append(or_(begins, table.c.player_id.in_(sorted(wanted.found_players))))

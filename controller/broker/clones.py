@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import orjson
 import structlog
 
+from actors.auditing import BY_ITSELF
 from actors.pc_actor import CLONED
 from actors.store import ChainStream, ReadModels, StreamEntry
 from controller.enrolment.office import EnrolmentOffice, EnrolmentStore, Place
@@ -55,7 +56,7 @@ class CloneGuard:
         reasons = str(event.get("payload", {}).get("reasons", "")).split(",")
         if event.get("kind") != ClubEventKind.PC_DEGRADED or CLONED not in reasons:
             return False
-        pc_id, place = event["pc_id"], Place(chain_id, entry["club_id"], BY, channel="system")
+        pc_id, place = event["pc_id"], Place(chain_id, entry["club_id"], BY, channel=BY_ITSELF)
         credential = (await self.office.book(place)).credentials.get(pc_id)
         # An event from before it was enrolled speaks of machines that are shut out already.
         if credential is None or not credential.is_active:

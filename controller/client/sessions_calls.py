@@ -51,6 +51,8 @@ class SessionsCalls(Transport):
         *,
         club_id: Sequence[str] | None = None,
         status: Sequence[str] | None = None,
+        coverage_status: Sequence[str] | None = None,
+        ended_reason: Sequence[str] | None = None,
         zone_id: str | None = None,
         pc_id: str | None = None,
         player_id: str | None = None,
@@ -62,8 +64,8 @@ class SessionsCalls(Transport):
         cursor: str | None = None,
         limit: int | None = None,
     ) -> list_models.SessionPage:
-        """Sessions by period, status, zone, PC, player or tariff, newest start first unless
-        told.
+        """Sessions by period, status, coverage, reason of the end, zone, PC, player or tariff,
+        newest start first unless told.
         """
         return await self.send(
             list_models.SessionPage,
@@ -71,7 +73,9 @@ class SessionsCalls(Transport):
             "/sessions",
             query=given(
                 clubId=club_id,
+                coverageStatus=coverage_status,
                 cursor=cursor,
+                endedReason=ended_reason,
                 limit=limit,
                 pcId=pc_id,
                 playerId=player_id,

@@ -37,13 +37,23 @@ class WebhooksCalls(Transport):
             body=given(events=events, url=url),
         )
 
-    async def delete_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:
+    async def delete_webhook(
+        self, webhook_id: str, *, key: str, if_match: str | None = None
+    ) -> webhook_models.Webhook:
         """Send nothing more and make room for another. What is owed to it is dropped, dead
         letters too; deliveries under way end within moments. The answer is what it was.
         """
         return await self.send(
-            webhook_models.Webhook, "DELETE", f"/webhooks/{part(webhook_id)}", key=key
+            webhook_models.Webhook,
+            "DELETE",
+            f"/webhooks/{part(webhook_id)}",
+            key=key,
+            headers={"If-Match": if_match},
         )
+
+    async def get_webhook(self, webhook_id: str) -> webhook_models.Webhook:
+        """A subscription without its secret; the `ETag` is the version."""
+        return await self.send(webhook_models.Webhook, "GET", f"/webhooks/{part(webhook_id)}")
 
     async def update_webhook(
         self,
@@ -52,6 +62,7 @@ class WebhooksCalls(Transport):
         key: str,
         events: Sequence[str] | None = None,
         url: str | None = None,
+        if_match: str | None = None,
     ) -> webhook_models.Webhook:
         """Send elsewhere, or other events. What is owed already goes to the new `url`; `events`
         counts for what happens from now on. The secret stays.
@@ -62,6 +73,7 @@ class WebhooksCalls(Transport):
             f"/webhooks/{part(webhook_id)}",
             key=key,
             body=given(events=events, url=url),
+            headers={"If-Match": if_match},
         )
 
     async def disable_webhook(self, webhook_id: str, *, key: str) -> webhook_models.Webhook:

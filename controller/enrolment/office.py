@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
-import orjson
-
+from actors.auditing import BY_ITSELF, Asker
 from actors.clock import Clock
 from actors.store import Catalogue
 from actors.store_editing import CatalogueEdit, CatalogueEditing
@@ -32,7 +31,6 @@ from controller.enrolment.staffing import (
     want_renewal,
 )
 from controller.shared_reads import SharedReads
-from schemas.commands import ReplyStatus
 from schemas.enrolment import (
     CredentialState,
     EnrolmentCode,
@@ -41,7 +39,6 @@ from schemas.enrolment import (
     RefreshRequest,
     WaitingRequest,
 )
-from schemas.views import AuditEntryView
 
 MINUTES_MAX: Final = 24 * 60
 USES_MAX: Final = 500
@@ -162,7 +159,7 @@ class EnrolmentOffice:
         if new is None or (looked.answer is None and not looked.keep):
             return None if looked.answer is None else (chain_id, looked.answer)
         asking = Refreshing(request, broker_hash(new, self._draw(SALT_BYTES)), now_ms)
-        place = Place(chain_id, request.club_id, f"pc:{request.pc_id}")
+        place = Place(chain_id, request.club_id, f"pc:{request.pc_id}", channel="pc")
         found = await self._decide(place, lambda book: refresh(book, asking))
         if found is None and looked.keep:
             await self._audit(place, "quarantined_pc", {"pc_id": request.pc_id})
@@ -176,7 +173,7 @@ class EnrolmentOffice:
                 book = await self.book_of(chain_id, club_id)
                 for one in book.credentials.values():
                     if one.is_overdue(now_ms):
-                        place = Place(chain_id, club_id, OVERDUE, channel="system")
+                        place = Place(chain_id, club_id, OVERDUE, channel=BY_ITSELF)
                         await self.revoke(place, one.pc_id)
                         shut += 1
         return shut
@@ -252,18 +249,12 @@ class EnrolmentOffice:
     async def _audit(
         self, place: Place, operation: str, asked: Mapping[str, object], *, done: object = None
     ) -> None:
-        refusal = done.value if isinstance(done, StaffRefusal) else None
-        entry = AuditEntryView(
+        entry = Asker(place.principal, place.channel, place.origin).entry(
+            operation,
+            {name: value for name, value in asked.items() if value is not None},
             at_ms=self._clock.wall_ms(),
             club_id=place.club_id,
-            principal=place.principal,
-            channel=place.channel,
-            origin=place.origin,
-            operation=operation,
             idempotency_key=place.idempotency_key,
-            asked=orjson.dumps({k: v for k, v in asked.items() if v is not None}).decode(),
-            result=(ReplyStatus.OK if refusal is None else ReplyStatus.REJECTED).value,
-            code=refusal,
+            code=done.value if isinstance(done, StaffRefusal) else None,
         )
-        edit = CatalogueEdit(audit=(entry.model_dump_json().encode(),))
-        await self._store.edit(place.chain_id, edit)
+        await self._store.edit(place.chain_id, CatalogueEdit(audit=(entry,)))

@@ -9,6 +9,7 @@ import orjson
 
 from actors.clock import Clock
 from actors.store import ReadModels, StoredEntity
+from billing_core.coverage import Coverage
 from billing_core.session import SessionState, SessionStatus
 from billing_core.stored import session_from_dict
 from controller.archive.listing import PageAsk, SessionFilter, SortValue, sessions_page
@@ -69,8 +70,13 @@ class ListedSession:
 
     @property
     def end_at_ms(self) -> int | None:
-        """When it ended; a cancelled one ended when it was cancelled."""
-        return self.state.actual_end_at_ms
+        """When it ended, once it is over; never before it began, or was to."""
+        return self.state.effective_end_at_ms if self.state.status.is_final else None
+
+    @property
+    def coverage(self) -> Coverage | None:
+        """Until when it is paid for; None once it is over."""
+        return None if self.state.status.is_final else self.state.coverage
 
     def value(self, sort: str) -> SortValue:
         """See :class:`controller.lists.cursors.Listed`."""
@@ -163,8 +169,13 @@ def is_wanted(one: ListedSession, wanted: SessionFilter) -> bool:
     state = one.state
     if one.label not in wanted.statuses:
         return False
-    if wanted.club_ids is not None and state.club_id not in wanted.club_ids:
-        return False
+    for among, has in (
+        (wanted.club_ids, state.club_id),
+        (wanted.coverage_statuses, None if one.coverage is None else one.coverage.status),
+        (wanted.ended_reasons, state.ended_reason),
+    ):
+        if among is not None and has not in among:
+            return False
     for asked, found in (
         (wanted.zone_id, state.zone_id),
         (wanted.pc_id, state.pc_id),
@@ -188,8 +199,6 @@ def _is_found(state: SessionState, begins: str, players: Collection[str]) -> boo
 def _closed(stored: StoredEntity, now_ms: int) -> ListedSession:
     document = orjson.loads(stored.blob)
     state = session_from_dict(document["state"])
-    if state.actual_end_at_ms is None:
-        state = replace(state, actual_end_at_ms=document["receipt"]["issued_at_ms"])
     receipt = document["receipt"]
     billed = (receipt["total_minor"], receipt["bonus_minor"])
     return ListedSession(state, stored.version, now_ms, document["tariff_names"], billed)

@@ -246,7 +246,8 @@ class WebhookSender:
         return Retry(letter.number, attempts, due_at_ms, reason)
 
     async def _disable(self, chain_id: str, one: WebhookDocument, reason: str) -> None:
-        if not await disable_subscription(self._store, chain_id, one, reason=reason):
+        now_ms = self._clock.wall_ms()
+        if not await disable_subscription(self._store, chain_id, one, reason=reason, now_ms=now_ms):
             return
         log.warning("webhook_disabled", webhook=one.webhook_id, reason=reason)
         self._wanting.get(chain_id, {}).pop(one.webhook_id, None)

@@ -201,6 +201,14 @@ async def test_bookings_of_one_pc_do_not_overlap(
     assert code(await shard.command(second)) == expected
 
 
+async def test_no_session_takes_the_place_of_one_that_has_its_id(shard: ShardUnderTest) -> None:
+    await ok(shard, played())
+    other = played(pc_id="north-main-1", player_id="bob", start=False)
+    assert code(await shard.command(other)) == "session-exists"
+    assert (await tile(shard)).player_id == "ann"
+    assert await coverage(shard) == (500, "BALANCE")
+
+
 async def test_a_booked_player_who_comes_early_starts_early(shard: ShardUnderTest) -> None:
     await ok(shard, booked(60), booked(120, "third", player_id="ann"))
     await ok(shard, StartSession(session_id="later"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import orjson
 import pytest
 from clubs_under_test import CHAIN, seed
 from day_under_test import created, played_day, told
@@ -70,6 +71,11 @@ class Post:
 
     async def subscription(self) -> WebhookDocument:
         return (await subscriptions_of(self.store, CHAIN))["w1"]
+
+    async def audited(self) -> list[dict[str, Any]]:
+        """What the chain's audit has of webhooks."""
+        told = [orjson.loads(entry.payload) for entry in await self.store.audit(CHAIN)]
+        return [one for one in told if one["operation"].endswith("Webhook")]
 
 
 @asynccontextmanager
@@ -209,6 +215,20 @@ async def test_gone_ends_the_subscription(post: Post) -> None:
     day = await played_day(post.store)
     await post.drain()
     assert (await post.subscription()).disabled_reason == "gone"
+    (told_of,) = await post.audited()
+    assert told_of == {
+        "v": 1,
+        "at_ms": post.clock.wall_ms(),
+        "club_id": "",
+        "principal": "webhook-sender",
+        "channel": "system",
+        "origin": "",
+        "operation": "disableWebhook",
+        "idempotency_key": "",
+        "asked": '{"webhook_id":"w1","reason":"gone"}',
+        "result": "ok",
+        "code": None,
+    }
     waiting, dead = await post.owed()
     assert (waiting, dead > 0) == (0, True)
     attempts = len(post.receiver.attempts)
@@ -252,8 +272,9 @@ async def test_what_became_of_a_subscription_meanwhile_outlives_its_end(
             "rotated": {"secrets": (WebhookSecret(text=OLD_SECRET),)},
         }[becomes]
         await post.subscribe(**changes)
-    done = await disable_subscription(post.store, CHAIN, one, reason="gone")
+    done = await disable_subscription(post.store, CHAIN, one, reason="gone", now_ms=1)
     assert done == (becomes == "rotated")
+    assert len(await post.audited()) == done
     found = (await subscriptions_of(post.store, CHAIN)).get("w1")
     if becomes == "deleted":
         assert found is None
@@ -273,6 +294,8 @@ async def test_a_subscription_owed_too_much_is_disabled(
     await played_day(post.store)
     await post.drain()
     assert (await post.subscription()).disabled_reason == "overflow"
+    (told_of,) = await post.audited()
+    assert orjson.loads(told_of["asked"]) == {"webhook_id": "w1", "reason": "overflow"}
     assert post.receiver.attempts == []
 
 

@@ -227,7 +227,9 @@ async def test_a_round_that_fails_ends_no_other(
     ids = await chains.live(FIRST)
     async with at_work(chains.sender(failing)):
         await soon(lambda: told(healthy) == ids)
-    assert await chains.waiting(FIRST) == len(ids)
+    # Of the other the last letter may have been taken a moment before it was noted.
+    owed = {one.webhook_id: one for one in await DeliveryQueue(chains.archive).owed(FIRST)}
+    assert owed["w1"].waiting == len(ids)
 
 
 async def test_of_a_deleted_webhook_attempts_end_and_what_it_was_owed_is_dropped(

@@ -137,7 +137,7 @@ class Edges:
     async def at_once(self, asked: Asked, *, key: str) -> list[httpx.Response]:
         method, path, body = asked
         headers = {"Idempotency-Key": key}
-        versioned = method in {"PATCH", "PUT", "DELETE"} and not path.startswith("/webhooks/")
+        versioned = method in {"PATCH", "PUT", "DELETE"}
         if versioned or path.endswith("/publish"):
             headers["If-Match"] = await self.etag(path.replace("/publish", "/draft"))
         callers = islice(cycle(self.clients), TWENTY)

@@ -17,6 +17,7 @@ from lossy_proxy_under_test import lossy_proxy
 from pydantic import BaseModel
 from two_clubs_under_test import TwoClubs, two_clubs
 
+from controller.api.instants import render_instant
 from controller.client import ClubctlClient
 from controller.client.transport import ClubctlError
 from controller.verify import verify
@@ -28,6 +29,18 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 TWENTY: Final = 20
 CLUB: Final = "north"
 BLOCK_MINOR: Final = 200_00
+GUEST_MINOR: Final = 30_00
+BOOKED_AHEAD_MS: Final = 4 * 3_600_000
+ONE_EVENING: Final = {
+    "session_created": 4,
+    "session_started": 2,
+    "session_extended": 1,
+    "device_switched": 1,
+    "session_cancelled": 1,
+    "guest_converted": 1,
+    "session_ended": 2,
+}
+"""Events of sessions that one caller causes over a line that loses replies."""
 
 Call = Callable[[ClubctlClient, str, Mapping[str, str]], Awaitable[BaseModel]]
 
@@ -186,22 +199,28 @@ async def test_over_a_line_that_loses_every_second_reply_there_is_one_of_everyth
         lossy_proxy(chain.addresses[0]) as proxy,
     ):
         async with chain.client(proxy.address, sleep=_soon, attempts=40) as client:
-            await asyncio.gather(*(_evening(client, number) for number in range(callers)))
-            assert proxy.lost > callers * 7
+            later = render_instant(chain.clock.wall_ms() + BOOKED_AHEAD_MS)
+            await asyncio.gather(*(_evening(client, n, later=later) for n in range(callers)))
+            assert proxy.lost > callers * 14
         ledger = await chain.transactions()
         kinds = Counter(one["kind"] for one in ledger)
-        assert kinds["top_up"] == callers
+        assert kinds["top_up"] == callers * 2, "Ann's money, and the guest's"
         orders = await chain.store.documents_by_prefix(CHAIN, "order:")
         assert len(orders) == 2 * callers
         kept = [orjson.loads(each.blob) for each in orders]
         assert sum(len(order["payments"]) for order in kept) == 2 * callers
         assert sum(len(order["refunds"]) for order in kept) == callers
         events = Counter(one["event"]["kind"] for one in await chain.events())
-        assert events["session_created"] == events["session_ended"] == callers
-        assert len(await chain.store.closed_ids(CHAIN)) == callers
-        assert _spent(ledger) == callers * (900_00 - BLOCK_MINOR) - sum(
-            await wallet_of(chain.store, "ann")
-        )
+        assert {kind: events[kind] for kind in ONE_EVENING} == {
+            kind: callers * times for kind, times in ONE_EVENING.items()
+        }
+        assert len(await chain.store.closed_ids(CHAIN)) == callers * 3
+        waiting = await chain.store.sessions_of_club(CHAIN, CLUB)
+        booked = [orjson.loads(one.blob) for one in waiting]
+        assert [one["status"] for one in booked] == ["PENDING"] * callers
+        assert len({one["pc_id"] for one in booked}) == callers
+        held = sum([*await wallet_of(chain.store, "ann"), *await wallet_of(chain.store, "bob")])
+        assert _spent(ledger) == callers * (900_00 + GUEST_MINOR - BLOCK_MINOR) - held
         report = await verify(chain.store, None)
         assert report.ok, report.rows
 
@@ -210,8 +229,9 @@ async def _soon(_seconds: float) -> None:
     await asyncio.sleep(0.01)
 
 
-async def _evening(client: ClubctlClient, number: int) -> None:
-    """Money in, two purchases of which one goes back, and a session on what was bought."""
+async def _evening(client: ClubctlClient, number: int, *, later: str) -> None:
+    """Money in, two purchases of which one goes back, a session that is extended and moved, two
+    bookings of which one is cancelled, and a guest who becomes a player."""
     key = f"caller-{number}"
     await client.top_up_wallet(CLUB, "ann", key=f"{key}-1", amount_minor=900_00)
     unpaid = await client.create_order(CLUB, key=f"{key}-2", player_id="ann", tariff_ids=["block"])
@@ -232,15 +252,48 @@ async def _evening(client: ClubctlClient, number: int) -> None:
     await client.switch_session_device(
         session.session_id, key=f"{key}-7", pc_id=f"north-vip-{number}"
     )
-    await client.end_session(session.session_id, key=f"{key}-8")
+    await client.extend_session(session.session_id, key=f"{key}-8", tariff_id="block")
+    await client.end_session(session.session_id, key=f"{key}-9")
+    await _bookings(client, key, number, later=later)
+    await _guest(client, key, number)
+
+
+async def _bookings(client: ClubctlClient, key: str, number: int, *, later: str) -> None:
+    for seat in ("main", "vip"):
+        booked = await client.create_session(
+            CLUB,
+            key=f"{key}-{seat}",
+            pc_id=f"north-{seat}-{number}",
+            player_id="ann",
+            tariff_id="standard",
+            planned_start_at=later,
+        )
+        assert (booked.status, booked.planned_start_at) == ("PENDING", later)
+    cancelled = await client.cancel_session(booked.session_id, key=f"{key}-cancel")
+    assert cancelled.status == "CANCELLED"
+
+
+async def _guest(client: ClubctlClient, key: str, number: int) -> None:
+    guest = await client.create_session(
+        CLUB,
+        key=f"{key}-guest",
+        pc_id=f"north-vip-{number}",
+        guest_label="Max",
+        tariff_id="standard",
+        payment={"amountMinor": GUEST_MINOR},
+        start=True,
+    )
+    converted = await client.convert_guest(guest.session_id, key=f"{key}-convert", player_id="bob")
+    assert (converted.player_id, converted.guest_label) == ("bob", None)
+    await client.end_session(guest.session_id, key=f"{key}-leave")
 
 
 def _spent(ledger: list[dict[str, Any]]) -> int:
-    """What the sessions' own transactions took."""
+    """What the sessions' own transactions took out of wallets, the guests' among them."""
     return -sum(
         entry["amount_minor"]
         for one in ledger
         if one["session_id"] is not None
         for entry in one["entries"]
-        if entry["account"].startswith("EUR:wallet:ann:")
+        if entry["account"].startswith("EUR:wallet:")
     )

@@ -58,6 +58,7 @@ OPERATIONS = {
     "deleteWebhook",
     "disableWebhook",
     "enableWebhook",
+    "getWebhook",
     "listWebhooks",
     "rotateWebhookSecret",
     "updateWebhook",

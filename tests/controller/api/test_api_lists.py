@@ -2,136 +2,36 @@
 
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import httpx
 import orjson
 import pytest
-from api_under_test import ScriptedGateway, dependencies, serving
-from clubs_under_test import CHAIN, seed
+from clubs_under_test import CHAIN
 from databases_under_test import Urls
-from shard_under_test import MINUTE_MS, ShardUnderTest
+from listed_day_under_test import Books, created, listing, ok
+from shard_under_test import MINUTE_MS
 
 from actors.orders import order_key
-from actors.store_memory import MemoryStore
 from controller.api import list_routes
-from controller.api.app import create_app
-from controller.api.auth import ApiKey, digest_of
-from controller.archive import Archive, ArchiveConsumer, open_archive
 from controller.lists.cursors import query_of
-from schemas.access import ROLE_PERMISSIONS, Role
 from schemas.commands import (
     CancelSession,
-    Command,
     CreateOrder,
-    CreateSession,
     EndSession,
     OrderMeans,
     OrderPayment,
     PaymentMode,
     RefundOrder,
-    ReplyStatus,
-    TopUpWallet,
 )
 
 pytestmark = pytest.mark.integration
 
-KEYS = [
-    ApiKey(CHAIN, "owner", digest_of("owner"), ROLE_PERMISSIONS[Role.OWNER]),
-    ApiKey(
-        CHAIN,
-        "south",
-        digest_of("south"),
-        ROLE_PERMISSIONS[Role.OWNER],
-        club_ids=frozenset({"south"}),
-    ),
-]
-
-
-@dataclass
-class Books:
-    """A day of the north, an archive that may or may not have seen it, and the API over both."""
-
-    shard: ShardUnderTest
-    archive: Archive
-    client: httpx.AsyncClient
-
-    async def get(self, path: str, key: str = "owner", **query: Any) -> httpx.Response:
-        return await self.client.get(
-            f"/api/v1{path}", params=query, headers={"Authorization": f"Bearer {key}"}
-        )
-
-    async def ids(self, path: str = "/sessions", **query: Any) -> list[str]:
-        answer = await self.get(path, **query)
-        assert answer.status_code == 200, answer.text
-        kind = path.removeprefix("/")
-        return [one[f"{kind[:-1]}Id"] for one in answer.json()[kind]]
-
-    async def archived(self) -> None:
-        await ArchiveConsumer(self.shard.store, self.archive, self.shard.clock).step()
-
-    async def forgotten(self) -> None:
-        """The store keeps nothing of what is archived."""
-        store = self.shard.store
-        closed = {one.key: one.version for one in await store.closed_sessions(CHAIN)}
-        await store.drop_closed(CHAIN, closed, behind={})
-        documents = store._server.chain(CHAIN).documents
-        for stored in await store.documents_by_prefix(CHAIN, "order:"):
-            del documents[stored.key]
-
-
-async def ok(shard: ShardUnderTest, command: Command) -> None:
-    reply = await shard.command(command)
-    assert reply.status is ReplyStatus.OK, reply
-
-
-def created(session_id: str, pc_id: str, **changes: Any) -> CreateSession:
-    fields = {"player_id": "ann", "tariff_id": "standard", "start": True} | changes
-    return CreateSession(session_id=session_id, pc_id=pc_id, **fields)
-
-
-async def lived(store: MemoryStore) -> ShardUnderTest:
-    """Every status: s1 and s2 ended, s3 cancelled, s4 a guest's, s5 plays, s6 is booked."""
-    await seed(store, club_terms={"allows_parallel_sessions": True})
-    shard = await ShardUnderTest(store).take()
-    await ok(shard, TopUpWallet(player_id="ann", amount_minor=900_00))
-    await ok(shard, TopUpWallet(player_id="bob", amount_minor=900_00))
-    await ok(shard, created("s1", "north-main-0"))
-    await shard.wait(minutes=10)
-    await ok(shard, EndSession(session_id="s1"))
-    await ok(shard, created("s2", "north-vip-0", player_id="bob"))
-    await shard.wait(minutes=5)
-    await ok(shard, EndSession(session_id="s2"))
-    await ok(shard, created("s3", "north-main-1", start=False))
-    await ok(shard, CancelSession(session_id="s3"))
-    guest = {"player_id": None, "guest_label": "Max", "paid_minor": 50_00}
-    await ok(shard, created("s4", "north-main-1", **guest))
-    await shard.wait(minutes=1)
-    await ok(shard, EndSession(session_id="s4"))
-    await ok(shard, created("s5", "north-vip-1", tariff_id="block"))
-    ahead_ms = shard.now.wall_ms + 60 * MINUTE_MS
-    await ok(
-        shard,
-        created("s6", "north-main-0", player_id="bob", start=False, planned_start_at_ms=ahead_ms),
-    )
-    await shard.wait(minutes=2)
-    return shard
-
 
 @pytest.fixture
 async def books(sql_urls: Urls) -> AsyncIterator[Books]:
-    shard = await lived(MemoryStore())
-    archive = open_archive(sql_urls("lists"))
-    given = dependencies(shard.store, ScriptedGateway(), clock=shard.clock, keys=KEYS)
-    given = replace(given, archived=archive)
-    async with (
-        serving(create_app(given)) as address,
-        httpx.AsyncClient(base_url=address, trust_env=False, timeout=20) as client,
-    ):
-        yield Books(shard, archive, client)
-    archive.close()
+    async with listing(sql_urls) as opened:
+        yield opened
 
 
 STAGES = ("store", "both", "archive")
@@ -160,6 +60,36 @@ async def test_sessions_by_every_filter(staged: Books) -> None:
     assert await ids(clubId=["north", "south"], search="s1") == ["s1"]
     assert await ids(search="ANN") == ["s5", "s1"]
     assert await ids(search="nobody") == []
+
+
+async def test_sessions_by_how_they_are_covered_and_why_they_ended(staged: Books) -> None:
+    """``s5`` has two hours of which two minutes are played; ``s6`` waits and is not counted yet."""
+    await staged.shard.wait(minutes=111)
+    ids = staged.ids
+    rows = (await staged.get("/sessions")).json()["sessions"]
+    said = {one["sessionId"]: (one["coverageStatus"], one["endedReason"]) for one in rows}
+    by_hand = (None, "ManualByAdmin")
+    assert said == {
+        "s6": (None, None),
+        "s5": ("ENDING_SOON", None),
+        **dict.fromkeys(("s4", "s2", "s1"), by_hand),
+    }
+    assert await ids(coverageStatus="ENDING_SOON") == ["s5"]
+    assert await ids(coverageStatus=["COVERED", "ENDING_SOON"], zoneId="north-vip") == ["s5"]
+    assert await ids(coverageStatus="COVERED") == []
+    assert await ids(coverageStatus="ENDING_SOON", status="Wait") == []
+    assert await ids(endedReason="ManualByAdmin") == ["s4", "s2", "s1"]
+    assert await ids(endedReason=["NoShow", "ManualByAdmin"], playerId="bob") == ["s2"]
+    assert await ids(endedReason="NoShow") == []
+    assert await ids(endedReason="ManualByAdmin", coverageStatus="ENDING_SOON") == []
+    page = (await staged.get("/sessions", endedReason="ManualByAdmin", limit=2)).json()
+    assert [one["sessionId"] for one in page["sessions"]] == ["s4", "s2"]
+    more = {"cursor": page["nextCursor"], "limit": 2}
+    assert await ids(endedReason="ManualByAdmin", **more) == ["s1"]
+    for other in ({}, {"endedReason": "NoShow"}, {"coverageStatus": "EXPIRED"}):
+        assert (await staged.get("/sessions", **other, **more)).json()["code"] == "cursor-invalid"
+    unknown = await staged.get("/sessions", coverageStatus="FINE")
+    assert (unknown.status_code, unknown.json()["field"]) == (422, "coverageStatus.0")
 
 
 async def test_a_period_bounds_the_start(staged: Books) -> None:
@@ -227,6 +157,41 @@ async def test_what_a_row_says(staged: Books) -> None:
     assert (booked["status"], booked["actualStartAt"], booked["playedSeconds"]) == ("Wait", None, 0)
 
 
+@pytest.mark.parametrize("stage", STAGES)
+async def test_what_was_taken_back_before_it_began_ends_where_it_was_to_begin(
+    books: Books, stage: str
+) -> None:
+    """One booking is cancelled, one is ended, both long before their time."""
+    shard = books.shard
+    for name, minutes in (("s8", 90), ("s9", 180)):
+        at_ms = shard.now.wall_ms + minutes * MINUTE_MS
+        booked = created(name, "north-vip-0", start=False, planned_start_at_ms=at_ms)
+        await ok(shard, booked)
+    await ok(shard, CancelSession(session_id="s8"))
+    await ok(shard, EndSession(session_id="s9"))
+    if stage != "store":
+        await books.archived()
+    if stage == "archive":
+        await books.forgotten()
+    every = {"status": ["Wait", "Active", "Ended", "Cancelled"]}
+    rows = (await books.get("/sessions", **every)).json()["sessions"]
+    by_id = {one["sessionId"]: one for one in rows}
+    for one in rows:
+        over = one["status"] in ("Ended", "Cancelled")
+        assert (one["endAt"] is not None) is over, one
+        assert not over or one["endAt"] >= one["startAt"], one
+    for name in ("s8", "s9"):
+        seen = (await books.get(f"/sessions/{name}")).json()
+        assert seen["effectiveEndAt"] == seen["effectiveStartAt"] == seen["plannedStartAt"]
+        assert by_id[name]["endAt"] == by_id[name]["startAt"] == seen["plannedStartAt"]
+        assert by_id[name]["playedSeconds"] == 0
+    in_order = ["s1", "s2", "s3", "s4", "s8", "s9", "s5", "s6"]
+    assert await books.ids(sort="endAt", **every) == in_order
+    first = (await books.get("/sessions", sort="endAt", limit=4, **every)).json()
+    more = {"cursor": first["nextCursor"], **every}
+    assert await books.ids(sort="endAt", **more) == in_order[4:]
+
+
 async def test_cursors_fit_the_list_they_are_of(books: Books) -> None:
     cursor = (await books.get("/sessions", limit=1)).json()["nextCursor"]
     for query in (
@@ -244,7 +209,7 @@ async def test_cursors_fit_the_list_they_are_of(books: Books) -> None:
 
 def query_of_all() -> str:
     """What stands for all sessions in a cursor."""
-    filters = ("clubs", "statuses", "zone", "pc", "player", "tariff", "search")
+    filters = ("clubs", "statuses", "coverage", "ended", "zone", "pc", "player", "tariff", "search")
     wanted = {**dict.fromkeys(filters), "start": (None, None)}
     return query_of(f"{CHAIN}\n/api/v1/sessions", wanted)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -102,6 +103,35 @@ async def test_an_order_is_made_paid_played_and_given_back(desk: Desk) -> None:
     wallet = (await desk.get("/players/anna/wallet"))["balances"][0]
     total_minor = wallet["cash"]["amountMinor"] + wallet["bonus"]["amountMinor"]
     assert total_minor == 50_000 - 8_000 + 20_000 - 17, "all but the minute that was played"
+
+
+async def test_a_booking_on_an_order_shows_the_order_and_how_long_it_is_for(desk: Desk) -> None:
+    bought = {"playerId": "anna", "tariffIds": ["hours"], "payments": [paid(10_000)]}
+    order = await desk.post(ORDERS, bought, expected=201)
+    (line,) = order["lines"]
+    tomorrow = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    booking = {
+        "pcId": "pc-1",
+        "playerId": "anna",
+        "playerTariffId": line["playerTariffId"],
+        "plannedStartAt": tomorrow.isoformat(),
+    }
+    made = await desk.post(SESSIONS, booking, expected=201)
+    for shown in (made, await desk.get(f"/sessions/{made['sessionId']}")):
+        assert (shown["status"], shown["orderId"]) == ("PENDING", order["orderId"])
+        (segment,) = shown["segments"]
+        assert segment["orderId"] == order["orderId"]
+        assert segment["playerTariffId"] == line["playerTariffId"]
+        ends = datetime.fromisoformat(shown["effectiveEndAt"])
+        assert ends - tomorrow == timedelta(hours=10)
+        assert segment["plannedEndAt"] == shown["effectiveEndAt"]
+    (row,) = (await desk.get("/sessions?status=Wait"))["sessions"]
+    assert row["orderId"] == order["orderId"]
+    into_it = tomorrow + timedelta(hours=9)
+    other = {"pcId": "pc-1", "guestLabel": "Max", "tariffId": "minute"}
+    refused = {**other, "plannedStartAt": into_it.isoformat()}
+    problem = await desk.post(SESSIONS, refused, expected=409)
+    assert (problem["code"], problem["field"]) == ("pc-reserved", "plannedStartAt")
 
 
 async def test_an_order_paid_by_twenty_at_once_is_paid_once(desk: Desk) -> None:

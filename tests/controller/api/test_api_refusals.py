@@ -94,7 +94,7 @@ async def test_every_kind_of_refusal_by_the_edge_is_noted(edge: Edge) -> None:
         ("topUpWallet", "refused", "forbidden"),
         ("endSession", "refused", "session-not-found"),
         ("topUpWallet", "refused", "invalid-request"),
-        ("topUpWallet", "refused", "idempotency-key-missing"),
+        ("topUpWallet", "refused", "idempotency-key-invalid"),
         ("topUpWallet", "refused", "malformed-body"),
         ("updateChain", "refused", "if-match-missing"),
     ]

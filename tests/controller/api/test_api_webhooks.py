@@ -24,15 +24,26 @@ async def posted(
     return await client.post(f"{WEBHOOKS}{path}", json=body, headers={"Idempotency-Key": key})
 
 
-async def deleted(client: httpx.AsyncClient, webhook_id: str, key: str) -> httpx.Response:
-    return await client.delete(f"{WEBHOOKS}/{webhook_id}", headers={"Idempotency-Key": key})
+def headers_of(key: str, etag: str | None) -> dict[str, str]:
+    return {"Idempotency-Key": key} | ({} if etag is None else {"If-Match": etag})
+
+
+async def deleted(
+    client: httpx.AsyncClient, webhook_id: str, key: str, *, etag: str | None = "*"
+) -> httpx.Response:
+    return await client.delete(f"{WEBHOOKS}/{webhook_id}", headers=headers_of(key, etag))
 
 
 async def patched(
-    client: httpx.AsyncClient, webhook_id: str, body: dict[str, object], key: str
+    client: httpx.AsyncClient,
+    webhook_id: str,
+    body: dict[str, object],
+    key: str,
+    *,
+    etag: str | None = "*",
 ) -> httpx.Response:
-    path, headers = f"{WEBHOOKS}/{webhook_id}", {"Idempotency-Key": key}
-    return await client.patch(path, json=body, headers=headers)
+    headers = headers_of(key, etag)
+    return await client.patch(f"{WEBHOOKS}/{webhook_id}", json=body, headers=headers)
 
 
 async def created(client: httpx.AsyncClient, key: str = "k1", **changes: object) -> dict[str, Any]:
@@ -55,6 +66,35 @@ async def test_secrets_are_shown_once(client: httpx.AsyncClient) -> None:
     made = await created(client)
     del made["secret"]
     assert (await client.get(WEBHOOKS)).json() == {"webhooks": [made], "nextCursor": None}
+
+
+async def test_one_is_read_with_the_version_that_changes_it(client: httpx.AsyncClient) -> None:
+    webhook_id = (await created(client))["webhookId"]
+    path = f"{WEBHOOKS}/{webhook_id}"
+    shown = await client.get(path)
+    read = shown.json()
+    assert shown.headers["etag"] == read["etag"]
+    assert (await client.get(WEBHOOKS)).json()["webhooks"] == [read]
+    for keyless in (
+        await patched(client, webhook_id, {"events": []}, "p0", etag=None),
+        await deleted(client, webhook_id, "d0", etag=None),
+    ):
+        assert (keyless.status_code, keyless.json()["code"]) == (428, "if-match-missing")
+    first = {"events": ["refund"]}
+    changed = await patched(client, webhook_id, first, "p1", etag=read["etag"])
+    assert changed.headers["etag"] == changed.json()["etag"] != read["etag"]
+    for late in (
+        await patched(client, webhook_id, {"events": []}, "p2", etag=read["etag"]),
+        await deleted(client, webhook_id, "d1", etag=read["etag"]),
+    ):
+        assert (late.status_code, late.json()["code"]) == (412, "etag-changed")
+    off = await posted(client, f"/{webhook_id}/disable", key="off")
+    same = await patched(client, webhook_id, first, "p3", etag=off.json()["etag"])
+    assert (await client.get(path)).json() == same.json() == off.json()
+    gone = await deleted(client, webhook_id, "d2", etag=off.headers["etag"])
+    assert gone.json() == off.json()
+    nothing = await client.get(path)
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "webhook-not-found")
 
 
 async def test_off_and_on_again(client: httpx.AsyncClient) -> None:
@@ -177,9 +217,9 @@ async def test_a_subscription_is_sent_elsewhere_and_keeps_its_secret(
     made = await created(client)
     changed = await patched(client, made["webhookId"], {"url": f"{URL}/2"}, "c1")
     wanted = {name: value for name, value in made.items() if name != "secret"}
-    assert changed.json() == wanted | {"url": f"{URL}/2"}
+    assert changed.json() == wanted | {"url": f"{URL}/2", "etag": changed.headers["etag"]}
     fewer = (await patched(client, made["webhookId"], {"events": ["refund"]}, "c2")).json()
-    assert fewer == changed.json() | {"events": ["refund"]}
+    assert fewer == changed.json() | {"events": ["refund"], "etag": fewer["etag"]}
     again = await patched(client, made["webhookId"], {"url": f"{URL}/2"}, "c1")
     assert again.json() == changed.json(), "the first answer"
     one = (await subscriptions_of(store, CHAIN))[made["webhookId"]]
@@ -212,6 +252,8 @@ async def test_another_chain_sees_and_changes_nothing(
     webhook_id = (await created(client))["webhookId"]
     async with client_of(dependencies(store, gateway), OTHER_KEY) as other:
         assert (await other.get(WEBHOOKS)).json() == {"webhooks": [], "nextCursor": None}
+        theirs = await other.get(f"{WEBHOOKS}/{webhook_id}")
+        assert (theirs.status_code, theirs.json()["code"]) == (404, "webhook-not-found")
         for action in ("disable", "enable", "rotate-secret"):
             refused = await posted(other, f"/{webhook_id}/{action}", key=action)
             assert refused.json()["code"] == "webhook-not-found"
@@ -232,7 +274,8 @@ async def test_who_sees_one_club_only_may_not_hear_of_all(
     ring = KeyRing([limited])
     gate = replace(given.gate, ring=ring)
     async with client_of(replace(given, gate=gate)) as one_club:
-        assert (await one_club.get(WEBHOOKS)).json()["code"] == "forbidden"
+        for path in (WEBHOOKS, f"{WEBHOOKS}/{webhook_id}"):
+            assert (await one_club.get(path)).json()["code"] == "forbidden"
         refused = [
             await posted(one_club, "", {"url": URL}, "new"),
             await posted(one_club, f"/{webhook_id}/rotate-secret"),
