@@ -162,7 +162,7 @@ class Drafting:
         orders = self.workspace.memory.orders
         known = orders.get(state.session_id)
         if known is not None:
-            orders[state.session_id] = replace(known, session=state)
+            orders[state.session_id] = known.corrected(state)
 
     def put_order(self, order: Order, version: int) -> None:
         """Write an order that is stored at ``version`` now, 0 when it is new."""

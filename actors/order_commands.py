@@ -175,7 +175,9 @@ def _refund_bill(
     if is_guest(order.holder_id):
         means = Means.CASH if command.payout is None else Means(command.payout.value)
         card_minor = left_on_card_minor(state, order)
-        return change_given(done, order, context=asking, means=means, card_minor=card_minor)
+        return change_given(
+            done, order, terms.wallet, context=asking, means=means, card_minor=card_minor
+        )
     if command.payout is None:
         return done
     means = Means(command.payout.value)

@@ -1,7 +1,7 @@
 """Orders as stored: chain documents, and the bill of a session that has none yet."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import orjson
@@ -29,6 +29,11 @@ class KnownOrder:
     order: Order
     version: int
     session: SessionState | None = None
+
+    def corrected(self, session: SessionState) -> "KnownOrder":
+        """The same once its session has been corrected."""
+        order = self.order if self.version else session_order(session)
+        return replace(self, order=order, session=session)
 
 
 class OrderShelf(Protocol):

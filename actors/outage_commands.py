@@ -6,11 +6,12 @@ from typing import Final
 from actors.command_context import CommandContext
 from actors.outages import OutageDesk
 from actors.refusal import Refusal, refused_by_billing
+from actors.rendering import handed_back_view
 from billing_core.crediting import approve_outage, reject_outage
 from billing_core.evidence import receipt_outage
 from billing_core.outage import Outage
 from billing_core.rejection import Rejected
-from billing_core.session import SessionState
+from billing_core.session import SessionState, handed_back_between
 from schemas.commands import CommandReply, ReplyStatus, ResolveOutage
 from schemas.views import OutageView
 
@@ -44,9 +45,10 @@ def resolve_outage(context: CommandContext, command: ResolveOutage) -> CommandRe
     if ended is None:
         after = actor.take(state, decided, actor.terms_of(state))
     else:
-        desk.take_ended(ended, decided)
-        after = decided.state
+        after = desk.take_ended(ended, decided)
     view = outage_view(after, after.outages[command.number])
+    change = handed_back_view(handed_back_between(state, after))
+    view = view.model_copy(update={"handed_back": change})
     return CommandReply(status=ReplyStatus.OK, result={"outage": view.model_dump(mode="json")})
 
 

@@ -108,10 +108,11 @@ class OutageDesk:
                 ended = EndedSession(state, version, wait_until_ms, bill=bill)
                 self.drafting.put_ended(ended)
 
-    def take_ended(self, ended: EndedSession, decision: Decision) -> None:
-        """Put a decision about a session that has ended into the draft: money, events, papers."""
+    def take_ended(self, ended: EndedSession, decision: Decision) -> SessionState:
+        """Put a decision about a session that has ended into the draft: money, events, papers.
+        The session as it then stands."""
         if decision.state == ended.state:
-            return
+            return ended.state
         bill = self._bring_bill(ended, decision.state)
         version = ended.document_version + 1
         actor = SessionActor(self.club.setup, self.drafting, self.now)
@@ -119,6 +120,7 @@ class OutageDesk:
         self.drafting.put_corrected(state)
         after = replace(ended, state=state, document_version=version, bill=bill)
         self.drafting.put_ended(after)
+        return state
 
     def _bring_bill(self, ended: EndedSession, after: SessionState) -> Order | None:
         """The session's bill as it is stored now: a post-pay one is lowered, and one that has left

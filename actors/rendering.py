@@ -139,7 +139,7 @@ def session_view(
         bonus_minor=bonus_minor,
         cash_minor=amount_minor - bonus_minor,
         forfeited_minor=session.forfeited_minor,
-        handed_back=_handed_back(session.handed_back),
+        handed_back=handed_back_view(session.handed_back),
         segments=(
             *(_begun(session, segment, tariff_names) for segment in session.segments),
             *_waiting(session, tariff_names),
@@ -260,11 +260,12 @@ def receipt_view(receipt: Receipt) -> ReceiptView:
         segments=tuple(_receipt_segment(segment) for segment in receipt.segments),
         outages=tuple(ReceiptOutageView(**asdict(outage)) for outage in receipt.outages),
         forfeits=tuple(_receipt_forfeit(one) for one in receipt.forfeits),
-        handed_back=_handed_back(receipt.handed_back),
+        handed_back=handed_back_view(receipt.handed_back),
     )
 
 
-def _handed_back(back: HandedBack | None) -> HandedBackView | None:
+def handed_back_view(back: HandedBack | None) -> HandedBackView | None:
+    """What the desk hands back, if anything."""
     return None if back is None else HandedBackView(**asdict(back))
 
 

@@ -132,19 +132,22 @@ def extend_session(
     tariff = _chosen(actor, terms, command)
     if isinstance(tariff, Refusal):
         return tariff
-    state = _held_longer(state, command, terms, tariff=tariff)
     asked = core.ExtendSession(
         tariff=tariff,
         player_tariff_id=command.player_tariff_id,
         channel=Channel(cause.envelope.channel.value),
     )
-    return _decided(actor, state, asked, terms=terms)
+    outcome = decide(state, asked, terms=terms, now_ms=actor.now.wall_ms)
+    if isinstance(outcome, Rejected):
+        return refused_by_billing(outcome)
+    held = _held_longer(outcome.state, command, terms, tariff=tariff)
+    return actor.take(state, replace(outcome, state=held), terms)
 
 
 def _held_longer(
     state: SessionState, command: wire.ExtendSession, terms: Terms, *, tariff: TariffRef
 ) -> SessionState:
-    """A booking that is extended keeps its PC for that time too, up to the next one."""
+    """A booking that was extended keeps its PC for that time too, up to the next one."""
     held_ms, chosen = state.planned_end_at_ms, terms.tariffs.get(tariff)
     if state.status is SessionStatus.STARTED or held_ms is None or chosen is None:
         return state

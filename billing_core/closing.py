@@ -72,14 +72,20 @@ def _policy_of_rest(
     """The policy is for the rest of what was played; what was not touched is not a rest.
 
     A purchase of its own stays its holder's, with an order to give it back. A block bought on
-    the way goes back as it was paid if the session had no length at all.
+    the way goes back as it was paid if the session had no length at all; of one that never began
+    nothing is forfeited, and a guest loses for want of an account nothing that was not begun.
     """
-    touched = pack.used_ms > 0 or pack.earned_minor > 0
-    if not touched and pack.order_id is not None:
+    if pack.used_ms > 0 or pack.earned_minor > 0:
+        return policy_for(draft, tariff)
+    if pack.order_id is not None:
         return RefundPolicy.KEEP
-    if not touched and at_ms == draft.actual_start_at_ms:
+    if at_ms == draft.actual_start_at_ms:
         return RefundPolicy.CASH
-    return policy_for(draft, tariff)
+    policy = policy_for(draft, tariff)
+    never_began = draft.actual_start_at_ms is None
+    if policy is RefundPolicy.FORFEIT and (never_began or tariff.refund is not policy):
+        return RefundPolicy.CASH
+    return policy
 
 
 def policy_for(draft: Draft, tariff: Tariff) -> RefundPolicy:

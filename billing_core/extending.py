@@ -101,10 +101,10 @@ def _check_need(draft: Draft, now_ms: int) -> Rejected | None:
 
 
 def _end_ms(draft: Draft, now_ms: int) -> int:
-    """Where an extension would begin."""
-    coverage = draft.coverage
+    """Where an extension would begin: after what is covered, or booked."""
+    coverage, before = draft.coverage, draft.before
     if coverage is None or coverage.until_ms is None:
-        return max(now_ms, draft.before.planned_start_at_ms)
+        return max(now_ms, before.planned_end_at_ms or before.planned_start_at_ms)
     return max(now_ms, coverage.until_ms)
 
 

@@ -237,7 +237,20 @@ def _paid_while_it_ran(state: SessionState) -> tuple[tuple[Tendered, int], ...]:
     if state.player_id is not None:
         return (Tendered.BALANCE, total_minor - bonus_minor), (Tendered.BONUS, bonus_minor)
     card_minor = min(total_minor, max(0, state.guest_card_minor))
+    if not state.status.is_final:
+        # The card is the first to get back what is left, so cash is the first to have paid.
+        card_minor = max(0, total_minor - _cash_of_guest_minor(state))
     return (Tendered.CASH, total_minor - card_minor), (Tendered.CARD, card_minor)
+
+
+def _cash_of_guest_minor(state: SessionState) -> int:
+    """What a guest who plays has paid in cash: all that was paid, less what came by card."""
+    wallet, segment = state.known_wallet, state.open_segment
+    held_minor = sum(one.pack.deferred_minor for one in state.extensions if one.pack is not None)
+    if segment is not None and segment.pack is not None:
+        held_minor += segment.pack.deferred_minor - segment.amount_minor
+    left_minor = 0 if wallet is None else wallet.cash_minor
+    return max(0, left_minor + held_minor + state.own_minor - state.guest_card_minor)
 
 
 def left_on_card_minor(state: SessionState, bill: Order | None) -> int:

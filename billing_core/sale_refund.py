@@ -127,12 +127,18 @@ def paid_out(
 
 
 def change_given(
-    done: Refunded, before: Order, *, context: OrderContext, means: Means, card_minor: int
+    done: Refunded,
+    before: Order,
+    wallet: Wallet,
+    *,
+    context: OrderContext,
+    means: Means,
+    card_minor: int,
 ) -> Refunded:
-    """Hand a one-time guest what the refunds since ``before`` have left in the wallet, which
+    """Hand a one-time guest what the refunds since ``before`` have put into the wallet, which
     nobody will ever spend: first of all to the card, of which ``card_minor`` can go back, the rest
-    by ``means``."""
-    out_minor = max(0, done.wallet.cash_minor)
+    by ``means``. ``wallet`` is the wallet as it was before them."""
+    out_minor = max(0, done.wallet.cash_minor - max(0, wallet.cash_minor))
     to_card_minor = out_minor if means is Means.CARD else min(out_minor, max(0, card_minor))
     parts = ((Means.CARD, to_card_minor), (Means.CASH, out_minor - to_card_minor))
     return _handed_over(done, before, tuple(one for one in parts if one[1]), context=context)

@@ -244,10 +244,19 @@ class Forfeit:
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """What the desk has given a one-time guest back, in the session's currency."""
+    """What the desk owed a one-time guest at the end, and for outages after it, in the session's
+    currency. What staff refund by hand is on the order."""
 
     card_minor: int = 0
     cash_minor: int = 0
+
+
+def handed_back_between(before: "SessionState", after: "SessionState") -> HandedBack | None:
+    """What was added to it from one state of a session to a later one; None: nothing."""
+    first, last = before.handed_back or HandedBack(), after.handed_back or HandedBack()
+    card_minor = last.card_minor - first.card_minor
+    cash_minor = last.cash_minor - first.cash_minor
+    return HandedBack(card_minor, cash_minor) if card_minor or cash_minor else None
 
 
 @hot_value(frozen=True, slots=True)

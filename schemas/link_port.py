@@ -188,13 +188,14 @@ class Backoff:
     def delay_s(self, ending: Ending, lived_s: float) -> float:
         """Seconds to stay away after an attempt that ended so, having been up ``lived_s``."""
         policy = self._policy
+        is_short = lived_s < policy.short_life_s
         if ending is Ending.LOST:
             self._attempt = 0
-            self._short_lives = self._short_lives + 1 if lived_s < policy.short_life_s else 0
+            self._short_lives = self._short_lives + 1 if is_short else 0
+            # A broker that lets us in and drops us at once has not made its peace with us.
+            self._refusals = self._refusals if is_short else 0
         if ending is Ending.REFUSED:
             return self._half_jittered_s(self._refused_ceiling_s())
-        if ending is not Ending.UNREACHABLE:
-            self._refusals = 0
         if ending is Ending.TAKEN_OVER or self._short_lives >= policy.contested_after:
             self._short_lives = 0
             return self._half_jittered_s(policy.contested_s)
@@ -203,7 +204,7 @@ class Backoff:
         return ceiling_s * self._random.random()
 
     def _refused_ceiling_s(self) -> float:
-        policy, self._short_lives = self._policy, 0
+        policy = self._policy
         ceiling_s = min(policy.contested_s, policy.refused_s * 2.0**self._refusals)
         self._refusals = min(self._refusals + 1, 30)
         return ceiling_s

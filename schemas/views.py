@@ -215,7 +215,7 @@ class ReceiptOutageView(_View):
 
 
 class OutageView(ReceiptOutageView):
-    """An outage of a session, for staff."""
+    """An outage of a session, for staff. ``handed_back``: by the decision this answers."""
 
     v: Literal[1] = 1
     session_id: str
@@ -223,6 +223,7 @@ class OutageView(ReceiptOutageView):
     player_id: str | None
     guest_label: str | None = None
     currency: str
+    handed_back: HandedBackView | None = None
 
 
 class ReceiptForfeitView(_View):

@@ -251,7 +251,8 @@ class DeviceLink(Wire):
 
 
 class HandedBack(Wire):
-    """What the desk hands a one-time guest back of what they paid: first to the card."""
+    """What the desk hands a one-time guest back of what they paid, first to the card: at the end,
+    and for outages after it. What staff refund by hand is on the order."""
 
     card: Money
     cash: Money

@@ -41,7 +41,9 @@ class RefundOrderRequest(Request):
     line: Annotated[StrictInt, Field(ge=0, lt=MAX_ORDER_LINES)] | None = None
     amount_minor: PositiveMinor | None = None
     payout: Literal["cash", "card"] | None = None
-    """Hand what goes back as cash over the desk, instead of leaving it in the wallet."""
+    """Hand what goes back as cash over the desk, instead of leaving it in the wallet. A one-time
+    guest has no wallet: it is always handed over, to the card as far as the card has paid, the rest
+    by this (in cash unless told)."""
 
 
 class OrderLine(Wire):

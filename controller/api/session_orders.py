@@ -27,7 +27,12 @@ async def orders_of(given: ApiDependencies, principal: Principal, session_id: st
     session = _state(await stored_session(given, principal, session_id))
     if session is None:
         return []
-    purchases = (session.order_id, *(one.purchase_id for one in session.segments))
+    purchases = (
+        session.order_id,
+        *(one.purchase_id for one in session.segments),
+        *(one.pack.order_id for one in session.extensions if one.pack is not None),
+        *(one.purchase_id for one in session.forfeits),
+    )
     ids = dict.fromkeys((session_id, *(one for one in purchases if one is not None)))
     found = [await shown_order(given, principal, one) for one in ids]
     return [one for one in found if one is not None]

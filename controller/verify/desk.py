@@ -1,13 +1,15 @@
 """Checks of what a session says beside its price: what it forfeited, what was handed back.
 
-Sessions that ran under stored version 1 did not write it down, so less may be told than was
-posted, never more; and what the receipt says is what the session says.
+Sessions that began under stored version 1 did not write it down, and nothing tells them from
+others once they were written anew. So less may be told than was posted, never more. The receipt
+says what the session says.
 """
 
 from collections import Counter
 from collections.abc import Iterator
 
 from billing_core.ledger import Means
+from billing_core.session import HandedBack
 from controller.verify.books import Books, Document, Row
 
 
@@ -21,12 +23,16 @@ def forfeits_were_posted(books: Books) -> Iterator[Row]:
         told_minor = state.forfeited_minor
         if told_minor > posted[session_id]:
             yield Row("forfeited", session_id, str(posted[session_id]), str(told_minor))
-        document = books.closed.get(session_id)
-        if document is not None:
-            lines = document["receipt"].get("forfeits", ())
-            receipt_minor = sum(one["amount_minor"] for one in lines)
-            if receipt_minor != told_minor:
-                yield Row("receipt forfeits", session_id, str(told_minor), str(receipt_minor))
+        receipt = _receipt(books, session_id)
+        if receipt is not None:
+            lines_minor = sum(one["amount_minor"] for one in receipt.get("forfeits", ()))
+            if lines_minor != told_minor:
+                yield Row("receipt forfeits", session_id, str(told_minor), str(lines_minor))
+
+
+def _receipt(books: Books, session_id: str) -> Document | None:
+    document = books.closed.get(session_id)
+    return None if document is None else document["receipt"]
 
 
 def change_was_posted(books: Books) -> Iterator[Row]:
@@ -38,9 +44,11 @@ def change_was_posted(books: Books) -> Iterator[Row]:
                 key = (transaction["session_id"], means.value)
                 posted[key] += _to(transaction, "desk", means.value)
     for session_id, state in books.states.items():
-        back = state.handed_back
-        if back is None:
-            continue
+        back = state.handed_back or HandedBack()
+        receipt = _receipt(books, session_id)
+        on_receipt = back if receipt is None else HandedBack(**(receipt.get("handed_back") or {}))
+        if on_receipt != back:
+            yield Row("receipt handed back", session_id, str(back), str(on_receipt))
         for means, minor in ((Means.CARD, back.card_minor), (Means.CASH, back.cash_minor)):
             if minor > posted[session_id, means.value]:
                 expected = f"{posted[session_id, means.value]} {means}"

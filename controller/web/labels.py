@@ -160,7 +160,7 @@ _ENGLISH: Final[Labels] = {
         "back": "would come back for {minutes} min",
         "ofBonus": "of it {bonus} bonus",
         "toPlayer": "It goes where {who} paid from: wallet, pack or open bill.",
-        "toGuest": "A guest has no wallet: after the end hand it over at the desk.",
+        "toGuest": "A guest has no wallet: after the end it is handed over at the desk.",
         "approve": "Give back",
         "reject": "Leave charged",
         "approved": "{pc}, {who}: {amount} given back.",

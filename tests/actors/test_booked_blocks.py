@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 import pytest
-from clubs_under_test import CHAIN, seed
+from clubs_under_test import CHAIN, seed, wallet_of
 from shard_under_test import MINUTE_MS, START_AT_MS, ShardUnderTest
 
 from actors.store_memory import MemoryStore
@@ -156,6 +156,31 @@ async def test_what_begins_now_is_no_booking(shard: ShardUnderTest) -> None:
     session = reply.result["session"]
     assert session["coverage_until_ms"] == START_AT_MS + 60 * MINUTE_MS
     assert session["coverage_cause"] == "BOOKING"
+
+
+@pytest.mark.parametrize(("next_at", "paid_minor"), [(300, 200_00), (250, 116_67), (181, 1_67)])
+async def test_a_booking_is_extended_by_what_fits_and_pays_for_that_alone(
+    shard: ShardUnderTest, next_at: int, paid_minor: int
+) -> None:
+    """Two hours from +60 on; two more are 200.00, and the next booking leaves room for a part."""
+    assert code(await shard.command(booked(60, "block"))) == "ok"
+    assert code(await shard.command(booked(next_at, "standard", player_id="ann"))) == "ok"
+    before, _ = await wallet_of(shard.store, "bob")
+    reply = await shard.command(ExtendSession(session_id="at-60", tariff_id="block"))
+    assert reply.result["session"]["effective_end_at_ms"] == START_AT_MS + next_at * MINUTE_MS
+    after, _ = await wallet_of(shard.store, "bob")
+    assert before - after == paid_minor
+
+
+async def test_a_booking_next_to_which_another_begins_is_not_extended(
+    shard: ShardUnderTest,
+) -> None:
+    assert code(await shard.command(booked(60, "block"))) == "ok"
+    assert code(await shard.command(booked(180, "standard", player_id="ann"))) == "ok"
+    before = await wallet_of(shard.store, "bob")
+    reply = await shard.command(ExtendSession(session_id="at-60", tariff_id="block"))
+    assert code(reply) == "booking-too-close"
+    assert await wallet_of(shard.store, "bob") == before
 
 
 @pytest.mark.parametrize(("next_at", "ends"), [(None, 300), (240, 240)])

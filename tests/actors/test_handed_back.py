@@ -10,6 +10,9 @@ from shard_under_test import ShardUnderTest
 
 from actors.store import ChainStream
 from actors.store_memory import MemoryStore
+from billing_core.sale import session_order
+from billing_core.session import SessionState
+from billing_core.stored import session_from_dict
 from billing_core.tariff import RefundPolicy, Tariff, TariffType
 from schemas.commands import (
     CancelSession,
@@ -17,6 +20,7 @@ from schemas.commands import (
     ConvertGuest,
     CreateSession,
     EndSession,
+    ExtendSession,
     PaymentMeans,
     RefundOrder,
     ResolveOutage,
@@ -171,10 +175,66 @@ async def test_an_outage_given_back_after_the_end_is_told_and_added() -> None:
     await pass_time(shard, 120, pc)
     ended = await result(shard, EndSession(session_id="s1"))
     first_minor = ended["session"]["handed_back"]["card_minor"]
-    await result(shard, ResolveOutage(session_id="s1", number=0, approve=True))
+    decided = await result(shard, ResolveOutage(session_id="s1", number=0, approve=True))
+    assert decided["outage"]["handed_back"] == {"card_minor": 10_00, "cash_minor": 0}
     backs = [one["card_minor"] for one in await told(shard, "guest_paid_back")]
     assert backs == [first_minor, 10_00]
     stored = await shard.store.session(CHAIN, "s1")
     assert stored is not None
     receipt = orjson.loads(stored.blob)["receipt"]
     assert receipt["handed_back"] == {"card_minor": sum(backs), "cash_minor": 0}
+
+
+async def test_a_booking_with_a_block_behind_it_is_cancelled_without_a_loss(
+    shard: ShardUnderTest,
+) -> None:
+    """The guest has no account on which to keep it, and nothing of it was begun."""
+    ahead = {"start": False, "tariff_id": "block"}
+    await result(shard, guest(PaymentMeans.CARD, 200_00, **ahead))
+    more = ExtendSession(session_id="s1", tariff_id="burnt", paid_minor=3_60)
+    await result(shard, more)
+    cancelled = await result(shard, CancelSession(session_id="s1"))
+    assert cancelled["session"]["forfeited_minor"] == 0
+    assert cancelled["session"]["handed_back"] == {"card_minor": 200_00, "cash_minor": 3_60}
+
+
+async def test_what_an_older_release_left_in_a_guests_wallet_is_no_part_of_a_refund(
+    shard: ShardUnderTest,
+) -> None:
+    """5.00 that lie there; 1.00 is given back, and the order says 1.00."""
+    await result(shard, guest(PaymentMeans.CASH, 20_00))
+    await shard.wait(minutes=10)
+    account = "EUR:wallet:guest-s1:cash"
+    chain = shard.store._server.chain(CHAIN)
+    assert chain.balances.get(account, 0) == 0
+    chain.balances[account] = 5_00
+    await shard.take()
+    (back,) = (await order(shard, 1_00))["refunds"]
+    assert (back["cash_minor"], back["paid_out_minor"], back["paid_out_by"]) == (1_00, 1_00, "cash")
+    assert (await shard.store.all_balances(CHAIN))[account] == 5_00
+
+
+async def stored_state(shard: ShardUnderTest) -> SessionState:
+    stored = await shard.store.session(CHAIN, "s1")
+    assert stored is not None
+    document = orjson.loads(stored.blob)
+    return session_from_dict(document.get("state", document))
+
+
+@pytest.mark.parametrize("tariff_id", ["standard", "block"])
+@pytest.mark.parametrize("first", list(PaymentMeans))
+@pytest.mark.parametrize("first_minor", [210_00, 203_60])
+async def test_the_bill_so_far_names_the_means_that_the_last_one_names(
+    shard: ShardUnderTest, tariff_id: str, first: PaymentMeans, first_minor: int
+) -> None:
+    """Whatever is left goes to the card first, so cash was the first to be used."""
+    (second,) = set(PaymentMeans) - {first}
+    await result(shard, guest(first, first_minor, tariff_id=tariff_id))
+    more = ExtendSession(session_id="s1", tariff_id="block", paid_minor=205_00, means=second)
+    await result(shard, more)
+    await shard.wait(minutes=9, seconds=30)
+    so_far = session_order(await stored_state(shard))
+    await result(shard, EndSession(session_id="s1"))
+    last = session_order(await stored_state(shard))
+    said = [{one.means: one.amount_minor for one in each.payments} for each in (so_far, last)]
+    assert said[0] == said[1] != {}

@@ -180,6 +180,13 @@ TAMPERED: dict[str, tuple[Any, str, str]] = {
         "handed back",
         "s1",
     ),
+    "a receipt that hands back what the session does not": (
+        _closed(
+            "s1", lambda d: d["receipt"].update(handed_back={"card_minor": 1, "cash_minor": 0})
+        ),
+        "receipt handed back",
+        "s1",
+    ),
     "a forfeit of nothing": (
         _closed("s1", lambda d: d["state"].update(forfeits=[LOST])),
         "forfeited",

@@ -60,6 +60,8 @@ def test_a_broker_that_will_not_have_us_is_asked_again_ever_less_often() -> None
     assert delays == [2, 4, 8, 16, 32, 60, 60]
     assert backoff.delay_s(Ending.UNREACHABLE, 0.0) == 1
     assert backoff.delay_s(Ending.REFUSED, 0.0) == 60
+    backoff.delay_s(Ending.LOST, 1.0)
+    assert backoff.delay_s(Ending.REFUSED, 0.0) == 60, "let in and dropped at once is no peace"
     backoff.delay_s(Ending.LOST, 60.0)
     assert backoff.delay_s(Ending.REFUSED, 0.0) == 2
 

@@ -4,7 +4,7 @@
 import { may } from "./access.js";
 import { element, icon } from "./dom.js";
 import { sending, submitButton } from "./form.js";
-import { clockTime, money, word } from "./words.js";
+import { changeWords, clockTime, money, word } from "./words.js";
 
 const OVER = new Set(["outage-decided", "outage-not-found"]);
 
@@ -45,14 +45,16 @@ function card(outage, { club, now, hall, decided }) {
     error,
     async send(post, act) {
       const path = `/clubs/${encodeURIComponent(club.clubId)}/outages/${outage.sessionId}`;
+      let settled;
       try {
-        await post(`${path}/${outage.number}/${act}`);
+        settled = await post(`${path}/${outage.number}/${act}`);
       } catch (refusal) {
         if (!OVER.has(refusal.code)) throw refusal;
         decided(word("outage", "over", values));
         return;
       }
-      decided(word("outage", act === "approve" ? "approved" : "rejected", values));
+      const words = word("outage", act === "approve" ? "approved" : "rejected", values);
+      decided([words, ...changeWords(settled.handedBack)].join(" "));
     },
   });
 }

@@ -4,7 +4,7 @@ import { may } from "./access.js";
 import { element } from "./dom.js";
 import { Incomplete, choice, field, form, question } from "./form.js";
 import { PlayerPicker } from "./player_picker.js";
-import { clockTime, minorUnits, money, word } from "./words.js";
+import { changeWords, clockTime, minorUnits, money, word } from "./words.js";
 
 function tariffField(club, zoneId) {
   const zone = club.zones.find((each) => each.zoneId === zoneId);
@@ -201,9 +201,7 @@ function topUp({ tile, club, done }) {
 
 // A one-time guest's change is handed over the desk: the page says how much until it was.
 function withChange(text, { handedBack }) {
-  const parts = ["cash", "card"]
-    .filter((means) => handedBack?.[means].amountMinor > 0)
-    .map((means) => word("handBack", means, { amount: money(handedBack[means]) }));
+  const parts = changeWords(handedBack);
   return parts.length === 0 ? [text] : [[text, ...parts].join(". "), { stays: true }];
 }
 

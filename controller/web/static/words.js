@@ -46,6 +46,13 @@ export function money({ amountMinor, currency }) {
   return format.format(amountMinor / 10 ** fractionDigits(currency));
 }
 
+// What the desk hands a one-time guest back, a sentence for each means.
+export function changeWords(handedBack) {
+  return ["cash", "card"]
+    .filter((means) => handedBack?.[means].amountMinor > 0)
+    .map((means) => word("handBack", means, { amount: money(handedBack[means]) }));
+}
+
 // Minor units of what somebody typed, or null. Digits only: no floating point meets money.
 export function minorUnits(text, currency) {
   const digits = fractionDigits(currency);
