@@ -112,7 +112,7 @@ def session_view(
     session: SessionState, *, version: int, tariff_names: Mapping[str, str]
 ) -> SessionView:
     """A session as a CRM sees it. ``tariff_names`` is keyed ``<id>:<version>``."""
-    coverage = session.coverage
+    coverage = None if session.status.is_final else session.coverage
     amount_minor, bonus_minor = session.amount_minor, session.bonus_minor
     return SessionView(
         session_id=session.session_id,

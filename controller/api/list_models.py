@@ -37,7 +37,8 @@ class ListedSession(Wire):
     session_id: str
     club_id: str
     status: SessionLabel
-    """Wait (planned, its PC is reserved), Active (running), Ended or Cancelled."""
+    """Wait (planned, its PC is reserved: PENDING or ACTIVE of the session itself), Active (running:
+    STARTED), Ended or Cancelled."""
     version: int
     player_id: str | None
     player_label: str | None

@@ -265,6 +265,8 @@ class Session(Wire):
     club_id: str
     version: int
     status: Literal["PENDING", "ACTIVE", "STARTED", "ENDED", "CANCELLED"]
+    """PENDING until its planned start, then ACTIVE until somebody presses Start, then STARTED.
+    Lists call the first two Wait and STARTED Active, as operators do."""
     mode: str
     player_id: str | None
     guest_label: str | None

@@ -112,6 +112,7 @@ TARIFFS: Final = (
 BOUGHT: Final = (HOUR, VISITS, POOL, NIGHT, BLOCK)
 """What people order before they play."""
 CASH_BACK: Final = frozenset(one.id for one in TARIFFS if one.refund is RefundPolicy.CASH)
+FORFEITED: Final = frozenset(one.id for one in TARIFFS if one.refund is RefundPolicy.FORFEIT)
 LIST_PRICE_MINOR: Final[Mapping[str, int]] = MappingProxyType(
     {tariff.id: tariff.price_minor for tariff in TARIFFS}
 )

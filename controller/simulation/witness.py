@@ -26,7 +26,7 @@ from actors.workspace import player_key
 from controller.simulation.credits import Credits
 from controller.simulation.reckoning import lasted_no_time
 from controller.simulation.seating import Seating
-from controller.simulation.tariffs import CASH_BACK
+from controller.simulation.tariffs import CASH_BACK, FORFEITED
 from schemas.catalogue import PlayerDocument
 
 LimitOf = Callable[[str], int]
@@ -104,12 +104,20 @@ class Witness:
                 self._guest_gone(write.key.removeprefix(_BOUGHT))
 
     def _guest_gone(self, holder_id: str) -> None:
-        """What a guest had left is gone with the guest: given back or not, as its tariff says."""
+        """What a guest had left is gone with the guest: given back or not, as its tariff says.
+
+        Nothing of a session that took no time is lost, and of what was never begun only what its
+        tariff says is.
+        """
         session = orjson.loads(self.sessions[holder_id.removeprefix("guest-")])
-        is_void = session["actual_start_at_ms"] is not None and lasted_no_time(session)
+        is_void = session["actual_start_at_ms"] is None or lasted_no_time(session)
+        packs = (one["pack"] for one in session["segments"] if one["pack"] is not None)
+        begun = {one["player_tariff_id"] for one in packs}
         for name, pack in self.packs.items():
             if pack["holder_id"] == holder_id and pack["status"] == "OPEN":
-                is_cash = is_void or pack["tariff"]["id"] in CASH_BACK
+                tariff_id = pack["tariff"]["id"]
+                is_whole = name not in begun and tariff_id not in FORFEITED
+                is_cash = is_void or is_whole or tariff_id in CASH_BACK
                 self.packs[name] = {**pack, "status": "REFUNDED" if is_cash else "USED_UP"}
 
     def _written(self, key: str, blob: bytes) -> None:

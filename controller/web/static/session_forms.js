@@ -199,9 +199,13 @@ function topUp({ tile, club, done }) {
   });
 }
 
-// A one-time guest's change is handed over the desk: the page says how much until it was.
-function withChange(text, { handedBack }) {
+// A one-time guest's change is handed over the desk: the page says how much until it was, and what
+// of the money stays with the club beside the price.
+function withChange(text, { handedBack, forfeited }) {
   const parts = changeWords(handedBack);
+  if (forfeited.amountMinor > 0) {
+    parts.unshift(word("done", "forfeited", { amount: money(forfeited) }));
+  }
   return parts.length === 0 ? [text] : [[text, ...parts].join(". "), { stays: true }];
 }
 
