@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from controller.api import catalogue_models, models
-from controller.client.transport import Transport, given, part
+from controller.client.transport import Clear, Transport, given, part
 
 
 class ClubsCalls(Transport):
@@ -106,7 +106,7 @@ class ClubsCalls(Transport):
         low_balance_minor: int | None = None,
         name: str | None = None,
         needs_attention_minutes: int | None = None,
-        no_show_minutes: int | None = None,
+        no_show_minutes: int | Clear | None = None,
         offline_max_minutes: int | None = None,
         opening: Mapping[str, object] | None = None,
         outages: Literal["CONTINUE", "CREDIT", "PROPOSE"] | None = None,

@@ -141,7 +141,8 @@ def _module(tag: str, calls: list[Call]) -> str:
 
 
 def _helpers(text: str) -> str:
-    return ", ".join(["Transport", *(name for name in ("given", "part") if f"{name}(" in text)])
+    used = ("given(", "part(", "Clear |")
+    return ", ".join(["Transport", *(name.rstrip("( |") for name in used if name in text)])
 
 
 def _method(call: Call) -> str:
@@ -211,7 +212,8 @@ def _queried(call: Call) -> list[tuple[str, str]]:
 
 def _fields(call: Call, *, required: bool) -> list[str]:
     wanted = set(call.body.get("required", ()))
-    typed = _type if required else _optional
+    changes = _change if call.method == "PATCH" else _optional
+    typed = _type if required else changes
     return [
         f"{snake(name)}: {typed(call.resolved(schema))}"
         for name, schema in sorted(call.body.get("properties", {}).items())
@@ -222,6 +224,13 @@ def _fields(call: Call, *, required: bool) -> list[str]:
 def _optional(schema: Json) -> str:
     found = _type(schema)
     return found if found.endswith("| None") else f"{found} | None"
+
+
+def _change(schema: Json) -> str:
+    """Of a field that may be emptied: None leaves it alone, as with every other."""
+    may_be_empty = any(one.get("type") == "null" for one in schema.get("anyOf", ()))
+    found = _optional(schema)
+    return f"{found.removesuffix(' | None')} | Clear | None" if may_be_empty else found
 
 
 def _type(schema: Json) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from controller.api import models, player_models
-from controller.client.transport import Transport, given, part
+from controller.client.transport import Clear, Transport, given, part
 
 
 class PlayersCalls(Transport):
@@ -72,7 +72,7 @@ class PlayersCalls(Transport):
         credit_limits: Sequence[Mapping[str, object]] | None = None,
         groups: Sequence[str] | None = None,
         label: str | None = None,
-        phone: str | None = None,
+        phone: str | Clear | None = None,
         if_match: str | None = None,
     ) -> player_models.PlayerProfile:
         """Change a player. A session of theirs goes on by what they are now, within a second. A

@@ -6,6 +6,7 @@ once however often it was sent.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -96,9 +97,23 @@ class Transport:
         raise problem or NoAnswerError(f"{method} {path} was not answered")
 
 
+class Clear(Enum):
+    """What a change may set a field to, where None already leaves it alone."""
+
+    CLEAR = "clear"
+
+
+CLEAR: Final = Clear.CLEAR
+"""Empties the field: it is sent as null."""
+
+
 def given(**fields: object) -> dict[str, object]:
-    """The fields that were given; None leaves one out."""
-    return {name: value for name, value in fields.items() if value is not None}
+    """The fields that were given; None leaves one out, CLEAR empties it."""
+    return {
+        name: None if value is CLEAR else value
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 def part(name: str) -> str:

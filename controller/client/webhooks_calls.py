@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from controller.api import webhook_models
-from controller.client.transport import Transport, given, part
+from controller.client.transport import Clear, Transport, given, part
 
 
 class WebhooksCalls(Transport):
@@ -60,7 +60,7 @@ class WebhooksCalls(Transport):
         webhook_id: str,
         *,
         key: str,
-        events: Sequence[str] | None = None,
+        events: Sequence[str] | Clear | None = None,
         url: str | None = None,
         if_match: str | None = None,
     ) -> webhook_models.Webhook:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from controller.api import catalogue_models
-from controller.client.transport import Transport, given, part
+from controller.client.transport import Clear, Transport, given, part
 
 
 class ZonesCalls(Transport):
@@ -83,8 +83,8 @@ class ZonesCalls(Transport):
         *,
         key: str,
         archived: bool | None = None,
-        default_tariff_id: str | None = None,
-        longest_session_minutes: int | None = None,
+        default_tariff_id: str | Clear | None = None,
+        longest_session_minutes: int | Clear | None = None,
         name: str | None = None,
         opening: Mapping[str, object] | None = None,
         position: int | None = None,

@@ -10,6 +10,7 @@ from api_under_test import CLUB, KEY, serving
 from whole_club import whole_club
 
 from controller.client import (
+    CLEAR,
     ClubctlClient,
     NoAnswerError,
     ProblemError,
@@ -67,6 +68,17 @@ def test_the_calls_are_what_the_document_says() -> None:
         for operation in operations.values()
     }
     assert names <= set(dir(ClubctlClient))
+
+
+async def test_a_change_empties_what_it_is_told_to_and_leaves_the_rest_alone() -> None:
+    async with connected() as club:
+        label = "Zoe"
+        made = await club.create_player(key="p", label=label, phone="+491515550199")
+        player = made.player_id
+        again = await club.update_player(player, key="a", label="Zoe K.", if_match="*")
+        assert (again.label, again.phone) == ("Zoe K.", "+491515550199")
+        emptied = await club.update_player(player, key="b", phone=CLEAR, if_match="*")
+        assert (emptied.label, emptied.phone) == ("Zoe K.", None)
 
 
 async def test_an_evening_over_a_line_that_loses_every_second_answer() -> None:
