@@ -5,6 +5,7 @@ import re
 
 import pytest
 from api_under_test import (
+    CHAIN,
     START_MS,
     HallOwner,
     ScriptedGateway,
@@ -19,6 +20,7 @@ from playwright.async_api import Locator, Page, expect
 from actors.clock import ClockAnchor, ManualClock, ScaledClock, SystemClock
 from actors.store_memory import MemoryStore
 from controller.api.app import create_app
+from schemas.catalogue import ClubDocument
 from schemas.commands import CommandReply, CreateSession, ReplyStatus
 from schemas.views import HallTile, LinkState, UseState
 
@@ -294,3 +296,17 @@ async def test_a_lost_stream_is_said_and_found_again(open_hall: OpenHall) -> Non
             await expect(tile_of(page, "pc-1")).to_have_attribute("data-use", "FREE")
     finally:
         await opened.__aexit__(None, None, None)
+
+
+async def test_the_address_names_the_club_of_an_open_page_too(
+    stage: Stage, open_hall: OpenHall
+) -> None:
+    other = ClubDocument(club_id="club-9", name="Ninth", timezone="UTC", currency="EUR")
+    await stage.store.put(CHAIN, {"club:club-9": other.model_dump_json().encode()})
+    async with serving(stage.app) as address, open_hall(address) as page:
+        await expect(page).to_have_title(re.compile("First"))
+        await page.evaluate("location.hash = '#club-9'")
+        await expect(page).to_have_title(re.compile("Ninth"))
+        await expect(page.locator("#club")).to_have_value("club-9")
+        await page.evaluate("location.hash = '#nowhere'")
+        await expect(page.locator("#club")).to_have_value("club-9")

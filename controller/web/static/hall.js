@@ -142,6 +142,11 @@ class Page {
 
   #listen() {
     $("club").addEventListener("change", (event) => this.show(event.target.value));
+    window.addEventListener("hashchange", () => {
+      const asked = decodeURIComponent(location.hash.slice(1));
+      const known = [...$("club").options].some((one) => one.value === asked);
+      if (known && asked !== this.club?.clubId) this.show(asked);
+    });
     $("search").addEventListener("input", (event) =>
       this.hall.filter({ query: event.target.value.trim().toLowerCase() }),
     );
