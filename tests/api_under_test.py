@@ -6,10 +6,12 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import orjson
 import uvicorn
+from documented_answers import documented
 from fastapi import FastAPI
 
 from actors.clock import Clock, ManualClock, SystemClock
@@ -112,15 +114,26 @@ async def serving(app: FastAPI, *, port: int = 0) -> AsyncIterator[str]:
             await running
 
 
+HELD: dict[str, list[Any]] = {"response": [documented]}
+"""Hooks of a client that takes no answer the document does not know."""
+
+
 @asynccontextmanager
 async def client_of(
     given: ApiDependencies, key: str | None = KEY
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the API, with a key unless told otherwise."""
+    """A client of the API, with a key unless told otherwise; it takes no answer that the document
+    does not know."""
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     async with (
         serving(create_app(given)) as address,
-        httpx.AsyncClient(base_url=address, headers=headers, trust_env=False, timeout=20) as client,
+        httpx.AsyncClient(
+            base_url=address,
+            headers=headers,
+            trust_env=False,
+            timeout=20,
+            event_hooks=HELD,
+        ) as client,
     ):
         yield client
 

@@ -45,11 +45,15 @@ def _problems(**by_status: str) -> Responses:
 
 QUERY_PROBLEMS: Final = _problems(
     s401="No key, or a key nobody knows",
+    s403="Not allowed",
     s404="Nothing by this id in the chain",
+    s413="The body is too large",
     s422="The request does not fit; `errors` names the fields",
+    s429="Too much is asked at once; `Retry-After` says when to try again",
     s503="The store does not answer; try again",
 )
 COMMAND_PROBLEMS: Final = QUERY_PROBLEMS | _problems(
+    s402="The wallet does not cover it",
     s400="Idempotency-Key is missing or cannot be one, or the body cannot be read",
     s403="Refused: not allowed, or sent by another site",
     s409="The state of things does not allow it; `code` says why",

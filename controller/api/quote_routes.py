@@ -23,7 +23,7 @@ from controller.api.edit_calls import TariffId
 from controller.api.guard import GuardedRoute
 from controller.api.instants import parse_instant, render_instant
 from controller.api.models import MAX_MINOR
-from controller.api.openapi import API_PREFIX, COMMAND_PROBLEMS, QUERY_PROBLEMS
+from controller.api.openapi import API_PREFIX, QUERY_PROBLEMS
 from controller.api.principal import Principal
 from controller.api.problems import ProblemError
 from controller.api.tariffs_seen import sees_drafts, tariffs_seen
@@ -35,7 +35,7 @@ LONGEST_MS = 7 * 24 * 3_600_000
 router = APIRouter(
     prefix=API_PREFIX,
     route_class=GuardedRoute,
-    responses=QUERY_PROBLEMS | {403: COMMAND_PROBLEMS["403"]},
+    responses=QUERY_PROBLEMS,
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_under_test import CLUB, KEY, serving
+from api_under_test import CLUB, HELD, KEY, serving
 from whole_club import whole_club
 
 SESSIONS = f"/clubs/{CLUB}/sessions"
@@ -64,7 +64,11 @@ async def desk() -> AsyncIterator[Desk]:
         whole_club() as club,
         serving(club.app) as address,
         httpx.AsyncClient(
-            base_url=f"{address}/api/v1", headers=headers, trust_env=False, timeout=20
+            base_url=f"{address}/api/v1",
+            headers=headers,
+            trust_env=False,
+            timeout=20,
+            event_hooks=HELD,
         ) as client,
     ):
         made = Desk(client)

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_under_test import CLUB, KEY, OTHER_KEY, serving, tariff_document
+from api_under_test import CLUB, HELD, KEY, OTHER_KEY, serving, tariff_document
 from whole_club import whole_club
 
 from schemas.catalogue import ZoneDocument
@@ -58,7 +58,11 @@ async def desk() -> AsyncIterator[Desk]:
         whole_club(catalogue={"tariff:hours:1": HOURS, "zone:std": ZONE}) as club,
         serving(club.app) as address,
         httpx.AsyncClient(
-            base_url=f"{address}/api/v1", headers=headers, trust_env=False, timeout=20
+            base_url=f"{address}/api/v1",
+            headers=headers,
+            trust_env=False,
+            timeout=20,
+            event_hooks=HELD,
         ) as client,
     ):
         made = Desk(client)

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from api_under_test import CHAIN, CLUB, KEY, serving, tariff_document
+from api_under_test import CHAIN, CLUB, HELD, KEY, serving, tariff_document
 from issuer_under_test import IssuerUnderTest
 from whole_club import WholeClub, whole_club
 
@@ -76,7 +76,12 @@ async def phone() -> AsyncIterator[Phone]:
     async with (
         whole_club(tokens=issuer.reader(), keys=[kiosk], catalogue=CATALOGUE) as club,
         serving(club.app) as address,
-        httpx.AsyncClient(base_url=f"{address}/api/v1", trust_env=False, timeout=20) as client,
+        httpx.AsyncClient(
+            base_url=f"{address}/api/v1",
+            trust_env=False,
+            timeout=20,
+            event_hooks=HELD,
+        ) as client,
     ):
         made = Phone(club, client, issuer)
         top_up = f"/clubs/{CLUB}/players/anna/wallet/top-ups"

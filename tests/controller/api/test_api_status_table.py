@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from api_under_test import CHAIN, CLUB, KEY, OTHER_KEY, serving
+from api_under_test import CHAIN, CLUB, HELD, KEY, OTHER_KEY, serving
 from issuer_under_test import IssuerUnderTest
 from whole_club import whole_club
 
@@ -137,7 +137,12 @@ async def desk() -> AsyncIterator[Desk]:
     async with (
         whole_club(tokens=issuer.reader(), keys=[far]) as club,
         serving(club.app) as address,
-        httpx.AsyncClient(base_url=f"{address}/api/v1", trust_env=False, timeout=20) as client,
+        httpx.AsyncClient(
+            base_url=f"{address}/api/v1",
+            trust_env=False,
+            timeout=20,
+            event_hooks=HELD,
+        ) as client,
     ):
         made = Desk(client)
         made.issuer = issuer
