@@ -14,7 +14,7 @@ import orjson
 from actors.clock import Clock
 from actors.gateway import CommandGateway
 from controller.api.principal import Principal
-from controller.api.problems import ProblemError
+from controller.api.problems import Noting, ProblemError
 from schemas.commands import Command, CommandEnvelope, CommandReply, ReplyStatus
 
 COMMAND_TIMEOUT_MS: Final = 8_000
@@ -57,6 +57,12 @@ def fingerprint_of(operation: str, asked: object) -> str:
     """A digest of what was asked, the same for equal requests whatever order their fields had."""
     canonical = orjson.dumps([operation, asked], option=orjson.OPT_SORT_KEYS)
     return sha256(canonical).hexdigest()
+
+
+_NOT_KEPT: Final = frozenset(
+    {"idempotency-key-reused", "balance-out-of-range", "internal-error", "quarantined"}
+)
+"""Refusals of a host that no commit could keep, and so no audit beside it."""
 
 
 class CommandDesk:
@@ -133,7 +139,8 @@ class CommandDesk:
 def _refusal(reply: CommandReply) -> ProblemError:
     if reply.status is ReplyStatus.REJECTED and reply.code is not None:
         field = None if reply.field is None else _request_field(reply.field)
-        return ProblemError(reply.code, reply.message, field=field, is_audited=True)
+        noting = Noting.DUE if reply.code in _NOT_KEPT else Noting.DONE
+        return ProblemError(reply.code, reply.message, field=field, noting=noting)
     if reply.status is ReplyStatus.OVERLOADED:
         return ProblemError("overloaded")
     return ProblemError("busy")

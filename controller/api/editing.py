@@ -28,7 +28,7 @@ from controller.api.commands import fingerprint_of
 from controller.api.directory import ChainDirectory, Directory, parse_directory
 from controller.api.models import Wire
 from controller.api.principal import Principal
-from controller.api.problems import FieldError, ProblemError
+from controller.api.problems import FieldError, Noting, ProblemError
 
 EDIT_ATTEMPTS_MAX: Final = 16
 ETAG_DIGITS: Final = 20
@@ -224,5 +224,5 @@ def _read(reply: bytes, kind: type[A]) -> A:
         refusal["detail"],
         field=refusal["field"],
         errors=errors,
-        is_audited=True,
+        noting=Noting.DONE,
     )

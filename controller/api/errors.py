@@ -1,5 +1,8 @@
 """Every way a request can go wrong, turned into a problem in one place."""
 
+import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Final
 
 import structlog
@@ -13,6 +16,7 @@ from controller.archive import ArchiveError, ArchiveSlowError
 
 log = structlog.get_logger(__name__)
 
+METHOD_NOT_ALLOWED: Final = 405
 _NOT_AN_OBJECT: Final = frozenset({"model_attributes_type", "model_type"})
 _CODE_BY_STATUS: Final = {
     400: "malformed-body",
@@ -36,8 +40,23 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ProblemError):
         assert isinstance(error, HTTPException)
         code = _CODE_BY_STATUS.get(error.status_code, "request-refused")
-        error = ProblemError(code, headers=error.headers)
+        headers = error.headers
+        if error.status_code == METHOD_NOT_ALLOWED and (methods := _methods_of(request)):
+            headers = {"Allow": ", ".join(methods)}
+        error = ProblemError(code, headers=headers)
     return problem_response(error, instance=request.url.path)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method of an address of the document: the framework names its first route's alone."""
+    paths: Mapping[str, Mapping[str, object]] = request.app.openapi()["paths"]
+    found = (paths[one] for one in paths if _pattern(one).fullmatch(request.url.path))
+    return sorted({method.upper() for methods in found for method in methods})
+
+
+@cache
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\{\w+\}", "[^/]+", template))
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:

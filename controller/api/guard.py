@@ -17,7 +17,7 @@ from controller.api.auth import COOKIE_NAME, refuse_cross_site, unauthorized
 from controller.api.concerned import club_concerned
 from controller.api.dependencies import Rooms, rooms_of
 from controller.api.principal import Principal
-from controller.api.problems import ProblemError
+from controller.api.problems import Noting, ProblemError
 from controller.api.refusals import AUDITED_STATUSES
 from controller.api.stored_keys import KEY_PREFIX, is_stored
 from controller.api.tokens import IssuerUnavailableError, TokenRefusedError
@@ -100,8 +100,8 @@ def _audited_code(request: Request, error: HTTPException | RequestValidationErro
         return "invalid-request"
     if not isinstance(error, ProblemError):
         return "malformed-body" if error.status_code == UNREADABLE else None
-    noted = error.status_code in AUDITED_STATUSES and not error.is_audited
-    return error.kind.code if noted else None
+    by_status = error.noting is Noting.BY_STATUS and error.status_code in AUDITED_STATUSES
+    return error.kind.code if by_status or error.noting is Noting.DUE else None
 
 
 async def known_principal(request: Request) -> Principal:

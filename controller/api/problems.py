@@ -7,6 +7,7 @@ arrive with their own code; a code the registry does not know is a conflict (409
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final
 
 import orjson
@@ -27,11 +28,18 @@ class FieldError:
     message: str
 
 
-class ProblemError(HTTPException):
-    """A request that ends in a problem. ``code`` is a key of the registry.
+class Noting(Enum):
+    """Whether the edge has to note a refused change in the audit."""
 
-    ``is_audited``: it was decided and kept with its key, and the audit has it.
-    """
+    BY_STATUS = "by-status"
+    DONE = "done"
+    """It was decided and kept with its key, and the audit has it."""
+    DUE = "due"
+    """Nothing of it was kept, whatever its status says."""
+
+
+class ProblemError(HTTPException):
+    """A request that ends in a problem. ``code`` is a key of the registry."""
 
     def __init__(
         self,
@@ -41,9 +49,9 @@ class ProblemError(HTTPException):
         field: str | None = None,
         errors: tuple[FieldError, ...] = (),
         headers: Mapping[str, str] | None = None,
-        is_audited: bool = False,
+        noting: Noting = Noting.BY_STATUS,
     ) -> None:
-        self.is_audited = is_audited
+        self.noting = noting
         self.kind = problem_kind(code)
         self.field = field
         self.errors = errors

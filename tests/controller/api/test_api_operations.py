@@ -278,3 +278,14 @@ async def test_twenty_sendings_at_once_are_one_top_up(desk: Desk) -> None:
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert await desk.cash_minor("poor") == 700
+
+
+async def test_a_key_used_again_for_something_else_is_in_the_audit(desk: Desk) -> None:
+    """The store keeps nothing of what it refuses for its key, so the edge notes it."""
+    path = f"/clubs/{CLUB}/players/anna/wallet/top-ups"
+    assert (await desk.post(path, {"amountMinor": 100}, key="again")).status_code == 201
+    refused = await desk.post(path, {"amountMinor": 200}, key="again")
+    assert (refused.status_code, refused.json()["code"]) == (422, "idempotency-key-reused")
+    entries = (await desk.get(f"/clubs/{CLUB}/audit?operation=topUpWallet"))["entries"]
+    said = [(one["result"], one["code"]) for one in entries[:2]]
+    assert said == [("refused", "idempotency-key-reused"), ("ok", None)]

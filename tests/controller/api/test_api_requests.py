@@ -219,3 +219,19 @@ async def test_a_parameter_of_one_value_is_not_given_twice(client: httpx.AsyncCl
 async def test_a_list_takes_several_values(client: httpx.AsyncClient) -> None:
     both = await client.get("/api/v1/sessions", params={"status": ["Ended", "Wait"]})
     assert (both.status_code, both.json()["sessions"]) == (200, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/api/v1/clubs", "GET, POST"),
+        ("/api/v1/players/anna", "GET, PATCH"),
+        ("/api/v1/webhooks/w1", "DELETE, GET, PATCH"),
+        ("/api/v1/sessions/s1/end", "POST"),
+    ],
+)
+async def test_an_address_names_every_method_it_takes(
+    client: httpx.AsyncClient, path: str, methods: str
+) -> None:
+    answer = await client.request("PUT", path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
