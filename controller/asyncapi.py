@@ -7,12 +7,16 @@ import json
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from actors.canary import ECHO_EXPIRY_S
 from schemas.codec import MESSAGE_OF_LEAF, max_bytes
+from schemas.device import Echo
 from schemas.topics import DELIVERIES, PREFIX, DownLeaf, Leaf, UpLeaf
 
 DOCUMENT: Final = Path("docs/asyncapi.yaml")
+ECHO: Final = "ctl_echo"
 _REF: Final = "#/components/schemas/{model}"
 
 Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
@@ -21,7 +25,7 @@ Json = str | int | bool | None | list["Json"] | dict[str, "Json"]
 def build_document() -> dict[str, Json]:
     """The whole document."""
     leaves: list[Leaf] = [*DownLeaf, *UpLeaf]
-    models = [(MESSAGE_OF_LEAF[leaf], "validation") for leaf in leaves]
+    models = [(one, "validation") for one in (*(MESSAGE_OF_LEAF[leaf] for leaf in leaves), Echo)]
     _, schemas = models_json_schema(models, ref_template=_REF)  # type: ignore[arg-type]
     return {
         "asyncapi": "3.0.0",
@@ -32,11 +36,15 @@ def build_document() -> dict[str, Json]:
             " over MQTT 5. Instants are UTC milliseconds, durations milliseconds of business time.",
         },
         "defaultContentType": "application/json",
-        "channels": {_name(leaf): _channel(leaf) for leaf in leaves},
-        "operations": {_name(leaf): _operation(leaf) for leaf in leaves},
+        "channels": {_name(leaf): _channel(leaf) for leaf in leaves} | {ECHO: _echo_channel()},
+        "operations": {_name(leaf): _operation(leaf) for leaf in leaves}
+        | {ECHO: _echo_operation()},
         "components": {
             "schemas": schemas["$defs"],
-            "messages": {MESSAGE_OF_LEAF[leaf].__name__: _message(leaf) for leaf in leaves},
+            "messages": {
+                model.__name__: _message(model)
+                for model in (*(MESSAGE_OF_LEAF[leaf] for leaf in leaves), Echo)
+            },
         },
     }
 
@@ -91,8 +99,26 @@ def _operation(leaf: Leaf) -> Json:
     }
 
 
-def _message(leaf: Leaf) -> Json:
-    model = MESSAGE_OF_LEAF[leaf]
+def _echo_channel() -> Json:
+    """What a host says to itself, to know that the broker delivers."""
+    message = Echo.__name__
+    return {
+        "address": f"{PREFIX}/ctl/{{link}}/echo",
+        "parameters": {"link": {"description": "A connection of the controller's own"}},
+        "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+    }
+
+
+def _echo_operation() -> Json:
+    binding: dict[str, Json] = {"qos": 0, "retain": False, "messageExpiryInterval": ECHO_EXPIRY_S}
+    return {
+        "action": "send",
+        "channel": {"$ref": f"#/channels/{ECHO}"},
+        "bindings": {"mqtt": {**binding, "bindingVersion": "0.2.0"}},
+    }
+
+
+def _message(model: type[BaseModel]) -> Json:
     return {
         "name": model.__name__,
         "summary": (model.__doc__ or "").strip().split("\n")[0],

@@ -72,6 +72,7 @@ def test_what_the_specification_does_not_allow_is_noticed(
 def test_every_leaf_has_a_channel_an_operation_and_a_message() -> None:
     document = build_document()
     names = {f"{type(leaf).__name__[:-4].lower()}_{leaf}" for leaf in DELIVERIES}
+    names.add("ctl_echo")
     assert set(_keys(document["channels"])) == set(_keys(document["operations"])) == names
 
 
