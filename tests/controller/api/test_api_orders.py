@@ -197,7 +197,32 @@ async def test_a_post_pay_session_is_settled_after_its_end(desk: Desk) -> None:
     assert again["code"] == "order-paid"
 
 
-async def test_a_booking_shortens_and_trims_over_http(desk: Desk) -> None:
+def later(instant: str, minutes: int) -> str:
+    moved = datetime.fromisoformat(instant) + timedelta(minutes=minutes)
+    return moved.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def test_a_booking_shortens_what_plays_and_what_is_added(desk: Desk) -> None:
+    """Two hours play from now on; somebody books in three hours, then in one."""
+    playing = {"pcId": "pc-1", "tariffId": "block", "playerId": "anna", "start": True}
+    session = await desk.post(SESSIONS, playing, expected=201)
+    path, until = f"/sessions/{session['sessionId']}", session["coverageUntilAt"]
+    booking = {"pcId": "pc-1", "tariffId": "minute", "playerId": "boris"}
+    in_three = later(until, 60)
+    far = await desk.post(SESSIONS, booking | {"plannedStartAt": in_three}, expected=201)
+    extended = await desk.post(f"{path}/extend", {"tariffId": "block"})
+    assert extended["coverageUntilAt"] == in_three
+    (left,) = (await desk.get("/players/anna/wallet"))["balances"]
+    left_minor = left["cash"]["amountMinor"] + left["bonus"]["amountMinor"]
+    assert left_minor == 52_000 - 20_000 - 10_000, "an hour is paid of the two there would be"
+    await desk.post(f"/sessions/{far['sessionId']}/cancel")
+    in_one = later(until, -60)
+    await desk.post(SESSIONS, booking | {"plannedStartAt": in_one}, expected=201)
+    shortened = await desk.get(path)
+    assert (shortened["coverageUntilAt"], shortened["coverageCause"]) == (in_one, "BOOKING")
+
+
+async def test_nothing_is_added_where_the_next_one_begins(desk: Desk) -> None:
     now = (await desk.get(f"/clubs/{CLUB}/hall"))["now"]
     at = f"{int(now[:4]) + 1}{now[4:]}"
     playing = {"pcId": "pc-1", "tariffId": "block", "playerId": "anna", "start": True}

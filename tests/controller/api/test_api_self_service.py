@@ -116,6 +116,36 @@ async def test_from_the_list_of_clubs_to_a_running_session(phone: Phone) -> None
     assert wallet["cash"]["amountMinor"] == 40_000
 
 
+@pytest.mark.parametrize("channel", ["app", "kiosk"])
+async def test_a_club_that_trusts_its_players_lets_them_pay_later(
+    phone: Phone, channel: str
+) -> None:
+    bearer = "kiosk" if channel == "kiosk" else phone.anna
+    seat = {
+        "pcId": "pc-1",
+        "playerId": "anna",
+        "tariffId": "minute",
+        "mode": "OPEN_ENDED",
+        "start": True,
+    }
+    refused = await phone.ask("POST", f"/clubs/{CLUB}/sessions", seat, bearer=bearer)
+    assert refused.json()["code"] == "post-pay-not-allowed"
+    trusts = {"playersPayLater": True}
+    await phone.done("PATCH", f"/clubs/{CLUB}/settings", trusts, bearer=KEY, etag="*")
+    async with asyncio.timeout(10):
+        while not (  # noqa: ASYNC110 - the host learns it in its own time
+            answer := await phone.ask("POST", f"/clubs/{CLUB}/sessions", seat, bearer=bearer)
+        ).is_success:
+            await asyncio.sleep(0.05)
+    session = answer.json()
+    assert (session["status"], session["mode"]) == ("STARTED", "OPEN_ENDED")
+    ended = await phone.done("POST", f"/sessions/{session['sessionId']}/end", bearer=phone.anna)
+    order = f"/orders/{session['sessionId']}"
+    assert (await phone.done("GET", order))["due"] == ended["amount"]
+    paid = {"payments": [{"means": "balance", "amountMinor": ended["amount"]["amountMinor"]}]}
+    assert (await phone.done("POST", f"{order}/pay", paid))["status"] == "PAID"
+
+
 async def test_a_player_sees_what_is_for_sale_to_players(phone: Phone) -> None:
     listed = (await phone.done("GET", "/tariffs"))["tariffs"]
     assert {one["tariffId"] for one in listed} == FOR_SALE
