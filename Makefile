@@ -17,7 +17,8 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder \
 		--durations 15 --durations-min 5 -m "not faults"
 
-# Every row of docs/durability.md; the figures go to build/faults.jsonl, one JSON object a row.
+# The rows of docs/durability.md with real processes; the figures go to build/faults.jsonl, one JSON
+# object a row. Backups, lost disks and the archive's kills are in `make test`.
 test-faults: $(STAMP)
 	.ci/install-servers
 	FAULTS_SESSIONS=$${FAULTS_SESSIONS:-200} FAULTS_REPORT=build/faults.jsonl \
