@@ -21,7 +21,7 @@ the first answer again for two days, a refusal that was decided included; with o
 refused (422). An equal request that arrives while the first is being decided waits for the same \
 answer; only when too many wait is it told 409. What could not be decided (400, 401, 403 at the \
 door, 404 of the path, 422 `invalid-request`, 428, 429, 503) leaves the key free. `If-Match` is no \
-part of the content.
+part of the content. One thing is never told again: the secret of a new API key.
 * **Money** is an integer in minor units beside its ISO 4217 currency.
 * **Lists** come in pages: at most `limit` rows (50 unless told, 200 at most) in the order of \
 `sort` (`-` in front: descending), and `nextCursor`, which as `cursor` asks for the next page; \
