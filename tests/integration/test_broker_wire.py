@@ -75,9 +75,11 @@ async def _refused(broker: GuardedBroker, words: str, **changes: object) -> None
 async def test_a_refused_pc_comes_back_as_soon_as_it_has_another_secret(
     broker: GuardedBroker,
 ) -> None:
-    """A link that was refused stays away for half a minute at least; the test does not wait."""
+    """A link that is refused again and again stays away for long; the test does not wait."""
     shown = Credentials(pc_user(*PC1), "replaced")
-    settings = broker.settings(pc_user(*PC1), tls=broker.trust(), backoff=BackoffPolicy())
+    settings = broker.settings(
+        pc_user(*PC1), tls=broker.trust(), backoff=BackoffPolicy(refused_s=60)
+    )
     link = GmqttLink(
         settings,
         Listener(),
