@@ -20,7 +20,7 @@ def report() -> Iterator[FaultReport]:
 async def house(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> AsyncIterator[FaultedHouse]:
-    """Everything at work, every PC taken.
+    """Everything at work, every PC taken; at the end the archive is the ledger, row for row.
 
     A file's ``FLEET`` adds simulated PCs to it, its ``PACE`` is the speed of business time, its
     ``CROWD`` how many play.
@@ -31,3 +31,4 @@ async def house(
     crowd = int(getattr(request.module, "CROWD", SESSIONS))
     async with full_house(folder, fleet=fleet, speed=speed, sessions=crowd) as running:
         yield running
+        await running.archive_is_the_ledger()

@@ -121,4 +121,3 @@ async def test_a_frozen_host_takes_no_effect_when_it_returns(
         club = pc_id.partition("-")[0]
         assert club not in taken or version[0] >= taken[club].epoch, pc_id
     await house.books_are_whole()
-    await house.archive_is_the_ledger()

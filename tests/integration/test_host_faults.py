@@ -11,6 +11,7 @@ from clubs_under_test import CHAIN
 from stack_under_test import Stack, running_stack, send_signal, until
 
 from actors.store import ChainStream
+from controller.verify import verify
 
 pytestmark = [
     pytest.mark.faults,
@@ -50,6 +51,7 @@ async def test_a_killed_host_loses_no_minute_and_doubles_none(stack: Stack) -> N
     assert steps == list(range(len(steps)))
     assert reply["receipt"]["total"]["amountMinor"] == len(steps) * 2_00
     assert await stack.wallet("p0") == (5_000_00 - len(steps) * 2_00, 0)
+    assert (await verify(stack.store, None)).ok
 
 
 async def test_a_frozen_host_writes_nothing_once_its_shards_are_taken(stack: Stack) -> None:
@@ -79,3 +81,4 @@ async def test_a_frozen_host_writes_nothing_once_its_shards_are_taken(stack: Sta
     assert await stack.store.stream(CHAIN, ChainStream.LEDGER, count=10_000) == ledger
     assert (await stack.tile("north", "north-main-0"))["use"] == "FREE"
     assert (await stack.tile("north", "north-main-0"))["locked"] is True
+    assert (await verify(stack.store, None)).ok
