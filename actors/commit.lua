@@ -245,6 +245,19 @@ apply[HALL] = function(first, last)
   end
 end
 
+-- Whoever comes later in the batch was decided on what a refused unit would have left in the
+-- documents. A version would fit again where another shard has written meanwhile, and what that
+-- wrote would be undone. Entities are written by their own shard alone.
+
+local UNDONE = -1
+local refuse = {}
+
+refuse[DOCUMENT] = function(first, last)
+  for p = first, last, 3 do
+    documents[units[p]] = UNDONE
+  end
+end
+
 local function walk(start, stop, steps)
   local p = start
   while p <= stop do
@@ -270,6 +283,7 @@ while p <= #units do
     for i = 1, #details do
       refusals[#refusals + 1] = #details[i] .. ':' .. details[i]
     end
+    walk(p + 1, stop, refuse)
   else
     walk(p + 1, stop, apply)
   end

@@ -81,7 +81,7 @@ class MemoryStore(MemoryEdits, MemoryEnrolment, MemoryPast):
             return CommitResult(fenced=True)
         chain = self._chain(shard.chain_id)
         wallets: dict[str, None] = {}
-        outcomes = tuple(chain.judge_and_apply(shard.number, unit, wallets) for unit in units)
+        outcomes = chain.judge_batch(shard.number, units, wallets)
         lease.seq, lease.result = seq, CommitResult(fenced=False, outcomes=outcomes)
         if wallets:
             self._server.publish(WALLETS, " ".join((shard.chain_id, ownership.host, *wallets)))

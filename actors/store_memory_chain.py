@@ -1,5 +1,6 @@
 """One chain in memory, and what a unit does to it: the commit script's rules in Python."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from actors.store_values import (
@@ -88,12 +89,30 @@ class MemoryChain:
     audit: MemoryStream = field(default_factory=MemoryStream)
     trimmed: dict[ChainStream, str] = field(default_factory=dict)
 
-    def judge_and_apply(self, number: int, unit: Unit, wallets: dict[str, None]) -> UnitOutcome:
-        """Apply ``unit`` to shard ``number`` or say why not; adds the changed wallets."""
+    def judge_batch(
+        self, number: int, units: Sequence[Unit], wallets: dict[str, None]
+    ) -> tuple[UnitOutcome, ...]:
+        """Apply each unit to shard ``number`` or say why not; adds the changed wallets.
+
+        Whoever comes later was decided on what a refused unit would have left in the documents. A
+        version would fit again where another shard has written meanwhile, and what that wrote
+        would be undone. Entities are written by their own shard alone.
+        """
+        undone: set[str] = set()
+        outcomes: list[UnitOutcome] = []
+        for unit in units:
+            outcomes.append(self._judged(number, unit, wallets=wallets, undone=undone))
+            if outcomes[-1].status is not UnitStatus.APPLIED:
+                undone.update(one.key for one in unit.entities if one.scope is Scope.CHAIN)
+        return tuple(outcomes)
+
+    def _judged(
+        self, number: int, unit: Unit, *, wallets: dict[str, None], undone: Collection[str]
+    ) -> UnitOutcome:
         shard = self.shards.setdefault(number, {})
         refusal = (
             self._known_answer(unit.idempotency)
-            or self._stale(shard, unit)
+            or self._stale(shard, unit, undone)
             or self._wrong_balance(unit)
             or self._claimed(unit)
             or self._wrong_money(unit)
@@ -118,14 +137,17 @@ class MemoryChain:
             return UnitOutcome(UnitStatus.KEY_REUSED)
         return UnitOutcome(UnitStatus.DUPLICATE, reply=known.reply)
 
-    def _stale(self, shard: dict[str, StoredEntity], unit: Unit) -> UnitOutcome | None:
+    def _stale(
+        self, shard: dict[str, StoredEntity], unit: Unit, undone: Collection[str]
+    ) -> UnitOutcome | None:
         writes = sorted(unit.entities, key=lambda write: write.scope is Scope.CHAIN)
         wanted = [(self._of(w, shard), w.key, w.expected_version) for w in writes]
         wanted += [(self.documents, key, version) for key, version in unit.reads]
         wanted += [(shard, key, version) for key, version in unit.seen]
         for stored, key, version in wanted:
             found = stored.get(key)
-            if (0 if found is None else found.version) != version:
+            is_undone = stored is self.documents and key in undone
+            if is_undone or (0 if found is None else found.version) != version:
                 return UnitOutcome(UnitStatus.STALE, name=key)
         return None
 

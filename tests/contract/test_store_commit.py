@@ -177,6 +177,33 @@ async def test_later_units_of_a_batch_see_the_earlier_ones(sut: StoreUnderTest) 
     }
 
 
+@pytest.mark.parametrize("writes", [True, False], ids=["writes", "reads"])
+async def test_what_is_built_on_a_refused_unit_is_refused_where_others_have_written(
+    sut: StoreUnderTest, *, writes: bool
+) -> None:
+    """Two hosts know the player's document at version 1; another one writes it, and it is at the
+    version that the second unit of the batch expects of the first."""
+    store = sut.store
+    ownership = await owned(store)
+    await store.commit(ownership, 1, [Unit(entities=(player_write("p1", 0),))])
+    elsewhere = await owned(store, ShardId(CHAIN, SHARD.number + 1))
+    await store.commit(elsewhere, 1, [Unit(entities=(player_write("p1", 1, b"theirs"),))])
+
+    refused = Unit(entities=(player_write("p1", 1, b"ours"), session_write("s1", 0, b"one")))
+    built_on = Unit(entities=(player_write("p1", 2, b"ours, later"),))
+    if not writes:
+        built_on = Unit(reads=(("player:p1", 2),), entities=(session_write("s2", 0, b"two"),))
+    beside = Unit(entities=(session_write("s3", 0, b"three"), player_write("p2", 0)))
+    result = await store.commit(ownership, 2, [refused, built_on, beside])
+    stale = UnitOutcome(UnitStatus.STALE, name="player:p1")
+    assert result.outcomes == (stale, stale, APPLIED)
+    (document,) = (await store.documents(CHAIN, ["player:p1"])).values()
+    assert (document.version, document.blob) == (2, b"theirs")
+    # In a batch of its own it is what the store has now.
+    again = Unit(entities=(player_write("p1", 2, b"ours, again"),))
+    assert (await store.commit(ownership, 3, [again])).outcomes == (APPLIED,)
+
+
 async def test_an_entity_may_be_deleted_and_made_again(sut: StoreUnderTest) -> None:
     store = sut.store
     ownership = await owned(store)

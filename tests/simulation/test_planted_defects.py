@@ -80,7 +80,7 @@ async def commit_in_any_order(
     if not lease.is_held_by(ownership):
         return CommitResult(fenced=True)
     chain, number = self._chain(ownership.shard.chain_id), ownership.shard.number
-    outcomes = tuple(chain.judge_and_apply(number, unit, {}) for unit in units)
+    outcomes = chain.judge_batch(number, units, {})
     lease.seq, lease.result = seq, CommitResult(fenced=False, outcomes=outcomes)
     return lease.result
 
