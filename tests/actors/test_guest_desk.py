@@ -2,6 +2,7 @@
 
 import pytest
 from clubs_under_test import CHAIN, seed
+from guests_under_test import guest
 from outages_under_test import opened, pass_time, play
 from shard_under_test import ShardUnderTest
 
@@ -11,7 +12,6 @@ from schemas.commands import (
     CancelSession,
     Command,
     ConvertGuest,
-    CreateSession,
     EndSession,
     ExtendSession,
     OrderPayment,
@@ -31,19 +31,6 @@ async def shard() -> ShardUnderTest:
     store = MemoryStore()
     await seed(store)
     return await ShardUnderTest(store).take()
-
-
-def guest(means: PaymentMeans, paid_minor: int, **fields: object) -> CreateSession:
-    asked = {
-        "session_id": "s1",
-        "pc_id": "north-main-0",
-        "guest_label": "Guest",
-        "tariff_id": "standard",
-        "start": True,
-        "paid_minor": paid_minor,
-        "means": means,
-    }
-    return CreateSession.model_validate(asked | fields)
 
 
 async def ok(shard: ShardUnderTest, *commands: Command) -> None:

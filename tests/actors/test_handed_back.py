@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 from clubs_under_test import CHAIN, seed
+from guests_under_test import guest
 from outages_under_test import opened, pass_time, play
 from shard_under_test import ShardUnderTest
 
@@ -18,7 +19,6 @@ from schemas.commands import (
     CancelSession,
     Command,
     ConvertGuest,
-    CreateSession,
     EndSession,
     ExtendSession,
     PaymentMeans,
@@ -47,19 +47,6 @@ async def shard() -> ShardUnderTest:
     await seed(store)
     await store.put(CHAIN, {"tariff:burnt:1": orjson.dumps(BURNT)})
     return await ShardUnderTest(store).take()
-
-
-def guest(means: PaymentMeans, paid_minor: int, **fields: object) -> CreateSession:
-    asked = {
-        "session_id": "s1",
-        "pc_id": "north-main-0",
-        "guest_label": "Guest",
-        "tariff_id": "standard",
-        "start": True,
-        "paid_minor": paid_minor,
-        "means": means,
-    }
-    return CreateSession.model_validate(asked | fields)
 
 
 async def result(shard: ShardUnderTest, command: Command) -> dict[str, Any]:

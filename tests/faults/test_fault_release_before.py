@@ -16,12 +16,11 @@ from typing import Final
 import orjson
 import pytest
 import pytest_asyncio
-from clubs_under_test import CHAIN, CLUBS
-from faulted_house import FaultedHouse, FaultReport, full_house, machine_ms
-from release_after import NEXT_RELEASE, next_release, releases
+from clubs_under_test import CHAIN
+from faulted_house import FaultedHouse, FaultReport, full_house
+from release_after import rolled_over
 from stack_under_test import until
 
-from actors.ray_host import RAY_SNAPSHOT
 from actors.store import session_key
 from billing_core.session import STATE_VERSION
 from controller.demo.processes import DemoProcesses
@@ -101,18 +100,7 @@ async def test_the_release_before_is_rolled_over_among_players(
     guest = await a_guest_sits(house)
     await house.books_are_whole()
     assert await versions(house) == {1}
-    address = (await stack.store.snapshots(RAY_SNAPSHOT))[RAY_SNAPSHOT].decode()
-    began_at_ms = machine_ms()
-    with next_release(stack, address):
-
-        async def only_the_next() -> bool:
-            return await releases(house) == {NEXT_RELEASE}
-
-        await until(only_the_next, what="the old release's departure")
-        took_s = (machine_ms() - began_at_ms) / 1_000
-        for club in CLUBS:
-            assert (await house.owner(club)).details["release"] == NEXT_RELEASE
-        await house.books_are_whole()
+    async with rolled_over(house) as (began_at_ms, took_s):
 
         async def upgraded() -> bool:
             return await versions(house) == {STATE_VERSION}

@@ -5,12 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from clubs_under_test import CLUBS
 from faulted_house import FaultedHouse, FaultReport, machine_ms
-from release_after import NEXT_RELEASE, next_release, releases
+from release_after import rolled_over
 from stack_under_test import until
-
-from actors.ray_host import RAY_SNAPSHOT
 
 pytestmark = [
     pytest.mark.faults,
@@ -25,19 +22,7 @@ LATE_MAX_S = 5.0
 async def test_a_release_rolls_over_the_one_before(
     house: FaultedHouse, report: FaultReport
 ) -> None:
-    stack = house.stack
-    address = (await stack.store.snapshots(RAY_SNAPSHOT))[RAY_SNAPSHOT].decode()
-    began_at_ms = machine_ms()
-    with next_release(stack, address):
-
-        async def only_the_next() -> bool:
-            return await releases(house) == {NEXT_RELEASE}
-
-        await until(only_the_next, what="the old release's departure")
-        took_s = (machine_ms() - began_at_ms) / 1_000
-        for club in CLUBS:
-            assert (await house.owner(club)).details["release"] == NEXT_RELEASE
-        await house.books_are_whole()
+    async with rolled_over(house) as (began_at_ms, took_s):
         late_s = await house.worst_lateness_s(began_at_ms)
         report.note("rolling release (latest tick)", [late_s], took_s=round(took_s, 1))
         assert late_s < LATE_MAX_S
