@@ -274,3 +274,8 @@ async def follow_hosts(store: TimeStore, clock: SteadyClock, boot: str) -> None:
             log.warning("store_unavailable", reason=repr(error))
         await asyncio.sleep(RECORD_EVERY_MS / 1_000)
         clock.observe()
+
+
+def signed_seconds(ms: int) -> str:
+    """How far a calendar is ahead (+) or behind (-), for people: ``+3600.0 s``."""
+    return f"{ms / 1_000:+z.1f} s"

@@ -14,7 +14,7 @@ from actors.clock import SystemClock
 from actors.quarantine import QUARANTINE_SNAPSHOT
 from actors.store import StoreError
 from actors.store_redis import RedisStore
-from actors.timekeeping import KnownTime, adopt_calendar, known_time
+from actors.timekeeping import KnownTime, adopt_calendar, known_time, signed_seconds
 from controller.command_settings import misconfigured, settings_or_exit
 from controller.draining import drained_hosts, set_drained
 from controller.settings import load_settings
@@ -98,7 +98,7 @@ def _show_time(known: KnownTime) -> None:
         waits = "work" if record.waiting is None else f"wait: {record.waiting}"
         adopted = known.adopted.get(boot)
         times = "never" if adopted is None else f"{adopted.revision} times"
-        table.add_row(boot, f"{record.ahead_ms / 1_000:+z.1f} s", times, waits)
+        table.add_row(boot, signed_seconds(record.ahead_ms), times, waits)
     Console().print(table)
 
 

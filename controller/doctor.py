@@ -17,7 +17,7 @@ from rich.table import Table
 from actors.clock import FOLLOWED_MAX_MS, SystemClock
 from actors.store import StoreError
 from actors.store_redis import RedisStore
-from actors.timekeeping import KnownTime, known_time
+from actors.timekeeping import KnownTime, known_time, signed_seconds
 from controller.embedded.broker import find_broker
 from controller.embedded.errors import NoServerError
 from controller.embedded.state import is_free
@@ -128,10 +128,13 @@ def clock_finding(settings: Settings) -> Finding:
     except StoreError as error:
         return Finding("clock", Health.WARNING, f"the store does not say its time: {error}")
     off = (
-        [f"the store by {known.store_ms - here_ms} ms"] if _differ(known.store_ms, here_ms) else []
+        [f"the store by {signed_seconds(known.store_ms - here_ms)}"]
+        if _differ(known.store_ms, here_ms)
+        else []
     )
     off += [
-        f"boot {boot} by {record.ahead_ms} ms" + (f" ({record.waiting})" if record.waiting else "")
+        f"boot {boot} by {signed_seconds(record.ahead_ms)}"
+        + (f" ({record.waiting})" if record.waiting else "")
         for boot, record in sorted(known.records.items())
         if _differ(record.ahead_ms, 0)
     ]

@@ -50,7 +50,7 @@ def test_a_jump_is_shown_and_can_be_adopted(
         assert "+3600.0 s" in asked()
         found = clock_finding(settings)
         assert found.health is Health.WARNING
-        assert "3600" in found.detail
+        assert "boot-a by +3600.0 s" in found.detail
         assert "1 times" in asked("--adopt", BOOT)
         asyncio.run(kept(server.url, machine, clock))
         assert "+0.0 s" in asked()
