@@ -24,6 +24,8 @@ _Value = TypeVar("_Value")
 _Reader = Callable[[Any, str], Any]
 _PLAIN: Final = (str, int, bool)
 ORDER_VERSION: Final = 1
+TARIFF_VERSION: Final = 1
+TRANSACTION_VERSION: Final = 1
 
 
 class StoredValueError(ValueError):
@@ -77,6 +79,9 @@ SESSION: Final = StoredKind(STATE_VERSION, {1: unchanged})
 """The first version did not say what was forfeited and handed back; it reads as nothing."""
 ORDER: Final = StoredKind(ORDER_VERSION, {0: unchanged})
 """Before orders had a version they were as those of the first are."""
+TARIFF: Final = StoredKind(TARIFF_VERSION, {0: unchanged})
+TRANSACTION: Final = StoredKind(TRANSACTION_VERSION, {0: unchanged})
+"""Tariffs and entries of the ledger had no version at first; they were as the first is."""
 
 
 def session_from_dict(data: Plain) -> SessionState:
@@ -85,8 +90,9 @@ def session_from_dict(data: Plain) -> SessionState:
 
 
 def tariff_from_dict(data: Mapping[str, Any]) -> Tariff:
-    """A stored tariff."""
-    return from_plain(Tariff, data)
+    """A stored tariff of this version or an older one. Raises StoredValueError."""
+    document = TARIFF.upgraded(data)
+    return from_plain(Tariff, {name: document[name] for name in document if name != "v"})
 
 
 def player_tariff_from_dict(data: Mapping[str, Any]) -> PlayerTariff:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from actors.store import ChainStream, StoredEntity, StreamEntry, place_of
 from actors.unreadable import UNREADABLE_ERRORS
+from billing_core.stored import TRANSACTION, StoredKind, unchanged
 from controller.archive import aside, order_rows, session_rows, tables
 from controller.archive.aside import CONFLICT, Beside, Unread, fitting
 from controller.archive.gaps import Gap, note_gaps
@@ -25,6 +26,10 @@ from controller.archive.rows import (
 from schemas.events import source_of
 
 _Key: TypeAlias = tuple[Any, ...]
+_KINDS: Final = {
+    ChainStream.LEDGER: TRANSACTION,
+    ChainStream.OUTBOX: StoredKind(1, {0: unchanged}),
+}
 _Parsed: TypeAlias = dict[_Key, tuple[StreamEntry, Row]]
 Read: TypeAlias = list[tuple[StreamEntry, Row]]
 
@@ -125,7 +130,7 @@ def readable(
     odd = []
     for entry in read:
         try:
-            document = orjson.loads(entry.payload)
+            document = dict(_KINDS[stream].upgraded(orjson.loads(entry.payload)))
             if stream is ChainStream.LEDGER:
                 fitting(tables.transactions, _transaction(chain_id, entry, document))
                 for side in _sides(chain_id, document):

@@ -16,7 +16,12 @@ from actors.pc import PcState
 from actors.shard_contents import decode_shard
 from actors.store import ChainStream, StoredEntity, StreamEntry
 from billing_core.session import SessionState
-from billing_core.stored import StoredValueError, order_from_dict, session_from_dict
+from billing_core.stored import (
+    StoredValueError,
+    order_from_dict,
+    session_from_dict,
+    tariff_from_dict,
+)
 from controller.archive import open_archive
 from controller.archive.writing import Written
 from schemas.catalogue import PlayerDocument
@@ -94,16 +99,22 @@ def test_stored_bought_tariffs_are_read(name: str) -> None:
     assert owned["block-s4-0"].used_sessions == 1
 
 
-@pytest.mark.parametrize("kind", ["order", "bought", "session"])
+@pytest.mark.parametrize("kind", ["order", "bought", "session", "tariff"])
 def test_a_version_nobody_knows_is_refused(kind: str) -> None:
     document = {**json.loads(raw(snapshots(kind)[-1])), "v": 99}
     readers = {
         "order": order_from_dict,
         "bought": lambda read: read_bought(json.dumps(read).encode()),
         "session": session_from_dict,
+        "tariff": tariff_from_dict,
     }
     with pytest.raises(StoredValueError, match="unknown version 99"):
         readers[kind](document)
+
+
+@pytest.mark.parametrize("name", snapshots("tariff"))
+def test_a_stored_tariff_is_read(name: str) -> None:
+    assert tariff_from_dict(json.loads(raw(name))).name == "Hours"
 
 
 @pytest.mark.parametrize("name", snapshots("event"))
