@@ -120,14 +120,22 @@ def _refused(memory: Memory, draft: Draft, outcome: UnitOutcome, *, settled: Set
             settled.retries.append(cause)
         return
     if outcome.status is UnitStatus.DUPLICATE and outcome.reply is not None:
-        reply = CommandReply.model_validate_json(outcome.reply)
-        settled.effects.append(Answer(cause.ticket, reply))
+        settled.effects.append(Answer(cause.ticket, _first_answer(outcome.reply)))
     elif outcome.status is UnitStatus.KEY_REUSED:
         settled.effects.append(Answer(cause.ticket, KEY_REUSED))
     elif cause.attempts >= ATTEMPTS_MAX:
         settled.effects.append(Answer(cause.ticket, CommandReply(status=ReplyStatus.BUSY)))
     else:
         settled.retries.append(retried(cause, _denied(outcome)))
+
+
+def _first_answer(kept: bytes) -> CommandReply:
+    """What the command was answered first. One that a newer release has kept is left to it: it was
+    carried out, so no refusal of this one would be true."""
+    try:
+        return CommandReply.model_validate_json(kept)
+    except ValueError:
+        return CommandReply(status=ReplyStatus.BUSY)
 
 
 def _denied(outcome: UnitOutcome) -> Claim | None:

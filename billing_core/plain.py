@@ -1,15 +1,17 @@
 """Values of this room as plain dicts, for whoever serialises them; ``stored`` is the way back.
 
-Only what every tick writes. The fields are spelled out, in the order of their classes, because a
+The fields of what every tick writes are spelled out, in the order of their classes, because a
 JSON writer that looks them up by itself takes several times as long; a test holds them to that.
 """
 
+from dataclasses import fields
 from typing import Any
 
 from billing_core.coverage import Coverage
 from billing_core.ledger import Transaction
 from billing_core.session import Segment, SessionState
-from billing_core.tariff import TariffRef
+from billing_core.stored import TARIFF_VERSION, TRANSACTION_VERSION
+from billing_core.tariff import Tariff, TariffRef
 from billing_core.wallet import Wallet
 
 
@@ -93,9 +95,18 @@ def _wallet(wallet: Wallet) -> dict[str, Any]:
     }
 
 
+def tariff_to_dict(tariff: Tariff) -> dict[str, Any]:
+    """A tariff, published or drafted, as a catalogue holds it."""
+    return {
+        "v": TARIFF_VERSION,
+        **{field.name: getattr(tariff, field.name) for field in fields(tariff)},
+    }
+
+
 def transaction_to_dict(transaction: Transaction) -> dict[str, Any]:
     """A transaction as the ledger holds it."""
     return {
+        "v": TRANSACTION_VERSION,
         "id": transaction.id,
         "at_ms": transaction.at_ms,
         "kind": transaction.kind,

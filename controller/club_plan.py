@@ -8,6 +8,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from actors.store import EntityWrite, Scope, StoredEntity
+from billing_core.plain import tariff_to_dict
 from billing_core.tariff import Tariff, TariffStatus
 from billing_core.tariff_check import Severity
 from controller.api.directory import ChainDirectory
@@ -142,7 +143,7 @@ def _put_tariff(plan: Plan, directory: ChainDirectory, tariff: Tariff) -> None:
     _note(plan, ("tariff", tariff.id), (before, written(tariff)))
     if before != written(tariff):
         added = replace(tariff, version=version)
-        plan.fields[f"tariff:{tariff.id}:{version}"] = orjson.dumps(added)
+        plan.fields[f"tariff:{tariff.id}:{version}"] = orjson.dumps(tariff_to_dict(added))
 
 
 def _put_person(plan: Plan, now: ChainNow, person: StaffDocument) -> None:

@@ -145,6 +145,7 @@ def _hourly(price_minor: int) -> list[dict[str, int]]:
 def tariff_document(tariff_id: str, name: str, **changes: object) -> bytes:
     """A per-minute tariff as the catalogue keeps it."""
     document = {
+        "v": 1,
         "id": tariff_id,
         "version": 1,
         "name": name,

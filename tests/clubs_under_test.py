@@ -7,6 +7,7 @@ import orjson
 
 from actors.store import Store
 from actors.wallets import WalletKey
+from billing_core.plain import tariff_to_dict
 from billing_core.tariff import PriceRule, RefundPolicy, Tariff, TariffType, Tier
 from controller.demo.plan import CHAIN_ID
 from schemas.catalogue import (
@@ -61,7 +62,7 @@ def catalogue(
         for zone in ("main", "vip"):
             documents |= _zone(club, zone, pcs_per_zone)
     for tariff in (PER_MINUTE, TWO_HOURS):
-        documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff)
+        documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff_to_dict(tariff))
     return documents
 
 
@@ -92,9 +93,11 @@ async def seed(
     pcs_per_zone: int = 2,
     players: tuple[str, ...] = ("ann", "bob"),
     club_terms: Mapping[str, object] | None = None,
+    documents: Mapping[str, bytes] | None = None,
 ) -> None:
-    """Put the chain and its players into a store."""
-    await store.put(CHAIN, catalogue(pcs_per_zone, club_terms=club_terms))
+    """Put the chain and its players into a store; ``documents`` go over those of the catalogue."""
+    fields = catalogue(pcs_per_zone, club_terms=club_terms)
+    await store.put(CHAIN, {**fields, **(documents or {})})
     await store.add_documents(CHAIN, {f"player:{name}": player(name) for name in players})
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -127,11 +127,12 @@ async def running_stack(
     pcs_per_zone: int = 2,
     players: tuple[str, ...] = PLAYERS,
     controller: Callable[[DemoProcesses], ChildProcess] | None = None,
+    documents: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[Stack]:
     """Start everything over an empty state folder and stop it all at the end.
 
     ``fleet`` are simulated PCs, the first ``fleet_per_zone`` of every zone; ``controller`` makes
-    another controller than this code's.
+    another controller than this code's, ``documents`` what the catalogue has otherwise.
     """
     with StateFolder(folder, env="development") as state:
         shape = DemoShape(api_port=state.port("api"), hosts=2, api_key="test-key")
@@ -142,7 +143,7 @@ async def running_stack(
         processes.broker.start()
         store = RedisStore.open(processes.valkey.url)
         try:
-            await seed(store, pcs_per_zone=pcs_per_zone, players=players)
+            await seed(store, pcs_per_zone=pcs_per_zone, players=players, documents=documents)
             anchor = await _anchored(store, speed)
             await _start(processes, store, fleet_per_zone=fleet_per_zone if fleet else 0)
             if archive:

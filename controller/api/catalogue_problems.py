@@ -25,6 +25,13 @@ CATALOGUE_PROBLEMS: Final = (
         "It is at another version than `If-Match` names. Read it again and repeat your edit.",
     ),
     ProblemKind(
+        "answer-of-another-release",
+        503,
+        "It was done, and the answer cannot be read",
+        "The request was carried out once, and a release that this server cannot read kept the"
+        " answer. Look at what it was to change instead of sending it with another key.",
+    ),
+    ProblemKind(
         "catalogue-busy",
         503,
         "Too many edits at once",

@@ -217,7 +217,10 @@ def _read(reply: bytes, kind: type[A]) -> A:
     answer: dict[str, Any] = orjson.loads(reply)
     refusal = answer.get(_REFUSAL)
     if refusal is None:
-        return kind.model_validate(answer, by_alias=False, by_name=True)
+        try:
+            return kind.model_validate(answer, by_alias=False, by_name=True)
+        except ValueError as error:
+            raise ProblemError("answer-of-another-release") from error
     errors = tuple(FieldError(*one) for one in refusal["errors"])
     raise ProblemError(
         refusal["code"],

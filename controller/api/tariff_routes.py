@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 import orjson
 from fastapi import APIRouter, Query, Response
 
+from billing_core.plain import tariff_to_dict
 from billing_core.tariff import Tariff, TariffStatus, TariffType
 from controller.api import tariff_models as wire
 from controller.api.dependencies import AsPrincipal, InRooms, Rooms
@@ -308,7 +309,7 @@ def _words(one: ClubFinding) -> str:
 
 def _drafted(directory: ChainDirectory, tariff: Tariff) -> Edited:
     draft = replace(tariff, version=NO_VERSION, status=TariffStatus.INACTIVE)
-    raw = orjson.dumps(draft)
+    raw = orjson.dumps(tariff_to_dict(draft))
     newest = directory.tariffs.get(draft.id)
     answer = _draft(draft, newest, etag_of(raw), is_saved=True)
     return Edited(answer, {f"draft:{draft.id}": raw})
@@ -341,7 +342,7 @@ def _draft_etag(directory: ChainDirectory, tariff_id: str) -> str:
 
 
 def _version_added(directory: ChainDirectory, tariff: Tariff) -> Edited:
-    raw = orjson.dumps(tariff)
+    raw = orjson.dumps(tariff_to_dict(tariff))
     name = f"tariff:{tariff.id}:{tariff.version}"
     return Edited(tariff_details(directory, tariff, etag_of(raw)), {name: raw})
 

@@ -23,6 +23,7 @@ from actors.store import (
     UnitStatus,
 )
 from actors.turn import CommandInput, Now
+from billing_core.plain import tariff_to_dict
 from billing_core.tariff import PriceRule, Tariff, TariffType, Tier
 from schemas.catalogue import ClubDocument, PcDocument, ZoneDocument
 from schemas.commands import CommandEnvelope, CreateSession
@@ -120,7 +121,7 @@ def catalogue_of(club_id: str, *, pcs: int) -> dict[str, bytes]:
     fields = {
         f"club:{club_id}": club.model_dump_json().encode(),
         f"zone:{zone.zone_id}": zone.model_dump_json().encode(),
-        f"tariff:{TARIFF_ID}:1": orjson.dumps(tariff),
+        f"tariff:{TARIFF_ID}:1": orjson.dumps(tariff_to_dict(tariff)),
     }
     for number in range(pcs):
         pc = PcDocument(

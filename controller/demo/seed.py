@@ -7,6 +7,7 @@ import orjson
 
 from actors.clock import ClockAnchor
 from actors.store import Catalogue, Snapshots
+from billing_core.plain import tariff_to_dict
 from billing_core.tariff import PriceRule, Tariff, TariffType, Tier
 from billing_core.window import Schedule, TimeWindow
 from controller.business_time import resumed_anchor, write_anchor
@@ -133,7 +134,7 @@ def _club_documents(club: ClubPlan) -> dict[str, bytes]:
         )
         documents[f"pc:{pc_id}"] = pc.model_dump_json().encode()
     for tariff in _tariffs(club):
-        documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff)
+        documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff_to_dict(tariff))
     return documents
 
 

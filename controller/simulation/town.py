@@ -9,6 +9,7 @@ import orjson
 from actors.placement import shard_of_club
 from actors.store import ShardId
 from actors.store_memory import MemoryStore
+from billing_core.plain import tariff_to_dict
 from controller.simulation.tariffs import CURRENCY, STANDARD, TARIFFS
 from controller.simulation.virtual_loop import at_once
 from schemas.catalogue import (
@@ -109,7 +110,7 @@ def settle(store: MemoryStore, chain_id: str, customs: Customs) -> None:
         pc = PcDocument(pc_id=seat.pc_id, club_id=seat.club_id, zone_id=zone_id, name=seat.pc_id)
         documents[f"pc:{seat.pc_id}"] = _json(pc)
     for tariff in TARIFFS:
-        documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff)
+        documents[f"tariff:{tariff.id}:{tariff.version}"] = orjson.dumps(tariff_to_dict(tariff))
     at_once(store.put(chain_id, documents))
     names = (*PLAYERS, STAYER)
     players = {f"player:{name}": _json(_player(name, customs)) for name in names}

@@ -13,10 +13,12 @@ from actors.club_events import ClubState
 from actors.ended import EndedSession
 from actors.pc import PcState
 from actors.shard_contents import CLUB, ENDED, PC
+from billing_core.ledger import Transaction
 from billing_core.player_tariff import PlayerTariff
 from billing_core.sale import Order
 from billing_core.session import SessionState
-from billing_core.stored import ORDER, SESSION, StoredKind
+from billing_core.stored import ORDER, SESSION, TARIFF, TRANSACTION, StoredKind
+from billing_core.tariff import Tariff
 
 KINDS: Final[Mapping[str, tuple[type, StoredKind]]] = {
     "session": (SessionState, SESSION),
@@ -25,6 +27,8 @@ KINDS: Final[Mapping[str, tuple[type, StoredKind]]] = {
     "ended": (EndedSession, ENDED),
     "order": (Order, ORDER),
     "bought": (PlayerTariff, BOUGHT),
+    "tariff": (Tariff, TARIFF),
+    "transaction": (Transaction, TRANSACTION),
 }
 FILE: Final = GOLDEN / "shapes.json"
 

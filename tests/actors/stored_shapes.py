@@ -11,6 +11,7 @@ from day_under_test import played_day, told
 
 from actors.store import ChainStream
 from actors.store_memory import MemoryStore
+from billing_core.plain import tariff_to_dict
 from billing_core.tariff import PriceRule, RefundPolicy, Tariff, TariffType
 from schemas.commands import CreateOrder, RefundOrder
 
@@ -32,7 +33,7 @@ HOURS = Tariff(
 async def stored_documents() -> dict[str, Any]:
     """One document of each kind by its name in the folder of snapshots."""
     store = MemoryStore()
-    await store.put(CHAIN, {"tariff:hours:1": orjson.dumps(HOURS)})
+    await store.put(CHAIN, {"tariff:hours:1": orjson.dumps(tariff_to_dict(HOURS))})
     shard = await played_day(store)
     paid = [{"means": "cash", "amount_minor": 100_00}]
     order = {"player_id": "ann", "tariff_ids": ("hours",), "payments": paid}
@@ -52,6 +53,7 @@ async def stored_documents() -> dict[str, Any]:
     (audited, *_) = await store.audit(CHAIN)
     return {
         "pc": entities["pc:north-vip-0"],
+        "club": entities["club:north"],
         "session": entities["session:s4"],
         "closed_session": closed["s2"],
         "catalogue": catalogue,

@@ -1,5 +1,7 @@
 """Sessions through a whole shard: commands in, money, documents and tiles out."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from clubs_under_test import CHAIN, seed, wallet_of
@@ -238,6 +240,17 @@ async def test_the_same_key_gives_the_first_answer_again(shard: ShardUnderTest) 
     first = await shard.command(creation(), key="k")
     again = await shard.command(creation(), key="k")
     assert again == first
+    assert await wallet_of(shard.store, "ann") == (8_00, 0)
+
+
+async def test_an_answer_that_a_newer_release_has_kept_is_left_to_it(shard: ShardUnderTest) -> None:
+    """The command was carried out, so this host may not say that it was refused."""
+    await top_up(shard)
+    await shard.command(creation(), key="k")
+    answers = shard.store._server.chain(CHAIN).answers
+    answers["k"] = replace(answers["k"], reply=b'{"v": 2, "status": "ok"}')
+    again = await shard.command(creation(), key="k")
+    assert again.status is ReplyStatus.BUSY
     assert await wallet_of(shard.store, "ann") == (8_00, 0)
 
 

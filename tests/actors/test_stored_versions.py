@@ -11,6 +11,7 @@ from databases_under_test import Urls
 from stored_shapes import GOLDEN, missing, stored_documents
 
 from actors.bought import read_bought
+from actors.club_events import ClubState
 from actors.club_setup import club_setups
 from actors.pc import PcState
 from actors.shard_contents import decode_shard
@@ -29,7 +30,7 @@ from schemas.events import published
 from schemas.views import AuditEntryView, HallTile
 
 KINDS = (
-    *("pc", "session", "closed_session", "catalogue", "player", "order", "bought"),
+    *("pc", "club", "session", "closed_session", "catalogue", "player", "order", "bought"),
     *("transaction", "event", "audit", "tile"),
 )
 
@@ -52,6 +53,13 @@ def test_a_stored_pc_is_read(name: str) -> None:
     grant = decoded.state.target.grant
     assert grant is not None
     assert grant.until_ms == stored["target"]["grant"]["issued_at_ms"] + grant.duration_ms
+
+
+@pytest.mark.parametrize("name", snapshots("club"))
+def test_a_stored_club_is_read(name: str) -> None:
+    decoded = decode_shard([StoredEntity("club:north", 3, raw(name))])["club:north"]
+    assert isinstance(decoded.state, ClubState)
+    assert decoded.state.event_seq == json.loads(raw(name))["event_seq"] > 0
 
 
 @pytest.mark.parametrize("name", snapshots("session"))
@@ -140,13 +148,13 @@ async def test_the_archive_takes_what_an_older_host_wrote(sql_urls: Urls, kind: 
     for name in snapshots(kind):
         stored = raw(name)
         if kind == "closed_session":
-            await archive.write_sessions("c", [StoredEntity("s2", 3, stored)])
-            assert [one.blob for one in await archive.sessions("c")] == [stored]
+            await archive.write_sessions(name, [StoredEntity("s2", 3, stored)])
+            assert [one.blob for one in await archive.sessions(name)] == [stored]
             continue
         stream = ChainStream.LEDGER if kind == "transaction" else ChainStream.OUTBOX
         entry = StreamEntry("1-0", stored)
-        assert await archive.write("c", stream, [entry], after="0-0") == Written()
-        held = await (archive.transactions("c") if kind == "transaction" else archive.events("c"))
+        assert await archive.write(name, stream, [entry], after="0-0") == Written()
+        held = await (archive.transactions(name) if kind == "transaction" else archive.events(name))
         assert held == [entry]
     archive.close()
 
@@ -158,7 +166,17 @@ async def test_todays_documents_still_have_what_the_newest_snapshots_have() -> N
         assert missing(newest, today[kind]) == [], kind
 
 
-def test_every_document_of_its_own_says_its_version() -> None:
-    for kind in ("pc", "session", "closed_session"):
+def test_every_snapshot_says_its_version() -> None:
+    """A tariff and an entry of the ledger said none at first; nor did bought tariffs and orders."""
+    for kind in (*KINDS, "ended", "tariff"):
         for name in snapshots(kind):
-            assert f".v{json.loads(raw(name))['v']}." in name
+            said = json.loads(raw(name))
+            if kind != "catalogue":
+                version = said.get("v", 0) if isinstance(said, dict) else 0
+                assert f".v{version}." in name
+
+
+async def test_every_document_of_a_played_day_says_its_version() -> None:
+    for kind, document in (await stored_documents()).items():
+        parts = document.values() if kind == "catalogue" else [document]
+        assert all(one["v"] >= 1 for one in parts), kind

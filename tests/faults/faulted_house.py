@@ -228,6 +228,7 @@ async def full_house(
     speed: float = SPEED,
     sessions: int = SESSIONS,
     controller: Callable[[DemoProcesses], ChildProcess] | None = None,
+    documents: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[FaultedHouse]:
     """Start everything and seat a player at every PC; ``IDLE`` has a wallet and does not play."""
     per_zone = max(2, sessions // ZONES)
@@ -240,6 +241,7 @@ async def full_house(
         pcs_per_zone=per_zone,
         players=players,
         controller=controller,
+        documents=documents,
     ) as stack:
         seats = [
             f"{club}-{zone}-{number}"

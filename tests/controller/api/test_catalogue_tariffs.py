@@ -7,38 +7,12 @@ from typing import Any
 import orjson
 import pytest
 from api_under_test import CHAIN, CLUB
+from configured_chain import NIGHT
 from editors_under_test import Editor, code_of, editing
 
 from billing_core.stored import tariff_from_dict
 from billing_core.tariff import Tariff, TariffStatus
 from billing_core.window import TimeWindow
-
-NIGHT: dict[str, Any] = {
-    "name": "Night",
-    "currency": "EUR",
-    "type": "PER_MINUTE",
-    "prices": [
-        {
-            "name": "students",
-            "groups": ["student"],
-            "when": {"windows": ["mon,tue 23:00-07:00"]},
-            "pricePerHourMinor": 6_000,
-        },
-        {
-            "name": "night",
-            "when": {"windows": ["23:00-07:00"], "closedDates": ["2026-12-31"]},
-            "pricePerHourMinor": None,
-            "tiers": [
-                {"fromMinutes": 0, "pricePerHourMinor": 12_000},
-                {"fromMinutes": 60, "pricePerHourMinor": 9_000},
-            ],
-        },
-    ],
-    "sales": {"when": {"windows": ["22:00-04:00"]}, "channels": ["crm", "app"]},
-    "usage": {"start": {"windows": ["23:00-07:00"]}, "completionMinutes": 20},
-    "expiration": {"lastDay": "2027-12-31"},
-    "minimumMinutes": 15,
-}
 
 
 @pytest.fixture
