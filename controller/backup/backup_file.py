@@ -7,6 +7,7 @@ The first line is ``{"format", "v", "taken_at_ms", "chains"}``. A line of a chai
 import gzip
 import hashlib
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -83,10 +84,11 @@ def _check(path: Path) -> Line:
     if header is None:
         raise BackupError(f"{path}: empty")
     try:
-        end = orjson.loads(last)
-        first: Line = orjson.loads(header)
+        first, end = orjson.loads(header), orjson.loads(last)
     except orjson.JSONDecodeError as error:
         raise BackupError(f"{path}: cut off or damaged") from error
+    if not isinstance(first, dict) or not isinstance(end, dict):
+        raise BackupError(f"{path}: not a backup")
     if (end.get("kind"), end.get("lines")) != (END, count):
         raise BackupError(f"{path}: cut off after {count} lines")
     if end["sha256"] != digest.hexdigest():
@@ -98,5 +100,5 @@ def _lines(path: Path) -> Iterator[bytes]:
     try:
         with gzip.open(path, "rb") as file:
             yield from file
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BackupError(f"{path}: {error}") from error

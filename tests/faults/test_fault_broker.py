@@ -3,18 +3,15 @@
 What a host decides meanwhile reaches its PC once the broker is back.
 """
 
-import asyncio
 import os
-from typing import Any
 
-import orjson
 import pytest
 from clubs_under_test import CHAIN, CLUBS
-from faulted_house import EVERYTHING, FaultedHouse, FaultReport, machine_ms, sound
+from faulted_house import FaultedHouse, FaultReport, machine_ms, sound
+from hall_watched import all_online, events_after, seen_while
 from pcs_watched import PcWatch, retained_targets, watched_pcs
 from stack_under_test import until
 
-from actors.store import ChainStream
 from controller.archive import open_archive
 from controller.verify import verify
 from schemas.device import PcMode, UsageEnd
@@ -37,36 +34,6 @@ AWAY_S = float(os.environ.get("FAULTS_BROKER_AWAY_S", "60"))
 AFTERWARDS_S = 45.0
 USAGE = ClubEventKind.PC_USAGE
 ENDED_PC = "north-main-0"
-
-
-async def events_after(house: FaultedHouse, place: str) -> list[dict[str, Any]]:
-    entries = await house.stack.store.stream(
-        CHAIN, ChainStream.OUTBOX, after=place, count=EVERYTHING
-    )
-    return [orjson.loads(entry.payload)["event"] for entry in entries]
-
-
-async def links(house: FaultedHouse) -> dict[str, str]:
-    """How well each PC of both clubs is heard, by the hall."""
-    found = {}
-    for club in CLUBS:
-        _, tiles = await house.stack.store.hall(CHAIN, club)
-        found |= {pc_id: orjson.loads(tile)["link"] for pc_id, tile in tiles.items()}
-    return found
-
-
-async def seen_while(house: FaultedHouse, seconds: float) -> set[str]:
-    """Every link state a PC was shown in within this time."""
-    found: set[str] = set()
-    until_ms = machine_ms() + int(seconds * 1_000)
-    while machine_ms() < until_ms:
-        found |= set((await links(house)).values())
-        await asyncio.sleep(0.5)
-    return found
-
-
-async def all_online(house: FaultedHouse) -> bool:
-    return set((await links(house)).values()) == {LinkState.ONLINE}
 
 
 def obeyed(watch: PcWatch, since_ms: int) -> dict[str, tuple[tuple[int, int], PcMode]]:

@@ -220,14 +220,17 @@ async def test_a_key_of_another_type_stops_the_batch_before_it_writes(
     assert (contents.seq, contents.entities) == (0, ())
 
 
+@pytest.mark.parametrize(
+    ("setting", "words"), [("maxmemory", "maxmemory"), ("min-replicas-to-write", "NOREPLICAS")]
+)
 async def test_a_server_that_may_not_write_is_unavailable(
-    server: EmbeddedValkey, direct: RedisStore
+    server: EmbeddedValkey, direct: RedisStore, setting: str, words: str
 ) -> None:
     ownership = await owned(direct)
-    assert tell(server.port, "CONFIG", "SET", "maxmemory", "1") == b"+OK\r\n"
-    with pytest.raises(OutcomeUnknownError, match="maxmemory"):
+    assert tell(server.port, "CONFIG", "SET", setting, "1") == b"+OK\r\n"
+    with pytest.raises(OutcomeUnknownError, match=words):
         await direct.commit(ownership, 1, [Unit(entities=(session_write("s1", 0),))])
-    assert tell(server.port, "CONFIG", "SET", "maxmemory", "0") == b"+OK\r\n"
+    assert tell(server.port, "CONFIG", "SET", setting, "0") == b"+OK\r\n"
     contents = await direct.load(ownership)
     assert contents is not None
     assert contents.seq == 0
