@@ -9,8 +9,6 @@ import ctypes.util
 import sys
 from typing import Final
 
-import psutil
-
 MAX_NAME: Final = 80
 _ANY_TYPE: Final = 0
 _ROOT_PROPERTY: Final = b"_NET_ACTIVE_WINDOW"
@@ -22,6 +20,9 @@ def foreground_program() -> str | None:
     pid = _windows_pid() if sys.platform == "win32" else _x11_pid()
     if pid is None:
         return None
+    # It takes a sixth of a screen's start, and most clubs never have this asked.
+    import psutil
+
     # On Windows psutil lets some refusals of the system through as they are.
     with contextlib.suppress(psutil.Error, OSError):
         return str(psutil.Process(pid).name())[:MAX_NAME]

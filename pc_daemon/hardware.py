@@ -43,7 +43,7 @@ class NoGpu:
 
 
 class NvidiaGpu:
-    """The first NVIDIA card, through NVML (the ``nvidia-ml-py`` package, if it is installed)."""
+    """The first NVIDIA card, through NVML (the ``nvidia`` extra, if it is installed)."""
 
     def __init__(self) -> None:
         self._nvml = cast("_Nvml", importlib.import_module("pynvml"))

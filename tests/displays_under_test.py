@@ -2,12 +2,14 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from PIL import Image, ImageGrab
 
 XVFB = "Xvfb"
@@ -71,10 +73,44 @@ def a_display(width: int, height: int) -> Iterator[Display]:
         server.wait()
 
 
+_PROGRAM = (
+    "import tkinter as tk; r = tk.Tk(); r.update(); print(r.winfo_id(), flush=True); r.mainloop()"
+)
+
+
+@contextmanager
+def a_program_in_front(display: Display) -> Iterator[str]:
+    """A program with a window, marked as a window manager marks what is in front; its name."""
+    environment = {"DISPLAY": display.name, "PATH": "/usr/bin:/bin"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        window = child.stdout.readline().strip()
+        _mark(environment, ["-id", window], "_NET_WM_PID", str(child.pid))
+        _mark(environment, ["-root"], "_NET_ACTIVE_WINDOW", window)
+        yield psutil.Process(child.pid).name()
+    finally:
+        child.kill()
+        child.wait()
+        assert child.stdout is not None
+        child.stdout.close()
+
+
+def _mark(environment: dict[str, str], target: list[str], name: str, value: str) -> None:
+    argv = ["xprop", *target, "-f", name, "32c", "-set", name, value]
+    deadline = time.monotonic() + PATIENCE_S
+    while subprocess.run(argv, check=False, env=environment, capture_output=True).returncode != 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def part_of(picture: Image.Image, colour: str) -> float:
     """How much of a picture is exactly this ``#rrggbb``."""
     wanted = tuple(bytes.fromhex(colour[1:]))
-    found = picture.getcolors(maxcolors=2**24) or []
+    # Room for every colour there is takes longer to clear than a screen takes to start.
+    found = picture.getcolors(maxcolors=2**16) or []
     same = sum(count for count, pixel in found if pixel == wanted)
     return same / (picture.width * picture.height)
 

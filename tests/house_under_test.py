@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -27,6 +27,7 @@ from actors.store import ChainStream, StoreUnavailableError
 from actors.store_redis import RedisStore
 from billing_core.tariff import PriceRule, Tier
 from controller.embedded import EmbeddedValkey
+from pc_daemon.agent_state import MemoryImage
 from pc_daemon.clock import SystemClock as PcClock
 from pc_daemon.journal import STATE_FILE, USAGE_FILE
 from pc_daemon.journal_file import decode_line
@@ -92,11 +93,16 @@ class AgentProcess:
         now = PcClock().now()
         return now.wall_ms - (now.boot_ms - records[-1].ended_boot_ms)
 
+    def memory(self) -> MemoryImage | None:
+        """What it wrote down last."""
+        path = self.folder / STATE_FILE
+        return read_image(path.read_bytes()) if path.exists() else None
+
     @property
     def is_open(self) -> bool:
         """Whether it believes to serve somebody, by what it wrote down last."""
-        path = self.folder / STATE_FILE
-        return path.exists() and read_image(path.read_bytes()).stretch is not None
+        memory = self.memory()
+        return memory is not None and memory.stretch is not None
 
 
 @dataclass
@@ -219,7 +225,9 @@ class House:
 
 
 @asynccontextmanager
-async def running_house(folder: Path) -> AsyncIterator[House]:
+async def running_house(
+    folder: Path, *, club_terms: Mapping[str, object] | None = None
+) -> AsyncIterator[House]:
     """Store, broker and host, with a chain whose minutes last ``STEP_S``."""
     keys = key_file(folder)
     broker = MosquittoUnderTest(folder)
@@ -228,7 +236,7 @@ async def running_house(folder: Path) -> AsyncIterator[House]:
         store = RedisStore.open(server.url)
         house = House(folder, server, broker, store, keys)
         try:
-            await seed(store)
+            await seed(store, club_terms=club_terms)
             prices = (PriceRule("all", tiers=(Tier(0, STEP_MINOR * 3_600 // STEP_S),)),)
             quick = replace(PER_MINUTE, billing_step_seconds=STEP_S, prices=prices)
             field_name = f"tariff:{quick.id}:{quick.version}"

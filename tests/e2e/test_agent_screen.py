@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -15,15 +16,25 @@ from pathlib import Path
 
 import httpx
 import orjson
+import psutil
 import pytest
 from api_under_test import CHAIN, CLUB, KEY, eventually, serving
-from displays_under_test import Display, a_display, part_of
+from brokers_under_test import Listener
+from browsers_under_test import OpenHall
+from displays_under_test import Display, a_display, a_program_in_front, part_of
+from playwright.async_api import expect
 from whole_club import WholeClub, whole_club
 
 from actors.store import ChainStream
 from controller.embedded import EmbeddedBroker
 from controller.embedded.state import StateFolder
 from pc_daemon.screen_windows import CARD, NIGHT
+from schemas.codec import decode
+from schemas.device import Heartbeat, PcMode
+from schemas.link import GmqttLink
+from schemas.link_port import LinkSettings, parse_mqtt_url
+from schemas.machine_facts import HardwareFacts
+from schemas.topics import UpLeaf, pc_topic
 from schemas.views import HallTile
 
 PC = "pc-2"
@@ -39,6 +50,8 @@ class Desk:
     state: Path
     agent: "subprocess.Popen[bytes]"
     client: httpx.AsyncClient
+    address: str
+    mqtt_url: str
 
     @property
     def screen_pid(self) -> int:
@@ -91,7 +104,9 @@ class Desk:
 
 
 @asynccontextmanager
-async def a_desk(tmp_path: Path, display: Display) -> AsyncIterator[Desk]:
+async def a_desk(tmp_path: Path, display: Display, **settings: str) -> AsyncIterator[Desk]:
+    """``settings``: what the agent is told besides, as ``CLUBCTL_PC_...``."""
+    folder = tmp_path / "agent"
     with StateFolder(tmp_path / "servers", env="development") as state:
         broker = EmbeddedBroker(state)
         broker.start()
@@ -106,16 +121,18 @@ async def a_desk(tmp_path: Path, display: Display) -> AsyncIterator[Desk]:
                 ) as client,
             ):
                 await club.fleet.unplug(PC)
-                agent = start_agent(broker.url, display, tmp_path / "agent")
+                agent = start_agent(broker.url, display, folder, **settings)
                 try:
-                    yield Desk(club, display, tmp_path / "agent", agent, client)
+                    yield Desk(club, display, folder, agent, client, address, broker.url)
                 finally:
-                    end(agent, tmp_path / "agent" / "screen.json")
+                    end(agent, folder / "screen.json")
         finally:
             broker.stop()
 
 
-def start_agent(url: str, display: Display, state: Path) -> "subprocess.Popen[bytes]":
+def start_agent(
+    url: str, display: Display, state: Path, **settings: str
+) -> "subprocess.Popen[bytes]":
     environment = {
         **os.environ,
         "CLUBCTL_PC_CLUB_ID": CLUB,
@@ -125,6 +142,7 @@ def start_agent(url: str, display: Display, state: Path) -> "subprocess.Popen[by
         "CLUBCTL_PC_LOCKER": "tk",
         "CLUBCTL_PC_DISPLAY": display.name,
         "CLUBCTL_PC_HEARTBEAT_S": "1",
+        **{f"CLUBCTL_PC_{name.upper()}": value for name, value in settings.items()},
     }
     return subprocess.Popen([sys.executable, "-m", "controller.cli", "pc"], env=environment)
 
@@ -144,28 +162,40 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
             yield desk
 
 
-async def test_a_player_who_kills_the_screen_gets_it_back_and_staff_is_told(desk: Desk) -> None:
+async def test_a_player_who_kills_the_screen_gets_it_back_and_staff_is_told(
+    desk: Desk, open_hall: OpenHall
+) -> None:
+    """How soon it covers again is measured by ``clubctl bench screen``."""
     await desk.online()
-    first = desk.screen_pid
-    os.kill(first, signal.SIGKILL)
-    killed_at_s = time.monotonic()
-    await desk.shows(lambda: desk.screen_pid != first and desk.covered())
-    back_after_s = time.monotonic() - killed_at_s
+    async with open_hall(desk.address) as page:
+        tile = page.locator(f'.tile[data-pc="{PC}"]')
+        await expect(tile).to_have_attribute("data-link", "ONLINE", timeout=30_000)
+        await expect(tile).not_to_contain_text("Not whole")
+        first = desk.screen_pid
+        os.kill(first, signal.SIGKILL)
+        await desk.shows(lambda: desk.screen_pid != first and desk.covered())
+        await expect(tile).to_contain_text("Not whole", timeout=30_000)
+        assert (await desk.tells("pc_degraded"))["payload"] == {"reasons": "locker-failed"}
+        # A screen that was started again is not relied on at once, so this comes after all that.
+        await desk.tells("pc_whole")
+        await expect(tile).not_to_contain_text("Not whole", timeout=30_000)
 
-    # How soon it is back is measured by `clubctl bench screen`; this finds one that comes back
-    # only with something else, such as the next document.
-    assert back_after_s < 5
-    assert (await desk.tells("pc_degraded"))["payload"] == {"reasons": "locker-failed"}
-    assert (await desk.tile()).degraded == "locker-failed"
-    await desk.tells("pc_whole")
-    assert (await desk.tile()).degraded is None
+    assert desk.covered()
+    assert len(await desk.told("pc_degraded")) == len(await desk.told("pc_whole")) == 1
+    noted = [str(one["payload"]) for one in await desk.told("pc_journal")]
+    assert sum("SCREEN_RESTARTED" in one for one in noted) == 1
 
 
-async def test_play_opens_the_screen_and_a_dead_agent_does_not_keep_it_open(desk: Desk) -> None:
+async def play(desk: Desk) -> None:
+    """Seat a player who has money, and see the PC open."""
     await desk.post(f"/clubs/{CLUB}/players/anna/wallet/top-ups", {"amountMinor": 90_000})
     started = {"pcId": PC, "tariffId": "minute", "playerId": "anna", "start": True}
     await desk.post(f"/clubs/{CLUB}/sessions", started)
     await desk.shows(desk.playing)
+
+
+async def test_play_opens_the_screen_and_a_dead_agent_does_not_keep_it_open(desk: Desk) -> None:
+    await play(desk)
 
     os.kill(desk.screen_pid, signal.SIGKILL)
     await desk.shows(desk.playing)
@@ -208,3 +238,60 @@ async def test_staff_sees_how_a_pc_is_doing(desk: Desk) -> None:
     assert shown["foreground"] is None
     strange = await desk.client.get(f"/clubs/{CLUB}/pcs/nowhere/machine")
     assert strange.json()["code"] == "pc-not-found"
+
+
+class Beats(Listener):
+    """What the PC tells of itself, as it goes over the wire."""
+
+    @property
+    def in_play(self) -> list[HardwareFacts]:
+        """How its machine was doing while somebody played."""
+        beats = [decode(UpLeaf.HEARTBEAT, one) for one in self.payloads]
+        return [
+            one.hardware
+            for one in beats
+            if isinstance(one, Heartbeat) and one.hardware and one.mode is PcMode.UNLOCKED
+        ]
+
+
+@asynccontextmanager
+async def listening(desk: Desk) -> AsyncIterator[Beats]:
+    address, beats = parse_mqtt_url(desk.mqtt_url), Beats()
+    settings = LinkSettings(address.host, address.port, "listener")
+    link = GmqttLink(settings, beats, random=random.Random(1), mono_s=time.monotonic)
+    link.subscribe(pc_topic(CLUB, PC, UpLeaf.HEARTBEAT))
+    link.start()
+    try:
+        yield beats
+    finally:
+        await link.abort()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("told", [True, False], ids=["turned on", "off"])
+async def test_the_program_in_front_is_named_only_where_the_club_has_turned_it_on(
+    tmp_path: Path, *, told: bool
+) -> None:
+    turned_on = {"tell_foreground": "true"} if told else {}
+    with a_display(1_280, 720) as display, a_program_in_front(display) as program:
+        async with a_desk(tmp_path, display, **turned_on) as desk, listening(desk) as beats:
+            await desk.online()
+            await play(desk)
+            # A first look may still see the lock.
+            await eventually(lambda: len(beats.in_play) >= 2, timeout_s=120)
+            await eventually_shown(desk, program if told else None)
+            # The screen is the one who could look, and it is not even asked to.
+            asked = "--foreground" in psutil.Process(desk.screen_pid).cmdline()
+    assert asked is told
+    assert beats.in_play[-1].foreground == (program if told else None)
+    assert any(b"foreground" in one and program.encode() in one for one in beats.payloads) is told
+
+
+async def eventually_shown(desk: Desk, foreground: str | None) -> None:
+    """Until the API shows staff how the PC is doing, with this program in front."""
+    async with asyncio.timeout(60):
+        while True:
+            answer = await desk.client.get(f"/clubs/{CLUB}/pcs/{PC}/machine")
+            if answer.status_code == 200 and answer.json()["foreground"] == foreground:
+                return
+            await asyncio.sleep(0.2)

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from displays_under_test import Display, a_display, keep, part_of
 from pc_daemon.agent_state import Screen
 from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard
 from pc_daemon.screen_model import ScreenKind, Urgency
+from pc_daemon.screen_texts import Language
 from pc_daemon.screen_windows import ACCENTS, CARD, NIGHT, URGENT
 from pc_daemon.session_launch import UserSession
 from pc_daemon.session_screen import SessionScreen
@@ -38,11 +40,11 @@ PLAYING = Screen(PcMode.UNLOCKED, club="Nightshift North", title="PC 07", lease_
 class Desk:
     """One PC's desk: two monitors, and the screen that looks after them."""
 
-    def __init__(self, display: Display, folder: Path) -> None:
+    def __init__(self, display: Display, folder: Path, language: Language) -> None:
         self.display = display
         self.heard: list[ScreenHeard] = []
         self.note = folder / "screen.json"
-        argv = [sys.executable, "-m", "pc_daemon.screen"]
+        argv = [sys.executable, "-m", "pc_daemon.screen", "--language", language.value]
         argv += ["--monitors", "1280x720+0+0,1024x768+1280+0"]
         self.screen = SessionScreen(
             argv,
@@ -58,9 +60,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    """In English, or in the language a test is parametrized with."""
     with a_display(WIDE, HIGH) as display:
-        desk = Desk(display, tmp_path)
+        desk = Desk(display, tmp_path, getattr(request, "param", Language.ENGLISH))
         yield desk
         desk.screen.close()
         os.kill(desk.pid, signal.SIGKILL)
@@ -114,6 +117,24 @@ def test_a_player_sees_little_until_time_runs_out(desk: Desk) -> None:
     desk.screen.notify("Your pizza is ready at the desk.")
     picture = desk.display.shows(lambda one: part_of(one, last) < 0.001)
     keep(picture.crop(LEFT_MONITOR), "message")
+
+
+@pytest.mark.parametrize("desk", [Language.RUSSIAN], indirect=True)
+def test_a_russian_club_is_told_the_same_in_russian(desk: Desk) -> None:
+    def pictured(screen: Screen, colour: str, name: str, *, ends_in_ms: int | None = None) -> None:
+        desk.screen.show(screen, Deadlines(lock_after_ms=ends_in_ms, ends_in_ms=ends_in_ms))
+        picture = desk.display.shows(lambda one: part_of(one, colour) > 0.001)
+        keep(picture.crop(LEFT_MONITOR), f"ru-{name}")
+
+    free = replace(locked(), club="Полуночники Север", title="ПК 07")
+    playing = replace(PLAYING, club=free.club, title=free.title)
+    pictured(free, ACCENTS[ScreenKind.FREE], "locked-free")
+    pictured(playing, URGENT[Urgency.SOON], "warning-10-minutes", ends_in_ms=599_000)
+    pictured(playing, URGENT[Urgency.LAST_MINUTE], "warning-last-minute", ends_in_ms=59_000)
+    desk.screen.show(playing, Deadlines(lock_after_ms=1_000, ends_in_ms=1_000))
+    desk.display.shows(lambda one: part_of(one, BLACK) > 0.9)
+    time.sleep(1.0)
+    pictured(free, ACCENTS[ScreenKind.TIME_OVER], "waiting-time-is-over")
 
 
 def test_after_play_the_waiting_screen_says_that_time_is_over(desk: Desk) -> None:

@@ -5,6 +5,7 @@ See ``test_gmqtt_sending.py``: each test asserts the bare library's misbehaviour
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.integration
 FLOOD = 200
 BOUND = 50
 RECEIVE_MAXIMUM = 5
+IN_FLIGHT = 20
+"""What a Mosquitto sends at most before it hears an acknowledgement."""
 
 
 @pytest.fixture
@@ -81,6 +84,52 @@ class _Crashing(Listener):
         super().on_message(topic, payload, retain)
         if len(self.messages) == 1:
             self.link._connection.client.cut()
+
+
+def _plainly(taken: list[object], *told: object) -> int:
+    taken.append(told)
+    return 0
+
+
+async def _badly(taken: list[object], *told: object) -> int:
+    taken.append(told)
+    raise ValueError("a handler with a defect")
+
+
+class _Raising(Listener):
+    """Hears, and fails over it."""
+
+    def on_message(self, topic: str, payload: bytes, retain: bool) -> None:
+        super().on_message(topic, payload, retain)
+        raise ValueError("a handler with a defect")
+
+
+@pytest.mark.parametrize(
+    ("handler", "host"),
+    [(_plainly, Listener), (_badly, _Raising)],
+    ids=["not a coroutine", "raises"],
+)
+async def test_g5_a_handler_whose_messages_are_never_acknowledged(
+    broker: MosquittoUnderTest, handler: Callable[..., object], host: type[Listener]
+) -> None:
+    taken: list[object] = []
+    bare = Bare("bare", broker.port, optimistic_acknowledgement=False)
+    bare.client.on_message = partial(handler, taken)
+    await bare.join()
+    bare.client.subscribe("t/+", qos=1)
+    heard = host()
+    link = broker.link("reader", heard)
+    link.subscribe("t/+")
+    link.start()
+    await eventually(lambda: link.connected)
+    await asyncio.sleep(0.2)
+    sent = await _said(broker, "t/first", FLOOD)
+    await eventually(lambda: len(taken) == IN_FLIGHT and len(heard.messages) == FLOOD)
+    # The broker waits for the first words to be acknowledged, and has no more for the library.
+    sent += await _said(broker, "t/then", FLOOD)
+    await eventually(lambda: heard.payloads == sent)
+    assert len(taken) == IN_FLIGHT
+    await bare.leave()
 
 
 class _Gated:

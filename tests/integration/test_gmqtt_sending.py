@@ -123,12 +123,20 @@ async def test_g2_lost_sessions_eat_messages_and_packet_ids(broker: MosquittoUnd
 
 async def test_g3_what_is_said_without_a_connection(broker: MosquittoUnderTest) -> None:
     _, heard = await broker.up("reader", "t/+")
-    bare = await Bare("bare", broker.port).join()
-    bare.client.set_config({"reconnect_delay": 30})
-    bare.client._connection._transport.abort()
+    cable = Cable(broker.port)
+    await cable.mend()
+    bare = await Bare("bare", cable.port).join()
+    await cable.cut()
     await eventually(lambda: not bare.client.is_connected)
-    bare.client.publish("t/bare", b"nobody will know", qos=0)
+    assert bare.client.publish("t/bare", b"nobody will know", qos=0) is None
+    await cable.mend()
+    await eventually(lambda: bare.client.is_connected)
+    bare.client.publish("t/bare", b"after", qos=0)
+    # It was taken without a word, as what can be sent is; and it was not sent.
+    await eventually(lambda: b"after" in heard.payloads)
+    assert heard.payloads == [b"after"]
     await bare.leave()
+    await cable.cut()
 
     link = broker.link("writer")
     assert link.publish(Outgoing("t/link", b"too early", qos=0)) is False
@@ -136,7 +144,7 @@ async def test_g3_what_is_said_without_a_connection(broker: MosquittoUnderTest) 
     assert link.publish(Outgoing("t/link", b"kept", on_acked=lambda: acked.append(True)))
     link.start()
     await eventually(lambda: acked == [True])
-    await eventually(lambda: heard.payloads == [b"kept"])
+    await eventually(lambda: heard.payloads == [b"after", b"kept"])
 
 
 async def test_g4_a_refusal_that_looks_like_an_acknowledgement(guarded: GuardedBroker) -> None:

@@ -3,13 +3,12 @@
 import socket
 import subprocess
 import sys
-import time
 from types import ModuleType, SimpleNamespace
 from typing import NamedTuple
 
 import psutil
 import pytest
-from displays_under_test import a_display
+from displays_under_test import a_display, a_program_in_front
 
 from pc_daemon import hardware
 from pc_daemon.hardware import MachineGauge, NoGpu, cpu_celsius, find_gpu, mac_address
@@ -153,39 +152,13 @@ def test_the_card_that_wakes_the_pc_is_up_and_has_an_address(
 
 
 def test_the_program_in_front_is_found_on_a_real_display() -> None:
-    window = (
-        "import tkinter as tk; r = tk.Tk(); r.update();"
-        "print(int(r.wm_frame(), 16), r.winfo_id(), flush=True); r.mainloop()"
-    )
-    with a_display(640, 480) as display:
-        environment = {"DISPLAY": display.name, "PATH": "/usr/bin:/bin"}
-        child = subprocess.Popen(
-            [sys.executable, "-c", window], env=environment, stdout=subprocess.PIPE, text=True
+    with a_display(640, 480) as display, a_program_in_front(display) as program:
+        asked = "from pc_daemon.foreground import foreground_program as f; print(f())"
+        told = subprocess.run(
+            [sys.executable, "-c", asked],
+            env={"DISPLAY": display.name, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
         )
-        try:
-            assert child.stdout is not None
-            window_id = child.stdout.readline().split()[1]
-            name_it(environment, ["-id", window_id], "_NET_WM_PID", str(child.pid))
-            name_it(environment, ["-root"], "_NET_ACTIVE_WINDOW", window_id)
-            asked = "from pc_daemon.foreground import foreground_program as f; print(f())"
-            told = subprocess.run(
-                [sys.executable, "-c", asked],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=True,
-            )
-            assert told.stdout.strip() == psutil.Process(child.pid).name()
-        finally:
-            child.kill()
-            child.wait()
-            assert child.stdout is not None
-            child.stdout.close()
-
-
-def name_it(environment: dict[str, str], target: list[str], name: str, value: str) -> None:
-    argv = ["xprop", *target, "-f", name, "32c", "-set", name, value]
-    deadline = time.monotonic() + 10
-    while subprocess.run(argv, check=False, env=environment, capture_output=True).returncode != 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+        assert told.stdout.strip() == program
