@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from actors.club_setup import ClubSetup
-from actors.pc import PcState, applied, is_behind
+from actors.pc import PcState, applied, is_ahead, is_behind
 from actors.pc_actor import PcActor
 from actors.presence import (
     OUTAGE_WINDOW_MS,
@@ -212,6 +212,8 @@ class ClubSupervisor:
             actor.in_step()
             return False
         actor.behind(now.mono_ms)
+        if is_ahead(heard.applied, epoch):
+            return False
         return heard.wants_desired or actor.may_resend(now.mono_ms)
 
     def noted(self, state: PcState, heard: PcInput, *, epoch: int, now: Now) -> PcState:

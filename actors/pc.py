@@ -273,6 +273,11 @@ def is_behind(state: PcState, report: AppliedTarget, epoch: int) -> bool:
     return report.version != (epoch, state.target.rev)
 
 
+def is_ahead(report: AppliedTarget, epoch: int) -> bool:
+    """The PC obeys an owner after this one, and would refuse whatever this one says."""
+    return report.version is not None and report.version[0] > epoch
+
+
 def desired_document(state: PcState, epoch: int) -> DesiredDocument:
     """The target as it travels: under this owner's epoch, with its lease."""
     target = state.target

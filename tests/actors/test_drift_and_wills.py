@@ -57,6 +57,25 @@ async def test_what_a_pc_does_not_apply_is_sent_again_after_ever_longer_pauses(
     assert len(sendings.at_ms) == before + 1, "whoever obeyed meanwhile is answered at once"
 
 
+async def test_whoever_was_replaced_says_nothing_to_a_pc_that_obeys_its_successor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its document would be refused, but stay with the broker for a PC that remembers nothing."""
+    shard = await opened_club()
+    sendings = Sendings(shard, monkeypatch)
+    for _ in range(60):
+        shard.clock.advance(1_000)
+        heard = shard.heard(PC)
+        assert heard.applied is not None
+        assert heard.applied.version is not None
+        epoch, rev = heard.applied.version
+        later = AppliedTarget((epoch + 1, rev), locked=True)
+        await shard.turn(replace(heard, applied=later, wants_desired=True))
+    assert sendings.at_ms == []
+    await drifts(shard, seconds=1)
+    assert len(sendings.at_ms) == 1
+
+
 @pytest.mark.parametrize("signal", [Signal.WILL, Signal.GOODBYE])
 async def test_the_last_word_of_an_older_connection_is_nobodys(signal: Signal) -> None:
     shard = await opened_club()
