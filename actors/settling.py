@@ -9,6 +9,7 @@ from actors.orders import ORDER_KEY_PREFIX
 from actors.refusal import INTERNAL_ERROR, Refusal
 from actors.store import Claim, UnitOutcome, UnitStatus
 from actors.turn import Answer, CommandInput, Effect, Input, retried
+from actors.unreadable import ANSWER_OF_ANOTHER_RELEASE
 from actors.wallets import WalletKey, wallet_key_of, wallet_of
 from actors.workspace import Memory
 from billing_core.wallet import Wallet
@@ -130,12 +131,11 @@ def _refused(memory: Memory, draft: Draft, outcome: UnitOutcome, *, settled: Set
 
 
 def _first_answer(kept: bytes) -> CommandReply:
-    """What the command was answered first. One that a newer release has kept is left to it: it was
-    carried out, so no refusal of this one would be true."""
+    """What the command was answered first; or that it was answered, and cannot be read here."""
     try:
         return CommandReply.model_validate_json(kept)
     except ValueError:
-        return CommandReply(status=ReplyStatus.BUSY)
+        return ANSWER_OF_ANOTHER_RELEASE.reply
 
 
 def _denied(outcome: UnitOutcome) -> Claim | None:

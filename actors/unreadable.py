@@ -15,6 +15,12 @@ QUARANTINED: Final = Refusal(
     "quarantined", "a stored document this depends on cannot be read by this release"
 )
 
+ANSWER_OF_ANOTHER_RELEASE: Final = Refusal(
+    "answer-of-another-release",
+    "it was carried out, and its answer was kept in a shape this release cannot read",
+)
+"""The one refusal of what was done: whoever asks again under another key would have it twice."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

@@ -1,7 +1,8 @@
 """From plain dicts (as any JSON reader gives them) to the values of this room.
 
-Writers serialise the dataclasses as they are; this is the way back. Unknown keys are refused and
-missing ones take their defaults, so a reader accepts what the version before wrote. What cannot be
+Writers serialise the dataclasses as they are, tariffs and transactions with their version before
+the rest; this is the way back. Unknown keys are refused and missing ones take their defaults, so a
+reader accepts what the version before wrote. What cannot be
 read as it is says another version, and :class:`StoredKind` has the steps between them.
 """
 
@@ -61,7 +62,11 @@ class StoredKind:
 
     def upgraded(self, document: Plain) -> Plain:
         """The document as this release writes it. Raises StoredValueError."""
+        if not isinstance(document, Mapping):
+            raise StoredValueError("", f"expected a table of fields, found {_found(document)}")
         version = document.get("v", 0)
+        if type(version) is not int:
+            raise StoredValueError("v", f"unknown version {version!r}, this is {self.version}")
         while version in self.upgrades and version != self.version:
             document = {**self.upgrades[version](document), "v": version + 1}
             version += 1

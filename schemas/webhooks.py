@@ -13,7 +13,7 @@ SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with, not one
 class WebhookSecret(BaseModel):
     """What deliveries are signed with. ``until_ms`` (real UTC): it is being replaced."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     text: Annotated[str, Field(pattern=r"^whsec_[A-Za-z0-9+/=]{32,96}$")]
     until_ms: int | None = None
@@ -27,7 +27,7 @@ class WebhookDocument(BaseModel):
     ``asked_with`` and ``rotated_with`` are the keys of the requests that made it what it is.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     v: Literal[1] = 1
     webhook_id: EntityId

@@ -26,10 +26,10 @@ CATALOGUE_PROBLEMS: Final = (
     ),
     ProblemKind(
         "answer-of-another-release",
-        503,
-        "It was done, and the answer cannot be read",
-        "The request was carried out once, and a release that this server cannot read kept the"
-        " answer. Look at what it was to change instead of sending it with another key.",
+        409,
+        "It was answered, and the answer cannot be read",
+        "The request was answered once, and the answer was kept by another release in a shape that"
+        " this one cannot read. Look at what it was to change; do not send it with another key.",
     ),
     ProblemKind(
         "catalogue-busy",

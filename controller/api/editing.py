@@ -24,6 +24,7 @@ from actors.store import (
     Idempotency,
     UnitStatus,
 )
+from actors.unreadable import UNREADABLE_ERRORS
 from controller.api.commands import fingerprint_of
 from controller.api.directory import ChainDirectory, Directory, parse_directory
 from controller.api.models import Wire
@@ -214,15 +215,20 @@ def _first_answer(known: Idempotency, asking: _Asking) -> bytes:
 
 def _read(reply: bytes, kind: type[A]) -> A:
     """The answer as it was given first. Raises the ProblemError that it was."""
-    answer: dict[str, Any] = orjson.loads(reply)
-    refusal = answer.get(_REFUSAL)
-    if refusal is None:
-        try:
+    try:
+        answer: dict[str, Any] = orjson.loads(reply)
+        refusal = answer.get(_REFUSAL)
+        if refusal is None:
             return kind.model_validate(answer, by_alias=False, by_name=True)
-        except ValueError as error:
-            raise ProblemError("answer-of-another-release") from error
-    errors = tuple(FieldError(*one) for one in refusal["errors"])
-    raise ProblemError(
+        told = _told(refusal)
+    except UNREADABLE_ERRORS as error:
+        raise ProblemError("answer-of-another-release") from error
+    raise told
+
+
+def _told(refusal: Mapping[str, Any]) -> ProblemError:
+    errors = tuple(FieldError(field, message) for field, message in refusal["errors"])
+    return ProblemError(
         refusal["code"],
         refusal["detail"],
         field=refusal["field"],

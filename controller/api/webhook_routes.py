@@ -63,6 +63,8 @@ async def create_webhook(edit: InEdit, asked: CreateWebhookRequest) -> WebhookWi
     async def decide(directory: ChainDirectory) -> Edited:
         known = parsed(directory.raw)
         found = known.get(made.webhook_id)
+        if found is None and field_of(made.webhook_id) in directory.raw:
+            raise ProblemError("quarantined")
         if found is not None and not found.updated and _wants(found) != _wants(made):
             raise ProblemError("idempotency-key-reused", field="Idempotency-Key")
         if found is None and len(known) >= WEBHOOKS_PER_CHAIN_MAX:

@@ -82,7 +82,7 @@ def _check(path: Path) -> Line:
             header = header or last
         last = line
     if header is None:
-        raise BackupError(f"{path}: empty")
+        raise BackupError(f"{path}: {'not a backup' if last else 'empty'}")
     try:
         first, end = orjson.loads(header), orjson.loads(last)
     except orjson.JSONDecodeError as error:

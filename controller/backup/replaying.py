@@ -26,6 +26,7 @@ from actors.store import (
     Unit,
     UnitStatus,
 )
+from billing_core.stored import TRANSACTION
 from controller.archive import Archive, replaying
 from controller.archive.replaying import LostTransaction, Settled
 from controller.terminal_audit import Terminal, note
@@ -189,7 +190,9 @@ def _deltas(document: Mapping[str, Any]) -> dict[str, int]:
 
 def _unit(document: Mapping[str, Any], entry: bytes) -> Unit:
     name = _again(document["id"])
-    blob = orjson.dumps({**document, "id": name})
-    key = Idempotency(name, sha256(blob).hexdigest(), b"{}")
+    # The fingerprint is of what was lost, so that a replay goes on that an older release began.
+    fingerprint = sha256(orjson.dumps({**document, "id": name})).hexdigest()
+    blob = orjson.dumps({**TRANSACTION.upgraded(document), "id": name})
+    key = Idempotency(name, fingerprint, b"{}")
     deltas = tuple(_deltas(document).items())
     return Unit(deltas=deltas, transactions=(blob,), idempotency=key, audit=(entry,))

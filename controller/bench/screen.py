@@ -128,7 +128,7 @@ def _pid(note: Path) -> int:
 
 
 def _is_covered(display: str) -> bool:
-    # Counting every pixel takes longer than a screen takes to start, and on the same cores.
+    # Counting every pixel takes about as long as a screen takes to start, and on the same cores.
     picture = ImageGrab.grab(xdisplay=display).convert("RGB").resize(LOOK, Resampling.NEAREST)
     night = tuple(bytes.fromhex(NIGHT[1:]))
     found = picture.getcolors(maxcolors=LOOK[0] * LOOK[1]) or []

@@ -120,6 +120,14 @@ def test_a_version_nobody_knows_is_refused(kind: str) -> None:
         readers[kind](document)
 
 
+@pytest.mark.parametrize("damaged", ["[]", "null", '{"v": []}', '{"v": true}', '{"v": 1.0}', '"v"'])
+def test_a_document_of_no_shape_is_refused_in_words(damaged: str) -> None:
+    """Whoever reads a catalogue expects this one error of it."""
+    for read in (order_from_dict, session_from_dict, tariff_from_dict):
+        with pytest.raises(StoredValueError):
+            read(json.loads(damaged))
+
+
 @pytest.mark.parametrize("name", snapshots("tariff"))
 def test_a_stored_tariff_is_read(name: str) -> None:
     assert tariff_from_dict(json.loads(raw(name))).name == "Hours"

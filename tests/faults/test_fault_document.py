@@ -120,12 +120,14 @@ async def test_a_damaged_document_costs_its_own_session_until_it_is_repaired(
         to_each(hosts, signal.SIGKILL)
         seconds = await house.ticks_go_on(killed_at_ms, after=place, clubs=CLUBS)
 
+        shown: list[str] = []
+
         async def parked() -> bool:
-            return poisoned in await listed(house)
+            shown.append(await listed(house))
+            return poisoned in shown[-1]
 
         await until(parked, within_s=PATIENCE_S, what="the session in the list")
-        shown = await listed(house)
-        assert [one for one in ours if one in shown] == [poisoned]
+        assert [one for one in ours if one in shown[-1]] == [poisoned]
         place = await house.newest_entry()
 
         async def neighbours_billed() -> bool:

@@ -1,4 +1,5 @@
-"""docs/limits.md names bounds that exist, at the values they have, and none is left out."""
+"""docs/limits.md names bounds that exist, at the values they have, and those that code shows by
+its form (see ``bounds_found``)."""
 
 import importlib
 import re

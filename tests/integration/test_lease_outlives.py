@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow, pytest.mark.timeout(400
 PC, PLAYER = "north-main-0", "ann"
 STEPS = 10
 LATE_MS = 2_000
-READING_MS = 100
+READING_MS = 500
 """Two clocks are read one after the other, by a process that may be held up in between."""
 OFFLINE_MAX_MS = 60_000
 """The least a club can allow; whoever plays has money for forty times as much."""
@@ -161,7 +161,8 @@ async def open_evening(folder: Path, death: str) -> None:
         assert lease.hard_stop_at_ms - lease.issued_at_ms == OFFLINE_MAX_MS, death
         await asyncio.sleep((lease.hard_stop_at_ms - utc_ms()) / 1_000)
         await eventually(lambda: not agent.is_open, timeout_s=30)
-        late_ms = await locked_after_ms(agent, lease.hard_stop_at_ms)
+        # A renewal that was on its way for longer than that counts as well.
+        late_ms = await locked_after_ms(agent, lease_of(agent).hard_stop_at_ms)
         assert -READING_MS <= late_ms <= LATE_MS, death
 
         await revive()
@@ -171,8 +172,10 @@ async def open_evening(folder: Path, death: str) -> None:
         session = await house.session(session_id)
         lasted_ms = int(session["actual_end_at_ms"]) - int(session["actual_start_at_ms"])  # type: ignore[call-overload]
         steps = sum(one["kind"] == "step" for one in await house.ledger(session_id, PLAYER))  # type: ignore[index]
-        # The session went on, as the club's policy says: every step of it is billed, and once.
-        assert steps == -(-lasted_ms // (STEP_S * 1_000)), death
+        # The session went on, as the club's policy says: every step of it is billed, and once. One
+        # that begins in the moment of the end may be there or not.
+        whole, begun = divmod(lasted_ms, STEP_S * 1_000)
+        assert steps - whole in ((1,) if begun else (0, 1)), death
 
 
 async def test_where_money_is_open_a_pc_alone_locks_at_the_clubs_limit_and_opens_when_it_is_back(
