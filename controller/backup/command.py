@@ -48,7 +48,10 @@ def restore_command(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore FILE into an empty store and archive, and check the books; hosts take over then."""
+    """Restore FILE into an empty store and archive, and check the books.
+
+    Hosts that run see it as soon as all of it is there.
+    """
 
     async def work(store: RedisStore, target: RedisBackup, archive: Archive) -> Taken:
         taken = await restore(

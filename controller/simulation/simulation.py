@@ -111,6 +111,8 @@ async def _played(seed: int, archive: Archive, defects: list[str]) -> Result:
     luck = Random(f"{seed}/desk")  # noqa: S311
     desk = Desk(world, luck, top_ups_minor=swarm.top_ups_minor)
     found = await _lived(world, desk, swarm)
+    if world.archive is None:
+        world.has_archive_from_now(archive)
     found += await final_violations(world, desk)
     result = _result(seed, world, desk, found=found)
     await world.close()

@@ -112,6 +112,11 @@ class World:
         """The store's channels carry what is said from now on."""
         self.server.news_lost = False
 
+    def has_archive_from_now(self, archive: Archive) -> None:
+        """Archive what has happened, after a life without: nothing has left the store."""
+        self.archive = archive
+        self.archiver = ArchiveMachine(archive, self.surrounds)
+
     def owner_of(self, club_id: str) -> str | None:
         """The host that holds the lease of a club's shard."""
         shard = shard_of_club(self.chain_id, club_id)

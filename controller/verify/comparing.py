@@ -34,7 +34,8 @@ async def _entries(
     until = await archive.cursor(chain_id, stream)
     begun = False
     while read := await store.stream(chain_id, stream, after=after, count=ENTRIES_PER_PART):
-        first = after if begun else just_before(read[0].entry_id)
+        trimmed = place_of(await store.trimmed_before(chain_id, stream)) > place_of(after)
+        first = after if begun and not trimmed else just_before(read[0].entry_id)
         kept = {e.entry_id: e for e in read if place_of(e.entry_id) <= place_of(until)}
         last = read[-1].entry_id if len(kept) == len(read) else until
         held = await archive.look(

@@ -9,9 +9,10 @@ from stores_under_test import CHAIN, owned
 from structlog.testing import capture_logs
 
 from actors.clock import ManualClock
-from actors.store import ChainStream, Unit
+from actors.store import ChainStream, StreamEntry, Unit
 from actors.store_memory import MemoryStore
 from controller.archive import Archive, ArchiveConsumer, ArchiveError, open_archive, unsent
+from controller.verify import comparing
 from controller.webhooks.queue import DeliveryQueue
 from schemas.webhooks import WebhookDocument, WebhookSecret
 
@@ -139,3 +140,27 @@ async def test_a_chain_that_cannot_be_archived_keeps_no_other_waiting(
     with pytest.raises(ArchiveError, match="no room"):
         await ArchiveConsumer(store, archive, ManualClock()).step()
     assert len(await archive.events(CHAIN)) == EVENTS
+
+
+class TrimmedMeanwhile(MemoryStore):
+    """A store whose archive trims it after the first page that somebody reads."""
+
+    async def stream(
+        self, chain_id: str, name: ChainStream, *, after: str = "0-0", count: int = 1_000
+    ) -> tuple[StreamEntry, ...]:
+        read = await super().stream(chain_id, name, after=after, count=count)
+        if name is ChainStream.OUTBOX and after == "0-0":
+            (last,) = await super().stream(chain_id, name, after=f"{EVENTS - 1}-0", count=1)
+            await self.trim(chain_id, name, behind=last, before="7-0")
+        return read
+
+
+async def test_what_is_trimmed_while_somebody_compares_is_no_difference(
+    store: MemoryStore, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparing, "ENTRIES_PER_PART", 2)
+    await ArchiveConsumer(store, archive, ManualClock()).step()
+    assert await left(store) == [f"{number}-0" for number in range(1, EVENTS + 1)]
+    meanwhile = TrimmedMeanwhile(store._server)
+    assert await comparing.differences(meanwhile, archive, CHAIN) == []
+    assert await left(store) == ["7-0", "8-0", "9-0"]

@@ -35,6 +35,7 @@ SESSIONS = int(os.environ.get("FAULTS_SESSIONS", "24"))
 SPEED = float(os.environ.get("FAULTS_SPEED", "30"))
 ZONES = 4
 IDLE = "idle"
+PAYER = "payer"
 STEP_MS = 60_000
 STARTS_AT_ONCE = 8
 CAUGHT_UP_WITHIN_S = 60.0
@@ -190,18 +191,23 @@ class FaultedHouse:
         return worst_s
 
     async def archive_is_the_ledger(self) -> None:
-        """End the archive process, archive the rest, and hold both side by side."""
-        await asyncio.to_thread(self.stack.processes.archive.stop)
-        await asyncio.to_thread(self.stack.processes.controller.stop)
-        archive = open_archive(self.stack.processes.archive_url)
-        until = await self.newest_entry()
-        try:
-            await ArchiveConsumer(self.stack.store, archive, self.clock).step()
-            # An archive that has taken nothing would agree with everything.
-            assert _place(await archive.cursor(CHAIN, ChainStream.LEDGER)) >= _place(until)
-            sound(await verify(self.stack.store, archive))
-        finally:
-            archive.close()
+        """See :func:`archived_is_the_ledger`."""
+        await archived_is_the_ledger(self.stack, self.clock)
+
+
+async def archived_is_the_ledger(stack: Stack, clock: Clock) -> None:
+    """End the archive process, archive the rest, and hold both side by side."""
+    await asyncio.to_thread(stack.processes.archive.stop)
+    await asyncio.to_thread(stack.processes.controller.stop)
+    archive = open_archive(stack.processes.archive_url)
+    until = (await stack.store.image(CHAIN)).ledger_until
+    try:
+        await ArchiveConsumer(stack.store, archive, clock).step()
+        # An archive that has taken nothing would agree with everything.
+        assert _place(await archive.cursor(CHAIN, ChainStream.LEDGER)) >= _place(until)
+        sound(await verify(stack.store, archive))
+    finally:
+        archive.close()
 
 
 def _place(entry_id: str) -> tuple[int, ...]:
@@ -230,9 +236,9 @@ async def full_house(
     controller: Callable[[DemoProcesses], ChildProcess] | None = None,
     documents: Mapping[str, bytes] | None = None,
 ) -> AsyncIterator[FaultedHouse]:
-    """Start everything and seat a player at every PC; ``IDLE`` has a wallet and does not play."""
+    """Start everything and seat a player at every PC; ``IDLE`` and ``PAYER`` do not play."""
     per_zone = max(2, sessions // ZONES)
-    players = (*(f"p{number}" for number in range(per_zone * ZONES)), IDLE)
+    players = (*(f"p{number}" for number in range(per_zone * ZONES)), IDLE, PAYER)
     async with running_stack(
         folder,
         speed=speed,

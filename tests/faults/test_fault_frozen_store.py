@@ -16,14 +16,12 @@ from typing import Any
 import orjson
 import pytest
 from clubs_under_test import CHAIN, CLUBS
-from faulted_house import FaultReport, machine_ms
+from faulted_house import FaultReport, archived_is_the_ledger, machine_ms
 from pcs_watched import PcWatch, watched_pcs
 from stack_under_test import Stack, running_stack, until
 
-from actors.clock import Clock, clock_for
+from actors.clock import clock_for
 from actors.store import ChainStream
-from controller.archive import ArchiveConsumer, open_archive
-from controller.verify import verify
 from schemas.device import PcMode
 
 pytestmark = [
@@ -107,7 +105,7 @@ async def lived(folder: Path, *, frozen_s: float) -> Day:
         await until(all_over, within_s=last_ms / 1_000 / SPEED + 60, what="the end of all sessions")
         await asyncio.sleep(3)
         day = await read_day(stack, sessions, guests, watch=watch, returned_ms=returned_ms)
-        await books_agree(stack, clock)
+        await archived_is_the_ledger(stack, clock)
         return day
 
 
@@ -176,19 +174,6 @@ def told(document: Any, session_id: str, start_ms: int) -> Any:
     return document.replace(session_id, "session") if isinstance(document, str) else document
 
 
-async def books_agree(stack: Stack, clock: Clock) -> None:
-    """Verify, with the archive row for row."""
-    await asyncio.to_thread(stack.processes.archive.stop)
-    await asyncio.to_thread(stack.processes.controller.stop)
-    archive = open_archive(stack.processes.archive_url)
-    try:
-        await ArchiveConsumer(stack.store, archive, clock).step()
-        found = await verify(stack.store, archive)
-    finally:
-        archive.close()
-    assert found.ok, found.rows[:5]
-
-
 def assert_locked_in_time(day: Day) -> None:
     for seat in seats():
         late_ms = day.locked_at_ms[seat.player_id] - seat.minutes * MINUTE_MS
@@ -211,5 +196,6 @@ async def test_a_frozen_store_leaves_the_books_of_an_undisturbed_day(
         f"store frozen {FROZEN_S:.0f} s (from its return)",
         [other.went_on_after_s],
         speed=SPEED,
+        sessions=len(tuple(seats())),
         entries_equal=entries,
     )

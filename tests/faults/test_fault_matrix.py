@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from clubs_under_test import CHAIN, CLUBS
 from faulted_house import EVERYTHING, IDLE, FaultedHouse, FaultReport, machine_ms
+from paying_customer import paying
 from stack_under_test import send_signal, until
 
 from actors.placement import shard_of_club
@@ -34,8 +35,9 @@ LEDGER = ChainStream.LEDGER
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
 async def sound_afterwards(house: FaultedHouse) -> AsyncIterator[None]:
-    """Whatever the row did: nothing lost, nothing doubled, the books agree."""
-    yield
+    """Whatever the row did: nothing acknowledged lost, nothing doubled, the books agree."""
+    async with paying(house):
+        yield
     await house.books_are_whole()
 
 
