@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from clubs_under_test import CHAIN, CLUBS
 from faulted_house import EVERYTHING, FaultedHouse, machine_ms
+from stack_under_test import FLEET_PER_ZONE, until
 
 from actors.store import ChainStream
 from schemas.views import LinkState
@@ -39,3 +40,18 @@ async def seen_while(house: FaultedHouse, seconds: float) -> set[str]:
 
 async def all_online(house: FaultedHouse) -> bool:
     return set((await links(house)).values()) == {LinkState.ONLINE}
+
+
+async def pcs_at_work(house: FaultedHouse) -> None:
+    """Wait until every simulated PC is heard and serves its player."""
+
+    async def open_everywhere() -> bool:
+        tiles = [
+            await house.stack.tile(club, f"{club}-{zone}-{number}")
+            for club in CLUBS
+            for zone in ("main", "vip")
+            for number in range(FLEET_PER_ZONE)
+        ]
+        return all(one["link"] == LinkState.ONLINE and one["locked"] is False for one in tiles)
+
+    await until(open_everywhere, what="every PC at work")

@@ -10,16 +10,16 @@ from itertools import takewhile
 
 import pytest
 import pytest_asyncio
-from clubs_under_test import CHAIN, CLUBS
+from clubs_under_test import CHAIN
 from faulted_house import FaultedHouse, FaultReport, machine_ms
+from hall_watched import pcs_at_work
 from pcs_watched import PcWatch, watched_pcs
-from stack_under_test import FLEET_PER_ZONE, until
+from stack_under_test import until
 from store_path import Loss, StorePath, house_on_a_path
 from store_watched import recorded_store
 
 from actors.placement import shard_of_club
 from actors.store import HostRecord, Ownership
-from schemas.views import LinkState
 
 pytestmark = [
     pytest.mark.faults,
@@ -43,21 +43,6 @@ async def house_and_path(
     async with house_on_a_path(folder, speed=PACE) as both:
         yield both
         await both[0].archive_is_the_ledger()
-
-
-async def pcs_at_work(house: FaultedHouse) -> None:
-    """Wait until every simulated PC is heard and serves its player."""
-
-    async def open_everywhere() -> bool:
-        tiles = [
-            await house.stack.tile(club, f"{club}-{zone}-{number}")
-            for club in CLUBS
-            for zone in ("main", "vip")
-            for number in range(FLEET_PER_ZONE)
-        ]
-        return all(one["link"] == LinkState.ONLINE and one["locked"] is False for one in tiles)
-
-    await until(open_everywhere, what="every PC at work")
 
 
 async def taken_from(
