@@ -14,7 +14,7 @@ from actors.host import Host
 from actors.local_host import LocalHost, local_host
 from actors.placement import shard_of_club
 from actors.shard_loop import STALL_MS
-from actors.store import CommitResult, HostRecord, ShardId
+from actors.store import CommitResult, HostRecord, ShardId, StoreUnavailableError
 from actors.store_memory import MemoryStore
 from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus, TopUpWallet
 from schemas.link_memory import MemoryBroker, MemoryLink
@@ -50,8 +50,19 @@ def top_up(key: str) -> CommandEnvelope:
 
 
 async def asked(gateway: LocalHost, key: str) -> CommandReply:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         return await gateway.host.execute(top_up(key))
+
+
+class Mute(MemoryStore):
+    """A store at which nobody can say that he lives, while ``mute``; all else goes on."""
+
+    mute = False
+
+    async def beat(self, *args: Any, **kwargs: Any) -> str:
+        if self.mute:
+            raise StoreUnavailableError("no word")
+        return await super().beat(*args, **kwargs)
 
 
 class Halting(SystemClock):
@@ -131,3 +142,24 @@ async def test_whoever_stood_still_asks_for_the_lease_before_anything_else() -> 
         clock.halted_ms += STALL_MS * 3
         await eventually(lambda: fenced._value.get() == 1)
         assert taken.epoch > before.epoch
+
+
+@pytest.mark.slow
+async def test_a_host_that_cannot_say_it_lives_stops_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Others take its shards when its record has run out; by then it has long stopped writing."""
+    store = Mute()
+    monkeypatch.setattr("actors.host.SELF_STOP_AFTER_MS", 1_000)
+    async with opened(store) as gateway:
+        store.mute = True
+        await eventually(lambda: not gateway.host._may_write(), timeout_s=30)
+        # The turn it was in may end yet.
+        await asyncio.sleep(1)
+        asking = asyncio.create_task(asked(gateway, "k1"))
+        await asyncio.sleep(1)
+        assert not asking.done()
+        assert await wallet_of(store, "ann") == (10_00, 0)
+        store.mute = False
+        assert (await asking).status is ReplyStatus.OK
+        assert await wallet_of(store, "ann") == (20_00, 0)

@@ -162,6 +162,22 @@ async def test_an_archive_that_went_back_itself_says_what_it_lacks(
     assert {"archive gap", "balance"} <= {row.check for row in report.rows}
 
 
+async def test_an_archive_that_went_back_is_whole_again_where_the_store_still_has_the_rest(
+    archive: Archive, sql_urls: Urls
+) -> None:
+    """Its own backup was restored before the store let go of what followed."""
+    line = Line(CHAIN)
+    await line.goes_on(3)
+    await line.archived(archive, kept_ms=KEPT_MS)
+    newer = open_archive(sql_urls("newer"))
+    await line.goes_on(6)
+    await line.archived(newer, kept_ms=KEPT_MS)
+    newer.close()
+    await line.goes_on(2)
+    await line.archived(archive, kept_ms=KEPT_MS)
+    assert await wrong(line, archive) == []
+
+
 async def test_events_that_were_passed_over_are_read_again(
     archive: Archive, sql_urls: Urls
 ) -> None:
