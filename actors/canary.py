@@ -16,13 +16,13 @@ from actors.clock import Clock
 from actors.telemetry import Telemetry
 from actors.turn import LinkEvent
 from schemas.codec import MalformedMessage, decode_as, encode
+from schemas.deliveries import echo_message
 from schemas.device import Echo
-from schemas.link_port import MqttLink, Outgoing
+from schemas.link_port import MqttLink
 from schemas.topics import echo_topic
 
 ECHO_EVERY_S: Final = 3.0
 ECHO_MISSING_MS: Final = 6_000
-ECHO_EXPIRY_S: Final = 10
 LATE_MS: Final = 1_000
 """A check later than this was held up by the host itself, and so were the echoes it has not
 read yet."""
@@ -46,7 +46,8 @@ class Canary:
         tell: Callable[[LinkEvent], None],
     ) -> None:
         # Any text names a link; a topic takes only some.
-        self.topic = echo_topic(sha256(link_id.encode()).hexdigest()[:LINK_DIGITS])
+        self._link_id = sha256(link_id.encode()).hexdigest()[:LINK_DIGITS]
+        self.topic = echo_topic(self._link_id)
         self.missing = False
         self._link = link
         self._clock = clock
@@ -91,7 +92,7 @@ class Canary:
         if self._link.connected:
             self._seq += 1
             echo = Echo(seq=self._seq, sent_mono_ms=self._clock.mono_ms())
-            self._link.publish(Outgoing(self.topic, encode(echo), qos=0, expiry_s=ECHO_EXPIRY_S))
+            self._link.publish(echo_message(self._link_id, encode(echo)))
 
     def _check(self) -> None:
         silent_ms = self._clock.mono_ms() - self._alive_at_ms

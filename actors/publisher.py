@@ -7,9 +7,10 @@ from actors.device_signing import DeviceSigner
 from actors.telemetry import Telemetry
 from actors.turn import AcknowledgeUsage, CommandDevice, DeviceEffect, PcInput, PublishDesired
 from schemas.codec import encode
+from schemas.deliveries import pc_message
 from schemas.device import DesiredDocument
-from schemas.link_port import MqttLink, Outgoing
-from schemas.topics import DELIVERIES, DownLeaf, pc_topic
+from schemas.link_port import MqttLink
+from schemas.topics import DownLeaf
 
 SLOWEST_COUNTED_MS: Final = 60_000
 """A PC that was away obeys when it returns; that is not the latency of a command."""
@@ -49,18 +50,15 @@ class DevicePublisher:
 
     def _acknowledge(self, effect: AcknowledgeUsage) -> None:
         """One that is lost is made up for: the PC offers its records again."""
-        delivery = DELIVERIES[DownLeaf.ACK]
-        topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.ACK)
-        message = Outgoing(topic, encode(effect.ack), expiry_s=delivery.expiry_s)
-        taken = self._link.publish(message)
+        pc = (effect.club_id, effect.pc_id)
+        taken = self._link.publish(pc_message(pc, DownLeaf.ACK, encode(effect.ack)))
         self._telemetry.usage_acks.labels("sent" if taken else "refused").inc()
 
     def _order(self, effect: CommandDevice) -> None:
         """Sent once, signed: one that is lost is told to be without an answer, not repeated."""
-        delivery = DELIVERIES[DownLeaf.CMD]
-        topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.CMD)
-        command = self._signer.order(effect.command, (effect.club_id, effect.pc_id))
-        message = Outgoing(topic, encode(command), expiry_s=delivery.expiry_s, held_s=HELD_S)
+        pc = (effect.club_id, effect.pc_id)
+        command = self._signer.order(effect.command, pc)
+        message = pc_message(pc, DownLeaf.CMD, encode(command), held_s=HELD_S)
         taken = self._link.publish(message)
         self._telemetry.pc_commands.labels("sent" if taken else "refused").inc()
 
@@ -71,9 +69,8 @@ class DevicePublisher:
         pending = self._sent.get(key)
         if effect.changed and (pending is None or pending[0] != version):
             self._sent[key] = (version, self._clock.mono_ms())
-        topic = pc_topic(effect.club_id, effect.pc_id, DownLeaf.DESIRED)
         document = self._signed(effect.document, chain_id)
-        message = Outgoing(topic, encode(document), retain=True, held_s=HELD_S)
+        message = pc_message(key, DownLeaf.DESIRED, encode(document), held_s=HELD_S)
         taken = self._link.publish(message)
         self._telemetry.desired.labels("sent" if taken else "refused").inc()
 

@@ -8,9 +8,10 @@ from typing import Final
 from actors.clock import Clock
 from actors.device_signing import DeviceSigner, PcName
 from schemas.codec import UpMessage, encode
+from schemas.deliveries import pc_message
 from schemas.device import Birth, DocumentVersion, Heartbeat
-from schemas.link_port import MqttLink, Outgoing
-from schemas.topics import DELIVERIES, DownLeaf, PcTopic, pc_topic
+from schemas.link_port import MqttLink
+from schemas.topics import DownLeaf, PcTopic
 from schemas.trust import KeysDocument, Welcome
 
 KEYS_AGAIN_MS: Final = 5_000
@@ -62,5 +63,4 @@ class Reception:
             self._send(pc, DownLeaf.KEYS, document)
 
     def _send(self, pc: PcName, leaf: DownLeaf, message: Welcome | KeysDocument) -> None:
-        expiry_s = DELIVERIES[leaf].expiry_s
-        self._link.publish(Outgoing(pc_topic(*pc, leaf), encode(message), expiry_s=expiry_s))
+        self._link.publish(pc_message(pc, leaf, encode(message)))

@@ -10,10 +10,10 @@ from typing import Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from actors.canary import ECHO_EXPIRY_S
 from schemas.codec import MESSAGE_OF_LEAF, max_bytes
+from schemas.deliveries import DELIVERIES, ECHO_DELIVERY, WILL_DELAY_S, Delivery
 from schemas.device import Echo
-from schemas.topics import DELIVERIES, PREFIX, DownLeaf, Leaf, UpLeaf
+from schemas.topics import PREFIX, DownLeaf, Leaf, UpLeaf
 
 DOCUMENT: Final = Path("docs/asyncapi.yaml")
 ECHO: Final = "ctl_echo"
@@ -88,15 +88,25 @@ def _channel(leaf: Leaf) -> Json:
 
 def _operation(leaf: Leaf) -> Json:
     """Seen from the controller: it sends down and receives up."""
-    delivery = DELIVERIES[leaf]
+    operation: dict[str, Json] = {
+        "action": "send" if isinstance(leaf, DownLeaf) else "receive",
+        "channel": {"$ref": f"#/channels/{_name(leaf)}"},
+        "bindings": _bindings(DELIVERIES[leaf]),
+    }
+    if leaf is UpLeaf.PRESENCE:
+        operation["description"] = (
+            "Also the will of the PC's connection: when that breaks without a goodbye, the broker"
+            f" says OFFLINE after {WILL_DELAY_S} s, unless the PC is back by then."
+        )
+        operation["x-will-delay-interval"] = WILL_DELAY_S
+    return operation
+
+
+def _bindings(delivery: Delivery) -> Json:
     binding: dict[str, Json] = {"qos": delivery.qos, "retain": delivery.retain}
     if delivery.expiry_s is not None:
         binding["messageExpiryInterval"] = delivery.expiry_s
-    return {
-        "action": "send" if isinstance(leaf, DownLeaf) else "receive",
-        "channel": {"$ref": f"#/channels/{_name(leaf)}"},
-        "bindings": {"mqtt": {**binding, "bindingVersion": "0.2.0"}},
-    }
+    return {"mqtt": {**binding, "bindingVersion": "0.2.0"}}
 
 
 def _echo_channel() -> Json:
@@ -110,11 +120,10 @@ def _echo_channel() -> Json:
 
 
 def _echo_operation() -> Json:
-    binding: dict[str, Json] = {"qos": 0, "retain": False, "messageExpiryInterval": ECHO_EXPIRY_S}
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{ECHO}"},
-        "bindings": {"mqtt": {**binding, "bindingVersion": "0.2.0"}},
+        "bindings": _bindings(ECHO_DELIVERY),
     }
 
 

@@ -57,6 +57,7 @@ from pc_daemon.machine import Machine
 from pc_daemon.screen_side import ScreenSide
 from pc_daemon.trust import MemoryKeys, PinnedKeys, Trust
 from schemas.codec import LEAF_OF_MESSAGE, MalformedMessage, UpMessage, decode, encode
+from schemas.deliveries import pc_message, pc_will
 from schemas.device import (
     DesiredDocument,
     DeviceCommand,
@@ -65,22 +66,17 @@ from schemas.device import (
     UsageAck,
 )
 from schemas.journal_events import JournalEventKind
-from schemas.link_port import LinkHost, MqttLink, Outgoing, Will
+from schemas.link_port import LinkHost, MqttLink, Will
 from schemas.machine_facts import HardwareFacts
 from schemas.topics import (
-    DELIVERIES,
     DownLeaf,
-    Leaf,
-    UpLeaf,
     parse_pc_topic,
     pc_down_filter,
-    pc_topic,
 )
 from schemas.trust import KeysDocument, Welcome
 
 _logger = logging.getLogger("clubctl.pc")
 
-WILL_DELAY_S: Final = 10
 HEARTBEAT_JITTER: Final = 0.2
 FAREWELL_S: Final = 2.0
 HARDWARE_EVERY_S: Final = 30.0
@@ -242,7 +238,7 @@ class AgentService:
     def _will(self) -> Will:
         self._take(Connecting())
         lost = presence(self._state, PresenceState.OFFLINE, PresenceReason.CONNECTION_LOST)
-        return Will(self._topic(UpLeaf.PRESENCE), encode(lost), delay_s=WILL_DELAY_S)
+        return pc_will(self._place, encode(lost))
 
     def _take(self, happening: Happening) -> None:
         timers = self._timers
@@ -317,16 +313,7 @@ class AgentService:
 
     def _send(self, message: UpMessage) -> None:
         leaf = LEAF_OF_MESSAGE[type(message)]
-        delivery = DELIVERIES[leaf]
-        accepted = self.link.publish(
-            Outgoing(
-                self._topic(leaf),
-                encode(message),
-                qos=delivery.qos,
-                retain=delivery.retain,
-                expiry_s=delivery.expiry_s,
-            )
-        )
+        accepted = self.link.publish(pc_message(self._place, leaf, encode(message)))
         self.stats.unsent += not accepted
 
     def _wake(self, mac: str) -> None:
@@ -349,8 +336,9 @@ class AgentService:
     def _nonce(self) -> str:
         return f"{self._around.random.getrandbits(128):032x}"
 
-    def _topic(self, leaf: Leaf) -> str:
-        return pc_topic(self._identity.club_id, self._identity.pc_id, leaf)
+    @property
+    def _place(self) -> tuple[str, str]:
+        return self._identity.club_id, self._identity.pc_id
 
     def _halt(self) -> None:
         for timer in (self._timers.tick, self._timers.heartbeat):

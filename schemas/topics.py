@@ -5,14 +5,11 @@
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from schemas.hot_value import hot_value
 
 PREFIX = "clubctl/v1"
-CONTROLLER_STATE_TOPIC = f"{PREFIX}/ctl/state"
 
 _ENTITY_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _PC_TOPIC_LEVELS = 7
@@ -52,30 +49,6 @@ class UpLeaf(StrEnum):
 
 
 Leaf = DownLeaf | UpLeaf
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """How the messages of a leaf travel. ``expiry_s`` None: they never go stale."""
-
-    qos: int = 1
-    retain: bool = False
-    expiry_s: int | None = None
-
-
-DELIVERIES: Final[dict[Leaf, Delivery]] = {
-    DownLeaf.DESIRED: Delivery(retain=True),
-    DownLeaf.CMD: Delivery(expiry_s=30),
-    DownLeaf.ACK: Delivery(expiry_s=600),
-    DownLeaf.WELCOME: Delivery(expiry_s=10),
-    DownLeaf.KEYS: Delivery(expiry_s=600),
-    UpLeaf.BIRTH: Delivery(),
-    UpLeaf.PRESENCE: Delivery(retain=True),
-    UpLeaf.HEARTBEAT: Delivery(qos=0, expiry_s=30),
-    UpLeaf.REPORTED: Delivery(retain=True),
-    UpLeaf.USAGE: Delivery(),
-    UpLeaf.RESULT: Delivery(expiry_s=60),
-}
 
 
 @hot_value(frozen=True, slots=True)

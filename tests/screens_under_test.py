@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pc_daemon.agent_state import Screen
 from pc_daemon.last_resort import Plight
-from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenNews
+from pc_daemon.lockers import Deadlines, LockerError, ScreenHeard, ScreenLocker, ScreenNews
 from pc_daemon.process_note import noted
 from pc_daemon.session_launch import UserSession
 from pc_daemon.session_screen import SessionScreen
@@ -75,7 +75,7 @@ class Rig:
         return sum(1 for one in self.heard if one.news is ScreenNews.DIED)
 
 
-def is_sound(locker: SessionScreen) -> bool:
+def is_sound(locker: ScreenLocker) -> bool:
     try:
         locker.check()
     except LockerError:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 Result = Mapping[str, Any]
+GOAL_MET: Final = "goal_met"
+"""In the result of a benchmark that judges itself: whether it reached its goal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def bench_command(
     name: Annotated[str, typer.Argument(help=f"One of {', '.join(BENCHMARKS)}.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """The benchmarks of BENCHMARKS.md."""
+    """The benchmarks of BENCHMARKS.md. Exit code 1: one that has a goal missed it."""
     if name not in BENCHMARKS:
         raise typer.BadParameter(f"{name}: one of {', '.join(BENCHMARKS)}")
     benchmark = BENCHMARKS[name]
@@ -61,6 +63,8 @@ def bench_command(
         sys.stdout.write(json.dumps(result) + "\n")
     else:
         Console().print(_table(name, result))
+    if not result.get(GOAL_MET, True):
+        raise typer.Exit(1)
 
 
 def _table(name: str, result: Result) -> Table:

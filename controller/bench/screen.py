@@ -22,10 +22,13 @@ from typing import Any, Final
 from PIL import ImageGrab
 from PIL.Image import Resampling
 
+from controller.bench.command import GOAL_MET
 from controller.bench.stopwatch import stopwatch
 from pc_daemon.screen_windows import NIGHT
 
 KILLS: Final = 10
+GOAL_S: Final = 1.0
+"""A killed screen covers again in less, half of the times."""
 SIZE: Final = (1_280, 720)
 LOOK: Final = (64, 36)
 """So many pixels of a picture are looked at."""
@@ -53,12 +56,15 @@ def run(*, kills: int = KILLS) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="clubctl-bench-") as folder, _display() as display:
         bare = [_bare_s(display) for _ in range(kills)]
         again = _killed_s(display, Path(folder), kills)
+    median_s = statistics.median(again)
     return {
         "kills": kills,
-        "covers_again_median_s": statistics.median(again),
+        "covers_again_median_s": median_s,
         "covers_again_worst_s": max(again),
         "bare_window_median_s": statistics.median(bare),
-        "ratio": statistics.median(again) / statistics.median(bare),
+        "ratio": median_s / statistics.median(bare),
+        "goal_s": GOAL_S,
+        GOAL_MET: median_s < GOAL_S,
     }
 
 

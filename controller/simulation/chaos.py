@@ -9,7 +9,7 @@ from controller.simulation.machines import KEEPALIVE_S
 from controller.simulation.swarm import CallFate, Mishap, Swarm
 from controller.simulation.virtual_loop import Process
 from controller.simulation.world import World
-from pc_daemon.service import WILL_DELAY_S
+from schemas.deliveries import WILL_DELAY_S
 
 HOUR_MS: Final = 3_600_000
 REBOOTED_SHARE: Final = 0.3

@@ -5,20 +5,40 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import orjson
 import pytest
 from brokers_under_test import eventually
 from clubs_under_test import CHAIN, seed, wallet_of
+from loop_under_test import LoopUnderTest, running
 
 from actors.clock import Clock, SystemClock
 from actors.host import Host
 from actors.local_host import LocalHost, local_host
 from actors.placement import shard_of_club
+from actors.presence import NOT_RESPONDING_AFTER_MS, Presence, Signal
 from actors.shard_loop import STALL_MS
-from actors.store import CommitResult, HostRecord, ShardId, StoreUnavailableError
+from actors.store import (
+    ChainStream,
+    CommitResult,
+    HostRecord,
+    ShardId,
+    StoreUnavailableError,
+)
 from actors.store_memory import MemoryStore
-from schemas.commands import CommandEnvelope, CommandReply, ReplyStatus, TopUpWallet
+from actors.turn import PcInput
+from schemas.commands import (
+    CommandEnvelope,
+    CommandReply,
+    CreateSession,
+    ReplyStatus,
+    TopUpWallet,
+)
+from schemas.events import published
 from schemas.link_memory import MemoryBroker, MemoryLink
 from schemas.link_port import LinkSettings
+from schemas.views import LinkState
+
+PC = "north-main-0"
 
 
 class Defective(MemoryStore):
@@ -163,3 +183,40 @@ async def test_a_host_that_cannot_say_it_lives_stops_by_itself(
         store.mute = False
         assert (await asking).status is ReplyStatus.OK
         assert await wallet_of(store, "ann") == (20_00, 0)
+
+
+async def told(loop: LoopUnderTest) -> list[str]:
+    """What staff was told of the PC."""
+    entries = await loop.store.stream(CHAIN, ChainStream.OUTBOX)
+    events = [published(orjson.loads(entry.payload)) for entry in entries]
+    return [event["type"] for event in events if event["source"] == f"pc:{PC}"]
+
+
+async def after_a_second(loop: LoopUnderTest) -> Presence:
+    """How the PC is heard after a turn a second later; the answer shows that there was one."""
+    loop.clock.advance(1_000)
+    await loop.ask(TopUpWallet(player_id="bob", amount_minor=1))
+    assert loop.loop.runtime is not None
+    return loop.loop.runtime.presence_by_pc[PC]
+
+
+async def test_silence_while_the_owner_itself_stood_still_is_held_against_no_pc() -> None:
+    store = MemoryStore()
+    await seed(store)
+    async with running(store) as loop:
+        playing = CreateSession(
+            session_id="s1", pc_id=PC, tariff_id="standard", player_id="ann", start=True
+        )
+        for reply in await loop.ask(TopUpWallet(player_id="ann", amount_minor=500_00), playing):
+            assert reply.status is ReplyStatus.OK
+        loop.loop.inbox.put_pc(PcInput("north", PC, Signal.HEARD, loop.clock.mono_ms()))
+        heard = await after_a_second(loop)
+        assert heard.link is LinkState.ONLINE
+        loop.clock.advance(60_000)
+        for _ in range(20):
+            assert (await after_a_second(loop)).edges_at_ms == heard.edges_at_ms
+        assert await told(loop) == []
+        for _ in range(NOT_RESPONDING_AFTER_MS // 1_000):
+            last = await after_a_second(loop)
+        assert last.link is LinkState.NOT_RESPONDING
+        assert await told(loop) == ["pc_not_responding"]

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 from agent_bench import MINUTE_MS, locked
-from club_voice import Club
+from club_voice import Club, open_club
 
 from pc_daemon.agent_state import DocumentReceived
 from pc_daemon.clock import Instant
@@ -160,3 +160,19 @@ def test_no_life_wins_a_second(first: int) -> None:
             life.lives()
         except AssertionError as error:
             raise AssertionError(f"seed {seed}") from error
+
+
+def test_an_ended_session_s_lease_opens_for_the_rest_of_its_time_and_no_longer() -> None:
+    """Only the lease is signed, so who owns the broker may put it into a newer document."""
+    club = open_club()
+    granted = club.bench.state.document
+    assert granted is not None
+    assert club.play(3 * MINUTE_MS) == 3 * MINUTE_MS
+    club.bench.document(locked(2))
+    assert club.play(MINUTE_MS) == 0
+    club.bench.document(granted.model_copy(update={"rev": 98}))
+    # The minute in which the PC was locked is not won back.
+    left_ms = 6 * MINUTE_MS
+    assert left_ms - STEP_MS <= club.play(20 * MINUTE_MS) <= left_ms
+    club.bench.document(granted.model_copy(update={"rev": 99}))
+    assert club.play(MINUTE_MS) == 0

@@ -39,6 +39,16 @@ def test_nobody_signs_in_before_the_agent_has_decided(unit: dict[str, list[str]]
     assert (unit["Type"], unit["Before"]) == (["notify"], ["systemd-user-sessions.service"])
 
 
+def test_a_pc_never_gives_up_on_its_agent_and_keeps_its_screen(
+    unit: dict[str, list[str]],
+) -> None:
+    assert unit["Restart"] == ["always"]
+    assert unit["StartLimitIntervalSec"] == ["0"]
+    # What docs/agent.md promises of an agent that hangs.
+    assert unit["WatchdogSec"] == ["15"]
+    assert unit["KillMode"] == ["process"]
+
+
 def test_a_new_secret_can_be_written(unit: dict[str, list[str]]) -> None:
     assert unit["ProtectSystem"] == ["full"]
     assert unit["ReadWritePaths"] == [f"-{DEFAULT_CONFIG.parent}"]

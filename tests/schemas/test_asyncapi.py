@@ -17,7 +17,8 @@ from test_device_wire import EXAMPLES
 
 from controller.asyncapi import DOCUMENT, Json, build_document, render
 from schemas.codec import MESSAGE_OF_LEAF, encode
-from schemas.topics import DELIVERIES, Leaf
+from schemas.deliveries import DELIVERIES, WILL_DELAY_S, pc_message, pc_will
+from schemas.topics import Leaf, UpLeaf
 
 ROOT = Path(__file__).parents[2]
 OFFICIAL = Path(__file__).parent / "official" / "asyncapi-3.0.0.json"
@@ -109,6 +110,26 @@ def test_what_is_sent_is_what_the_document_describes(leaf: Leaf) -> None:
     payload = json.loads(encode(EXAMPLES[leaf]))
     assert list(validator.iter_errors(payload)) == []
     assert not validator.is_valid({"v": "one"})
+
+
+@pytest.mark.parametrize("leaf", DELIVERIES)
+def test_what_is_sent_travels_as_the_document_describes(leaf: Leaf) -> None:
+    name = f"{type(leaf).__name__[:-4].lower()}_{leaf}"
+    described = published()["operations"][name]["bindings"]["mqtt"]
+    message = pc_message(("north", "pc1"), leaf, b"")
+    assert (message.qos, message.retain, message.expiry_s) == (
+        described["qos"],
+        described["retain"],
+        described.get("messageExpiryInterval"),
+    )
+
+
+def test_the_will_is_in_the_document() -> None:
+    operation = published()["operations"]["up_presence"]
+    will, said = pc_will(("north", "pc1"), b""), operation["bindings"]["mqtt"]
+    assert will.topic == pc_message(("north", "pc1"), UpLeaf.PRESENCE, b"").topic
+    assert (will.qos, will.retain) == (said["qos"], said["retain"])
+    assert will.delay_s == operation["x-will-delay-interval"] == WILL_DELAY_S
 
 
 def _keys(value: Json) -> list[str]:

@@ -47,7 +47,6 @@ from schemas.device import (
 from schemas.journal_events import JournalEvent, JournalEventKind
 from schemas.machine_facts import HardwareFacts
 from schemas.topics import (
-    CONTROLLER_STATE_TOPIC,
     DownLeaf,
     Leaf,
     PcTopic,
@@ -282,7 +281,6 @@ def test_topics_are_spelled_as_documented() -> None:
     assert club_up_filter("c") == "clubctl/v1/c/pc/+/up/+"
     assert pc_down_filter("c", "p") == "clubctl/v1/c/pc/p/down/+"
     assert echo_topic("host-1") == "clubctl/v1/ctl/host-1/echo"
-    assert CONTROLLER_STATE_TOPIC == "clubctl/v1/ctl/state"
 
 
 @pytest.mark.parametrize(
@@ -299,7 +297,7 @@ def test_topics_are_spelled_as_documented() -> None:
         "clubctl/v1/c c/pc/p/up/hb",
         "clubctl/v1/c/pc/-p/up/hb",
         f"clubctl/v1/{'c' * 65}/pc/p/up/hb",
-        CONTROLLER_STATE_TOPIC,
+        "clubctl/v1/ctl/h1/echo",
     ],
 )
 def test_a_topic_that_is_not_ours_is_none(topic: str) -> None:
