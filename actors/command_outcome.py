@@ -33,7 +33,15 @@ def _is_news(sent: SentCommand, answer: DeviceAnswer) -> bool:
 def overdue(told: PcTold, now_ms: int) -> PcTold:
     """Say that nobody answered, once it is too late to."""
     sent = told.state.command
-    if sent is None or sent.outcome is not None or now_ms < sent.answer_due_at_ms:
+    if sent is None or now_ms < sent.answer_due_at_ms:
+        return told
+    return given_up(told, now_ms)
+
+
+def given_up(told: PcTold, now_ms: int) -> PcTold:
+    """Say of an order that still waits that nobody answered; after this nobody can."""
+    sent = told.state.command
+    if sent is None or sent.outcome is not None:
         return told
     return _concluded(told, sent, NO_ANSWER, detail="", now_ms=now_ms)
 

@@ -111,6 +111,20 @@ async def test_nobodys_answer_is_told_after_a_minute_and_not_by_a_restart(
     assert await told(again) == [("REBOOT", "NO_ANSWER")]
 
 
+async def test_an_order_that_another_follows_before_its_answer_is_told_of_too(
+    shard: ShardUnderTest,
+) -> None:
+    await shard.command(CommandPc(pc_id=PC, asked=DeviceCommandKind.MESSAGE, text="Pizza"))
+    first = shard.orders[-1].command.cmd_id
+    await shard.command(REBOOT)
+    await answer(shard, PC, CommandOutcome.DONE, first)
+    assert await outcome(shard) is None
+    await answer(shard, PC, CommandOutcome.DONE)
+    await shard.command(REBOOT)
+
+    assert await told(shard) == [("MESSAGE", "NO_ANSWER"), ("REBOOT", "DONE")]
+
+
 async def test_a_pc_that_is_off_is_woken_by_its_neighbour(shard: ShardUnderTest) -> None:
     await shard.turn(replace(shard.heard(PC), applied=None, signal=Signal.GOODBYE))
     await shard.command(CommandPc(pc_id=PC, asked=DeviceCommandKind.WAKE))
