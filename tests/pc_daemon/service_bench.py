@@ -10,7 +10,7 @@ from brokers_under_test import Listener
 from pc_daemon.agent_state import Identity, MemoryImage, Screen
 from pc_daemon.clock import PcClock, SystemClock
 from pc_daemon.journal import MemoryJournal
-from pc_daemon.lockers import Deadlines, LockerError, NullLocker, ScreenHeard
+from pc_daemon.lockers import Deadlines, LockerError, NullLocker, ScreenHeard, ScreenLocker
 from pc_daemon.machine import Machine
 from pc_daemon.service import AgentService, Surroundings
 from schemas.codec import DeviceMessage, decode, encode
@@ -77,6 +77,10 @@ class Club:
 
     clock: PcClock = field(default_factory=SystemClock)
     heartbeat_s: float = 0.1
+    session_expiry_s: int = 300
+    """How long the broker keeps the session of the PC when its connection broke."""
+    screen: ScreenLocker | None = None
+    """Its real screen, where one is looked at; else one that remembers."""
 
     def __post_init__(self) -> None:
         self.broker = MemoryBroker(time.monotonic)
@@ -92,7 +96,9 @@ class Club:
         self.service = self.make_service()
 
     def _settings(self, client_id: str) -> LinkSettings:
-        return LinkSettings("memory", 0, client_id)
+        is_pc = client_id == "club.pc1"
+        expiry_s = self.session_expiry_s if is_pc else 300
+        return LinkSettings("memory", 0, client_id, session_expiry_s=expiry_s)
 
     def make_service(self) -> AgentService:
         return AgentService(
@@ -101,7 +107,7 @@ class Club:
                 clock=self.clock,
                 random=Random(1),
                 journal=self.journal,
-                locker=self.locker,
+                locker=self.screen or self.locker,
                 make_link=lambda host, will: MemoryLink(
                     self._settings("club.pc1"), host, broker=self.broker, will=will
                 ),

@@ -175,13 +175,3 @@ async def test_a_restarted_agent_goes_on_where_the_journal_says(club: Club) -> N
 async def test_a_clean_stop_says_goodbye_and_no_will_follows(club: Club) -> None:
     await club.service.stop(PresenceReason.SHUTDOWN)
     await eventually(lambda: reason_of(club) is PresenceReason.SHUTDOWN)
-
-
-async def test_each_connection_has_a_will_of_its_own_epoch(club: Club) -> None:
-    first = club.service.state.connection_epoch
-    await club.service.link.abort()
-    club.service.link.start()
-    await eventually(lambda: club.service.link.connected)
-
-    births = [m for m in club.messages() if isinstance(m, Birth)]
-    assert first < births[-1].connection_epoch == club.service.state.connection_epoch
