@@ -196,12 +196,12 @@ class AgentService:
         await self.link.abort()
 
     def freeze(self) -> None:
-        """Stop doing anything, as a PC that hangs does; the connection stands. For simulations."""
+        """Stop doing anything, as a PC that hangs does. For simulations."""
         self._halt()
         self._timers.frozen = True
 
     def thaw(self) -> None:
-        """Go on as if nothing had been."""
+        """Go on with what has happened meanwhile."""
         self._timers.frozen = False
         self._schedule_heartbeat()
         self._on_tick()
@@ -249,10 +249,8 @@ class AgentService:
 
     def _take(self, happening: Happening) -> None:
         timers = self._timers
-        if timers.frozen:
-            return
         timers.pending.append(happening)
-        if timers.busy:
+        if timers.busy or timers.frozen:
             return
         timers.busy = True
         try:

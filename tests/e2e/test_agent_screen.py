@@ -120,7 +120,7 @@ async def a_desk(tmp_path: Path, display: Display, **settings: str) -> AsyncIter
                     trust_env=False,
                 ) as client,
             ):
-                await club.fleet.unplug(PC)
+                await club.fleet.sever(PC)
                 agent = start_agent(broker.url, display, folder, **settings)
                 try:
                     yield Desk(club, display, folder, agent, client, address, broker.url)
