@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Final
 
+from actors.club_events import PcTold
 from actors.command_context import CommandContext
+from actors.command_outcome import given_up
 from actors.pc import OBEYED_WITHIN_MS, PcState, SentCommand
 from actors.refusal import Refusal
 from actors.seating import unknown_pc
@@ -55,6 +57,8 @@ def command_pc(context: CommandContext, command: CommandPc) -> CommandReply | Re
         code_hash=command.code_hash,
     )
     sent = SentCommand(order.cmd_id, command.asked, now_ms, carrier_pc_id=asked.carrier_pc_id)
+    # A PC has room for one order: whoever waits for the one before hears now that it was given up.
+    state = context.drafting.tell(given_up(PcTold(state), now_ms))
     context.drafting.put_pc(replace(state, command=sent))
     context.drafting.orders.append(_sent(state.club_id, asked, order))
     return CommandReply(status=ReplyStatus.OK)

@@ -16,11 +16,17 @@ from rich.progress import Progress
 from actors.clock import ClockAnchor
 from actors.store_redis import RedisStore
 from controller.business_time import read_anchor
-from controller.command_settings import connected_settings, public_keys
+from controller.command_settings import (
+    connected_settings,
+    misconfigured,
+    public_keys,
+    settings_or_exit,
+)
 from pc_daemon import clock as pc_clock
 from pc_daemon.fleet import FleetSettings, run_fleet
 from pc_daemon.fleet_faults import PROFILES
 from schemas.catalogue import PcDocument
+from schemas.link_port import parse_mqtt_url
 
 sim_app = typer.Typer(help="Simulated PCs, and whole simulated chains.", no_args_is_help=True)
 
@@ -42,6 +48,9 @@ def fleet_command(
         typer.Option(help="JSON list of [club, PC]; by default every PC of the catalogue."),
     ] = None,
     pcs: Annotated[int | None, typer.Option(min=1, help="Only so many of them.")] = None,
+    one_user: Annotated[
+        bool, typer.Option("--one-user", help="Every PC shows the user of CLUBCTL_MQTT_URL.")
+    ] = False,
     heartbeat_s: Annotated[float, typer.Option(min=0.05, help="Seconds between beats.")] = 10.0,
     obey: Annotated[
         bool, typer.Option("--obey", help="Take 'unplug PC', 'plug PC' ... line by line.")
@@ -54,14 +63,27 @@ def fleet_command(
         bool, typer.Option("--machine-facts", help="Each tells of this machine as if its own.")
     ] = False,
 ) -> None:
-    """Run simulated PCs until SIGTERM, at the pace of the store's business time."""
+    """Run simulated PCs until SIGTERM, at the pace of the store's business time.
+
+    They have no secrets of their own: a broker that binds every client id to its own user, as
+    ``clubctl broker config`` writes it, lets none of them in.
+    """
     if profile not in PROFILES:
         raise typer.BadParameter(f"one of {', '.join(PROFILES)}", param_hint="--profile")
     settings = connected_settings()
     assert settings.redis_url is not None
     assert settings.mqtt_url is not None
+    if parse_mqtt_url(settings.mqtt_url).credentials is not None and not one_user:
+        misconfigured(
+            "CLUBCTL_MQTT_URL names one user, and simulated PCs have none of their own. A broker "
+            "that binds client ids to users refuses them all; of one that does not, say --one-user"
+        )
+    settings_or_exit(settings.mqtt_ca_pem)
     anchor, catalogued = asyncio.run(_club_of(settings.redis_url))
     listed = catalogued if roster is None else _listed(roster)
+    if pcs is not None and pcs > len(listed):
+        source = "the catalogue has" if roster is None else f"{roster} lists"
+        misconfigured(f"--pcs {pcs}: {source} {len(listed)} PCs; --roster names more")
     run_fleet(
         FleetSettings(
             mqtt_url=settings.mqtt_url,
@@ -70,6 +92,7 @@ def fleet_command(
             heartbeat_s=heartbeat_s,
             seed=seed,
             keys=public_keys(settings),
+            ca_file=settings.mqtt_ca_file,
             profile=profile,
             tells_machine=machine_facts,
         ),

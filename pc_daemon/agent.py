@@ -12,6 +12,7 @@ from pc_daemon import answers
 from pc_daemon.agent_state import (
     Action,
     AgentState,
+    CarriedOut,
     CodeTyped,
     CommandReceived,
     Connected,
@@ -35,7 +36,7 @@ from pc_daemon.calendar_anchor import Question
 from pc_daemon.clock import Instant
 from pc_daemon.judgement import judge
 from pc_daemon.lease import PERSIST_EVERY_MS
-from pc_daemon.obedience import take_document, take_keys, take_order, take_welcome
+from pc_daemon.obedience import take_document, take_keys, take_order, take_outcome, take_welcome
 from pc_daemon.reconciliation import USAGE_RETRY_BEATS, reconciled
 from schemas.device import PresenceState, UsageEnd
 from schemas.hot_value import replace
@@ -177,6 +178,7 @@ _HANDLERS: Final[dict[type, Callable[[AgentState, Any, Instant], Outcome]]] = {
     Disconnected: _disconnected,
     DocumentReceived: take_document,
     CommandReceived: take_order,
+    CarriedOut: take_outcome,
     WelcomeReceived: take_welcome,
     KeysReceived: take_keys,
     UsageAcknowledged: _usage_ack,

@@ -172,6 +172,14 @@ class CommandReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class CarriedOut:
+    """What was to be done for an order was tried; ``fault`` says why in vain."""
+
+    cmd_id: str
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WelcomeReceived:
     """The controller's answer to a nonce, and what the PC's wall clock said when it came."""
 
@@ -251,6 +259,7 @@ Happening = (
     | Disconnected
     | DocumentReceived
     | CommandReceived
+    | CarriedOut
     | UsageAcknowledged
     | WelcomeReceived
     | KeysReceived
@@ -307,6 +316,7 @@ class Show:
 class Notify:
     """Show a line of text over whatever runs."""
 
+    cmd_id: str
     text: str
 
 
@@ -321,16 +331,21 @@ class Send:
 class Reboot:
     """Restart the PC, after what was sent before it has left."""
 
+    cmd_id: str
+
 
 @dataclass(frozen=True, slots=True)
 class PowerOff:
     """Switch the PC off, after what was sent before it has left."""
+
+    cmd_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Identify:
     """Show for ``for_ms`` of business time which PC this is."""
 
+    cmd_id: str
     for_ms: int
 
 
@@ -343,6 +358,7 @@ class Renew:
 class Wake:
     """Wake the neighbour with this network card."""
 
+    cmd_id: str
     mac: str
 
 

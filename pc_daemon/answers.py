@@ -1,6 +1,7 @@
 """The messages an agent sends, made from its state. Pure."""
 
 from dataclasses import replace
+from typing import Final
 
 from pc_daemon.agent_state import MAX_REMEMBERED_COMMANDS, Action, AgentState, Send
 from pc_daemon.clock import Instant
@@ -8,7 +9,6 @@ from pc_daemon.judgement import Verdict, judge
 from schemas.device import (
     Birth,
     CommandOutcome,
-    DeviceCommand,
     DeviceCommandResult,
     Heartbeat,
     PcMode,
@@ -20,6 +20,9 @@ from schemas.device import (
     UsageBatch,
 )
 from schemas.machine_facts import HardwareFacts
+
+DETAIL_CHARACTERS: Final = 200
+INTERRUPTED: Final = "the agent ended meanwhile"
 
 
 def birth(state: AgentState, now: Instant) -> Birth:
@@ -121,18 +124,30 @@ def remembered(state: AgentState, cmd_id: str) -> DeviceCommandResult | None:
     return next((known for known in state.results if known.cmd_id == cmd_id), None)
 
 
+def begun(state: AgentState, cmd_id: str) -> AgentState:
+    """Remember a command before it is carried out, as one that failed until it is concluded.
+
+    An agent that ends in between does not know what became of it, and must not do it twice.
+    """
+    return _remembering(state, result(cmd_id, CommandOutcome.FAILED, INTERRUPTED))
+
+
 def concluded(
-    state: AgentState, command: DeviceCommand, outcome: CommandOutcome
+    state: AgentState, cmd_id: str, outcome: CommandOutcome, *, why: str = ""
 ) -> tuple[AgentState, tuple[Action, ...]]:
-    """Remember a result and send it."""
-    answer = result(command, outcome)
-    results = (*state.results, answer)[-MAX_REMEMBERED_COMMANDS:]
-    return replace(state, results=results), (Send(answer),)
+    """Remember a result, in place of what was remembered of that command, and send it."""
+    answer = result(cmd_id, outcome, why)
+    return _remembering(state, answer), (Send(answer),)
 
 
-def result(command: DeviceCommand, outcome: CommandOutcome, why: str = "") -> DeviceCommandResult:
+def _remembering(state: AgentState, answer: DeviceCommandResult) -> AgentState:
+    others = (known for known in state.results if known.cmd_id != answer.cmd_id)
+    return replace(state, results=(*others, answer)[-MAX_REMEMBERED_COMMANDS:])
+
+
+def result(cmd_id: str, outcome: CommandOutcome, why: str = "") -> DeviceCommandResult:
     """What became of a command."""
-    return DeviceCommandResult(cmd_id=command.cmd_id, outcome=outcome, detail=why)
+    return DeviceCommandResult(cmd_id=cmd_id, outcome=outcome, detail=why[:DETAIL_CHARACTERS])
 
 
 def _session_id(verdict: Verdict) -> str | None:

@@ -1,18 +1,21 @@
 """Many PCs in one process: the real agent with a null screen, each on its own connection.
 
 ``FleetSimulator`` runs inside a loop; ``run_fleet`` is a process that obeys one command a line
-on standard input: ``unplug``, ``plug``, ``cut`` (power), ``boot``, ``freeze``, ``thaw``, each
-with a PC, and ``status``. A PC is named ``<club>/<pc>``, or by its id alone where that is unique.
+on standard input: ``unplug``, ``sever``, ``plug``, ``cut`` (power), ``boot``, ``freeze``,
+``thaw``, each with a PC, and ``status``. A PC is named ``<club>/<pc>``, or by its id alone where
+that is unique.
 Every line is answered with one JSON object on standard output.
 """
 
 import asyncio
 import json
 import signal
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
+from pathlib import Path
 from random import Random
 from typing import Final, TextIO
 
@@ -53,6 +56,9 @@ class FleetSettings:
     heartbeat_s: float = 10.0
     seed: int = 0
     reconnect_cap_s: float = 5.0
+    keepalive_s: int = 15
+    ca_file: Path | None = None
+    """The authority of a broker with TLS; None: the system's."""
     keys: KeysDocument | None = None
     profile: str = "none"
     """What goes wrong meanwhile, see :mod:`pc_daemon.fleet_faults`."""
@@ -90,6 +96,7 @@ class SimulatedPc:
     service: AgentService | None = None
     boots: int = 0
     plugged: bool = True
+    frozen: bool = False
 
 
 class FleetSimulator:
@@ -130,7 +137,20 @@ class FleetSimulator:
             pc.service = None
 
     async def unplug(self, name: str) -> None:
-        """Pull the network cable: no goodbye; the agent runs on alone. Raises ``UnknownPc``."""
+        """Pull the network cable: silence, which the broker has to notice; the agent runs on alone.
+
+        Raises ``UnknownPc``.
+        """
+        pc = self._find(name)
+        pc.plugged = False
+        if pc.service is not None:
+            await pc.service.link.silence()
+
+    async def sever(self, name: str) -> None:
+        """Break the connection so that the broker sees it at once, until ``plug``.
+
+        Raises ``UnknownPc``.
+        """
         pc = self._find(name)
         pc.plugged = False
         if pc.service is not None:
@@ -140,7 +160,7 @@ class FleetSimulator:
         """Put the cable back. Raises ``UnknownPc``."""
         pc = self._find(name)
         pc.plugged = True
-        if pc.service is not None:
+        if pc.service is not None and not pc.frozen:
             pc.service.link.start()
 
     async def cut(self, name: str) -> None:
@@ -157,16 +177,22 @@ class FleetSimulator:
             self._boot(pc)
 
     async def freeze(self, name: str) -> None:
-        """Let the PC hang: it says and does nothing. Raises ``UnknownPc``."""
-        service = self._find(name).service
-        if service is not None:
-            service.freeze()
+        """Let the PC hang: it says, hears and does nothing. Raises ``UnknownPc``."""
+        pc = self._find(name)
+        if pc.service is not None and not pc.frozen:
+            pc.frozen = True
+            # Who hangs answers no ping either, and acknowledges nothing that it has not taken in.
+            await pc.service.link.silence()
+            pc.service.freeze()
 
     async def thaw(self, name: str) -> None:
         """Let a PC that hung go on. Raises ``UnknownPc``."""
-        service = self._find(name).service
-        if service is not None:
-            service.thaw()
+        pc = self._find(name)
+        if pc.service is not None and pc.frozen:
+            pc.frozen = False
+            pc.service.thaw()
+            if pc.plugged:
+                pc.service.link.start()
 
     def set_clock(self, name: str, moved_ms: int) -> None:
         """Set the PC's calendar off by so much business time. Raises ``UnknownPc``."""
@@ -209,6 +235,7 @@ class FleetSimulator:
 
     def _boot(self, pc: SimulatedPc) -> None:
         pc.boots += 1
+        pc.frozen = False
         pc.clock.boot()
         identity = Identity(
             club_id=pc.club_id,
@@ -246,6 +273,7 @@ PcLinkMaker = Callable[[str, str], LinkMaker]
 def real_links(settings: FleetSettings, clock: PcClock, random: Random) -> PcLinkMaker:
     """Links of simulated PCs to a real broker."""
     address = parse_mqtt_url(settings.mqtt_url)
+    tls = ssl.create_default_context(cafile=settings.ca_file) if address.tls else None
 
     def of_pc(club_id: str, pc_id: str) -> LinkMaker:
         link_settings = LinkSettings(
@@ -253,6 +281,8 @@ def real_links(settings: FleetSettings, clock: PcClock, random: Random) -> PcLin
             port=address.port,
             client_id=f"{club_id}.{pc_id}",
             credentials=address.credentials,
+            tls=tls,
+            keepalive_s=settings.keepalive_s,
             max_outbox=FLEET_OUTBOX,
             backoff=BackoffPolicy(cap_s=settings.reconnect_cap_s),
         )
@@ -303,6 +333,7 @@ async def obey(fleet: FleetSimulator, line: str) -> dict[str, object]:
     """Carry out one command line and return its answer; a bad line changes nothing."""
     orders: dict[str, Callable[[str], Awaitable[None]]] = {
         "unplug": fleet.unplug,
+        "sever": fleet.sever,
         "plug": fleet.plug,
         "cut": fleet.cut,
         "boot": fleet.boot,
@@ -321,7 +352,7 @@ async def obey(fleet: FleetSimulator, line: str) -> dict[str, object]:
         case _:
             return {
                 "ok": False,
-                "error": "expected: status | unplug|plug|cut|boot|freeze|thaw <pc>",
+                "error": "expected: status | unplug|sever|plug|cut|boot|freeze|thaw <pc>",
             }
 
 

@@ -30,7 +30,10 @@ class FaultyFleet(Protocol):
         """Every PC."""
 
     async def unplug(self, name: str) -> None:
-        """Pull the cable."""
+        """Pull the cable: silence."""
+
+    async def sever(self, name: str) -> None:
+        """Break the connection, seen at once."""
 
     async def plug(self, name: str) -> None:
         """Put it back."""
@@ -112,7 +115,7 @@ async def wifi(blow: Blow) -> None:
 async def storm(blow: Blow) -> None:
     """Nearly everybody loses the connection at once, and comes back at once."""
     lost = [name for name in blow.fleet.names if blow.random.random() < STORM_SHARE]
-    await asyncio.gather(*(blow.fleet.unplug(name) for name in lost))
+    await asyncio.gather(*(blow.fleet.sever(name) for name in lost))
     await asyncio.sleep(blow.lasts_s)
     await asyncio.gather(*(blow.fleet.plug(name) for name in lost))
 

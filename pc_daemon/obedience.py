@@ -12,6 +12,7 @@ from pc_daemon import answers
 from pc_daemon.agent_state import (
     Action,
     AgentState,
+    CarriedOut,
     CommandReceived,
     DocumentReceived,
     HeldBack,
@@ -144,16 +145,26 @@ def take_order(state: AgentState, happening: CommandReceived, now: Instant) -> O
     if state.trust.checks and not state.calendar.proven:
         return state, (_refusal(order, "the time is not proven yet"),)
     if now.wall_ms > order.not_after_ms:
-        return answers.concluded(state, order, CommandOutcome.EXPIRED)
-    return _carried_out(state, order, now)
+        return answers.concluded(state, order.cmd_id, CommandOutcome.EXPIRED)
+    return _obeyed(state, order, now)
 
 
-def _carried_out(state: AgentState, order: DeviceCommand, now: Instant) -> Outcome:
+def _obeyed(state: AgentState, order: DeviceCommand, now: Instant) -> Outcome:
     if not _is_complete(order):
-        return answers.concluded(state, order, CommandOutcome.REFUSED)
-    state, sent = answers.concluded(state, order, CommandOutcome.DONE)
+        return answers.concluded(state, order.cmd_id, CommandOutcome.REFUSED)
+    if order.kind in _CONCLUDED_AFTER:
+        return _ORDERS[order.kind](answers.begun(state, order.cmd_id), order, now)
+    state, sent = answers.concluded(state, order.cmd_id, CommandOutcome.DONE)
     state, actions = _ORDERS[order.kind](state, order, now)
     return state, (*sent, *actions)
+
+
+def take_outcome(state: AgentState, happening: CarriedOut, _now: Instant) -> Outcome:
+    """Say what became of an order; of a restart that was refused this takes back a DONE."""
+    if happening.fault is None:
+        return answers.concluded(state, happening.cmd_id, CommandOutcome.DONE)
+    why = happening.fault
+    return answers.concluded(state, happening.cmd_id, CommandOutcome.FAILED, why=why)
 
 
 def _introduced(state: AgentState, _order: DeviceCommand, now: Instant) -> Outcome:
@@ -166,18 +177,28 @@ def _under_maintenance(state: AgentState, order: DeviceCommand, now: Instant) ->
 
 
 _ORDERS: Final[dict[DeviceCommandKind, Callable[[AgentState, DeviceCommand, Instant], Outcome]]] = {
-    DeviceCommandKind.MESSAGE: lambda state, order, _now: (state, (Notify(order.text),)),
+    DeviceCommandKind.MESSAGE: lambda state, order, _now: (
+        state,
+        (Notify(order.cmd_id, order.text),),
+    ),
     DeviceCommandKind.REBIRTH: _introduced,
-    DeviceCommandKind.REBOOT: lambda state, _order, _now: (state, (Reboot(),)),
-    DeviceCommandKind.SHUTDOWN: lambda state, _order, _now: (state, (PowerOff(),)),
+    DeviceCommandKind.REBOOT: lambda state, order, _now: (state, (Reboot(order.cmd_id),)),
+    DeviceCommandKind.SHUTDOWN: lambda state, order, _now: (state, (PowerOff(order.cmd_id),)),
     DeviceCommandKind.IDENTIFY: lambda state, order, _now: (
         state,
-        (Identify(order.duration_ms or 0),),
+        (Identify(order.cmd_id, order.duration_ms or 0),),
     ),
-    DeviceCommandKind.WAKE: lambda state, order, _now: (state, (Wake(order.mac or ""),)),
+    DeviceCommandKind.WAKE: lambda state, order, _now: (
+        state,
+        (Wake(order.cmd_id, order.mac or ""),),
+    ),
     DeviceCommandKind.MAINTENANCE: _under_maintenance,
     DeviceCommandKind.RENEW: lambda state, _order, _now: (state, (Renew(),)),
 }
+_CONCLUDED_AFTER: Final = frozenset(
+    {DeviceCommandKind.MESSAGE, DeviceCommandKind.IDENTIFY, DeviceCommandKind.WAKE}
+)
+"""What is carried out before a word is said of it. The others are sure, or end the agent."""
 
 
 def _is_complete(order: DeviceCommand) -> bool:
@@ -194,7 +215,7 @@ def _is_complete(order: DeviceCommand) -> bool:
 
 def _refusal(order: DeviceCommand, why: str) -> Send:
     """Not remembered: whoever forges an order must not take its number from the true one."""
-    return Send(answers.result(order, CommandOutcome.REFUSED, why))
+    return Send(answers.result(order.cmd_id, CommandOutcome.REFUSED, why))
 
 
 def forged(state: AgentState, what: str, now: Instant) -> AgentState:

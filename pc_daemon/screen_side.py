@@ -36,15 +36,11 @@ class ScreenSide:
             self.check(state)
 
     def oblige(self, action: Notify | Identify) -> None:
-        """Show what locks nothing; it is not worth an alarm when it fails."""
-        try:
-            if isinstance(action, Notify):
-                self.locker.notify(action.text)
-            else:
-                self.locker.identify(int(action.for_ms / self.clock.speed))
-        except LockerError as error:
-            self.failures += 1
-            _logger.warning("screen: not shown: %s", error)
+        """Show what locks nothing; no alarm when it fails. Raises ``LockerError``."""
+        if isinstance(action, Notify):
+            self.locker.notify(action.text)
+        else:
+            self.locker.identify(int(action.for_ms / self.clock.speed))
 
     def check(self, state: AgentState) -> None:
         """Whether the screen still does what it was told."""

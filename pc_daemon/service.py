@@ -19,6 +19,7 @@ from pc_daemon.agent_state import (
     FROZEN_AFTER_MS,
     Action,
     AgentState,
+    CarriedOut,
     CodeTyped,
     CommandReceived,
     Connected,
@@ -50,6 +51,7 @@ from pc_daemon.agent_state import (
 )
 from pc_daemon.answers import presence
 from pc_daemon.clock import PcClock
+from pc_daemon.errands import Errands
 from pc_daemon.hardware import MachineGauge
 from pc_daemon.journal import Journal
 from pc_daemon.lockers import ScreenHeard, ScreenLocker, ScreenNews
@@ -146,6 +148,7 @@ class AgentService:
         self._going_down: asyncio.Task[None] | None = None
         self.stats = ServiceStats()
         self._screen = ScreenSide(around.locker, around.clock, self._timers.pending.append)
+        self._errands = Errands(self._screen, around.machine, self._timers.pending.append)
         memory = around.journal.load()
         self._state = begin(
             identity,
@@ -189,12 +192,12 @@ class AgentService:
         await self.link.abort()
 
     def freeze(self) -> None:
-        """Stop doing anything, as a PC that hangs does; the connection stands. For simulations."""
+        """Stop doing anything, as a PC that hangs does. For simulations."""
         self._halt()
         self._timers.frozen = True
 
     def thaw(self) -> None:
-        """Go on as if nothing had been."""
+        """Go on with what has happened meanwhile."""
         self._timers.frozen = False
         self._schedule_heartbeat()
         self._on_tick()
@@ -242,10 +245,8 @@ class AgentService:
 
     def _take(self, happening: Happening) -> None:
         timers = self._timers
-        if timers.frozen:
-            return
         timers.pending.append(happening)
-        if timers.busy:
+        if timers.busy or timers.frozen:
             return
         timers.busy = True
         try:
@@ -264,18 +265,15 @@ class AgentService:
                 self._write(action)
             case Show():
                 self._screen.show(action, self._state)
-            case Notify() | Identify():
-                self._screen.oblige(action)
+            case Notify() | Identify() | Wake():
+                self._errands.run(action)
             case Send(message=message):
                 self._send(message)
-            case Wake(mac=mac):
-                self._wake(mac)
             case Renew():
                 self._around.renew()
-            case Reboot():
-                self._go_down(PresenceReason.REBOOT, self._around.machine.restart)
-            case PowerOff():
-                self._go_down(PresenceReason.SHUTDOWN, self._around.machine.power_off)
+            case Reboot() | PowerOff():
+                leaving = self._leave(action)
+                self._going_down = asyncio.get_running_loop().create_task(leaving)
 
     def _write(self, action: Record | Persist | Forget | PinKeys) -> None:
         journal = self._around.journal
@@ -316,22 +314,15 @@ class AgentService:
         accepted = self.link.publish(pc_message(self._place, leaf, encode(message)))
         self.stats.unsent += not accepted
 
-    def _wake(self, mac: str) -> None:
+    async def _leave(self, action: Reboot | PowerOff) -> None:
+        is_reboot, machine = isinstance(action, Reboot), self._around.machine
+        await self.stop(PresenceReason.REBOOT if is_reboot else PresenceReason.SHUTDOWN)
         try:
-            self._around.machine.wake(mac)
-        except OSError as error:
-            _logger.warning("%s: nobody was woken: %s", self._identity.pc_id, error)
-
-    def _go_down(self, reason: PresenceReason, end: Callable[[], None]) -> None:
-        self._going_down = asyncio.get_running_loop().create_task(self._leave(reason, end))
-
-    async def _leave(self, reason: PresenceReason, end: Callable[[], None]) -> None:
-        await self.stop(reason)
-        try:
-            end()
-        except (OSError, subprocess.SubprocessError):
-            _logger.exception("%s: %s failed, going on", self._identity.pc_id, reason)
+            (machine.restart if is_reboot else machine.power_off)()
+        except (OSError, subprocess.SubprocessError) as error:
+            _logger.exception("%s: refused to end, going on", self._identity.pc_id)
             self.start()
+            self._take(CarriedOut(action.cmd_id, str(error)))
 
     def _nonce(self) -> str:
         return f"{self._around.random.getrandbits(128):032x}"

@@ -137,11 +137,11 @@ class SessionScreen:
 
     def notify(self, text: str) -> None:
         """See ``ScreenLocker``."""
-        self._tell(NoticeOrder(text))
+        self._tell_standing(NoticeOrder(text))
 
     def identify(self, for_ms: int) -> None:
         """See ``ScreenLocker``."""
-        self._tell(IdentifyOrder(for_ms))
+        self._tell_standing(IdentifyOrder(for_ms))
 
     def check(self) -> None:
         """See ``ScreenLocker``."""
@@ -231,6 +231,12 @@ class SessionScreen:
 
     def _is_silent(self) -> bool:
         return self._speaks and self._real_s() - self._heard_s > SILENT_AFTER_S
+
+    def _tell_standing(self, order: Order) -> None:
+        # A pipe takes words for a screen that hangs, and for a moment for one that has ended.
+        if self._process is not None and not self._stands():
+            raise LockerError("the screen does not answer")
+        self._tell(order)
 
     def _tell(self, order: Order) -> None:
         process = self._process

@@ -58,6 +58,8 @@ class GmqttLink:
         self._drained = asyncio.Event()
         self._drained.set()
         self._connection: Connection | None = None
+        self._mute: Connection | None = None
+        """What fell silent and has not been cut yet."""
         self._up = False
         self._task: asyncio.Task[None] | None = None
 
@@ -80,6 +82,7 @@ class GmqttLink:
     def start(self) -> None:
         """See ``MqttLink``."""
         if self._task is None:
+            self._let_go()
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def publish(self, message: Outgoing) -> bool:
@@ -127,13 +130,30 @@ class GmqttLink:
 
     async def abort(self) -> None:
         """See ``MqttLink``."""
+        self._let_go()
+        await self._end()
+
+    async def silence(self) -> None:
+        """See ``MqttLink``; the socket stands until there is another, or none is wanted."""
+        connection = self._connection
+        if self._up and connection is not None and connection.is_open:
+            connection.client.mute()
+            self._mute = connection
+        await self._end()
+
+    def _let_go(self) -> None:
+        mute, self._mute = self._mute, None
+        if mute is not None:
+            mute.client.cut()
+
+    async def _end(self) -> None:
         task, self._task = self._task, None
         if task is not None:
             task.cancel()
             await asyncio.wait((task,))
-            # The socket dies in the loop's next steps; whoever aborts may end the loop right away.
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
+        # A socket dies in the loop's next steps; whoever aborts may end the loop right away.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     def acked(self, queued: Queued) -> None:
         """Called by the connection for every PUBACK."""
@@ -220,7 +240,8 @@ class GmqttLink:
         await connection.hear(list(self._filters), gone)
 
     def _bury(self, connection: Connection) -> None:
-        connection.client.cut()
+        if not connection.client.is_mute:
+            connection.client.cut()
         self._connection = None
         unacked = list(connection.in_flight.values())
         connection.in_flight.clear()

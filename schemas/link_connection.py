@@ -77,6 +77,17 @@ class _Client(gmqtt.Client):  # type: ignore[misc]  # gmqtt carries no types
     async def reconnect(self, delay: bool = False) -> None:  # noqa: FBT001, FBT002 - its signature
         """Never: the link makes a new client."""
 
+    is_mute = False
+
+    def mute(self) -> None:
+        """Leave the socket open, and read and write nothing more."""
+        self._is_active = False
+        self.is_mute = True
+        connection = self._connection
+        connection._keep_connection_callback.cancel()  # noqa: SLF001 - gmqtt has no public way
+        connection._protocol._read_loop_future.cancel()  # noqa: SLF001
+        connection._transport.pause_reading()  # noqa: SLF001
+
     def cut(self) -> None:
         """Drop the socket at once, without DISCONNECT."""
         self._is_active = False

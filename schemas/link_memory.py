@@ -12,6 +12,8 @@ from schemas.outbox import Outbox, Queued
 
 MAX_SESSION_QUEUE: Final = 10_000
 MAX_MATCHES_KNOWN: Final = 4_096
+KEEPALIVES_MISSED: Final = 1.5
+"""After so many of its keepalives a silent client is gone, as MQTT has it."""
 
 
 @dataclass(slots=True)
@@ -81,8 +83,13 @@ class MemoryBroker:
             if queued.expires_at_s is None or queued.expires_at_s > self.mono_s():
                 link.deliver(queued.message, retain=False)
 
-    def detach(self, link: "MemoryLink", *, session_expiry_s: int, goodbye: bool) -> None:
-        """Forget a connection; without ``goodbye`` its will is published after the delay."""
+    def detach(
+        self, link: "MemoryLink", *, session_expiry_s: int, goodbye: bool, silent_s: float
+    ) -> None:
+        """Forget a connection; without ``goodbye`` its will is published after the delay.
+
+        It is found to be gone only after ``silent_s``.
+        """
         self._waiting.pop(link.client_id, None)
         session = self._sessions.get(link.client_id)
         if session is None or session.link is not link:
@@ -91,8 +98,11 @@ class MemoryBroker:
         loop = asyncio.get_running_loop()
         if session.will is not None and not goodbye:
             delay_s = min(session.will.delay_s, session_expiry_s)
-            session.timers.append(loop.call_later(delay_s, self._publish_will, session.will))
-        session.timers.append(loop.call_later(session_expiry_s, self._forget, link.client_id))
+            session.timers.append(
+                loop.call_later(silent_s + delay_s, self._publish_will, session.will)
+            )
+        gone_s = silent_s + session_expiry_s
+        session.timers.append(loop.call_later(gone_s, self._forget, link.client_id))
 
     def subscribe(self, link: "MemoryLink", topic_filter: str) -> None:
         """Add a filter and deliver what is retained under it."""
@@ -226,6 +236,10 @@ class MemoryLink:
         """See ``MqttLink``."""
         self._leave(goodbye=False)
 
+    async def silence(self) -> None:
+        """See ``MqttLink``."""
+        self._leave(goodbye=False, silent_s=KEEPALIVES_MISSED * self._settings.keepalive_s)
+
     def opened(self) -> None:
         """Called by the broker once the connection stands."""
         for topic_filter in self._filters:
@@ -254,9 +268,14 @@ class MemoryLink:
         if self._started and not self._up:
             self._broker.attach(self)
 
-    def _leave(self, *, goodbye: bool) -> None:
+    def _leave(self, *, goodbye: bool, silent_s: float = 0.0) -> None:
         self._started = False
-        self._broker.detach(self, session_expiry_s=self._settings.session_expiry_s, goodbye=goodbye)
+        self._broker.detach(
+            self,
+            session_expiry_s=self._settings.session_expiry_s,
+            goodbye=goodbye,
+            silent_s=silent_s,
+        )
         self.lost("closed here")
 
     def _pump(self) -> None:

@@ -100,6 +100,12 @@ class MqttLink(Protocol):
     async def abort(self) -> None:
         """Cut the connection without a goodbye and stay away until ``start`` (the will fires)."""
 
+    async def silence(self) -> None:
+        """Neither say nor hear anything more until ``start``, and let the broker find out itself.
+
+        As a PC whose cable was pulled: the will fires once the keepalive has passed.
+        """
+
 
 @dataclass(slots=True)
 class LinkStats:

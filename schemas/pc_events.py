@@ -64,7 +64,8 @@ class PcUsage(_OfPc):
 
 
 class PcCommandDone(_OfPc):
-    """What became of a one-shot order: the PC's answer, or NO_ANSWER."""
+    """What became of a one-shot order: the PC's answer, or NO_ANSWER. A PC that is to restart or
+    to go down says DONE before it does; where it is not let, FAILED follows for the same order."""
 
     command_id: str
     command: DeviceCommandKind

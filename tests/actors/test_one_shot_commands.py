@@ -60,10 +60,30 @@ async def test_an_order_is_sent_once_and_its_answer_shown_and_told(shard: ShardU
     assert await outcome(shard) is None
 
     await answer(shard, PC, CommandOutcome.DONE)
-    await answer(shard, PC, CommandOutcome.FAILED)
+    await answer(shard, PC, CommandOutcome.DONE)
 
     assert await outcome(shard) == "DONE"
     assert await told(shard) == [("REBOOT", "DONE")]
+
+
+@pytest.mark.parametrize("kind", [DeviceCommandKind.REBOOT, DeviceCommandKind.SHUTDOWN])
+async def test_a_pc_that_was_not_let_go_down_takes_back_its_word_once(
+    shard: ShardUnderTest, kind: DeviceCommandKind
+) -> None:
+    await shard.command(CommandPc(pc_id=PC, asked=kind))
+    done, failed = CommandOutcome.DONE, CommandOutcome.FAILED
+    for word in (done, failed, failed, done):
+        await answer(shard, PC, word)
+
+    assert await outcome(shard) == "FAILED"
+    assert await told(shard) == [(kind, "DONE"), (kind, "FAILED")]
+
+
+async def test_what_was_shown_stays_shown(shard: ShardUnderTest) -> None:
+    await shard.command(CommandPc(pc_id=PC, asked=DeviceCommandKind.MESSAGE, text="Pizza"))
+    await answer(shard, PC, CommandOutcome.DONE)
+    await answer(shard, PC, CommandOutcome.FAILED)
+    assert await told(shard) == [("MESSAGE", "DONE")]
 
 
 async def test_the_same_command_again_sends_nothing_more(shard: ShardUnderTest) -> None:
@@ -89,6 +109,20 @@ async def test_nobodys_answer_is_told_after_a_minute_and_not_by_a_restart(
         )
     )
     assert await told(again) == [("REBOOT", "NO_ANSWER")]
+
+
+async def test_an_order_that_another_follows_before_its_answer_is_told_of_too(
+    shard: ShardUnderTest,
+) -> None:
+    await shard.command(CommandPc(pc_id=PC, asked=DeviceCommandKind.MESSAGE, text="Pizza"))
+    first = shard.orders[-1].command.cmd_id
+    await shard.command(REBOOT)
+    await answer(shard, PC, CommandOutcome.DONE, first)
+    assert await outcome(shard) is None
+    await answer(shard, PC, CommandOutcome.DONE)
+    await shard.command(REBOOT)
+
+    assert await told(shard) == [("MESSAGE", "NO_ANSWER"), ("REBOOT", "DONE")]
 
 
 async def test_a_pc_that_is_off_is_woken_by_its_neighbour(shard: ShardUnderTest) -> None:

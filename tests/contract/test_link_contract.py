@@ -1,6 +1,7 @@
 """What every link promises, over the in-memory twin, Mosquitto and the embedded broker."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
@@ -169,6 +170,30 @@ async def test_the_will_of_the_cut_connection_fires_and_is_retained(
     assert heard.payloads == [b"epoch 2"]
     _, late = await broker.up("late", "t/+")
     await eventually(lambda: late.messages == [("t/will", b"epoch 2", True)])
+
+
+async def test_a_silent_link_is_missed_by_its_keepalive_and_hears_the_rest_when_it_is_back(
+    broker: BrokerUnderTest,
+) -> None:
+    _, heard = await broker.up("watcher", "t/will")
+    other, _ = await broker.up("other")
+
+    def will() -> Will:
+        return Will("t/will", b"gone", delay_s=1, retain=False)
+
+    began_s = time.monotonic()
+    mute, hears = await broker.up("mute", "t/news", will=will, keepalive_s=2)
+    await mute.silence()
+    assert not mute.connected
+    assert hears.disconnects
+    other.publish(Outgoing("t/news", b"meanwhile"))
+    await eventually(lambda: heard.payloads == [b"gone"], timeout_s=30)
+    # Neither at once nor by the delay of the will alone.
+    assert time.monotonic() - began_s > 3
+    assert hears.payloads == []
+
+    mute.start()
+    await eventually(lambda: hears.payloads == [b"meanwhile"])
 
 
 async def test_a_goodbye_publishes_no_will(broker: BrokerUnderTest) -> None:

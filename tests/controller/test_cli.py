@@ -68,3 +68,30 @@ def test_a_wrong_setting_is_named_and_ends_the_command(
     )
     assert refused.returncode == 2
     assert "CLUBCTL_API_PORT" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("mqtt://host:secret@127.0.0.1:1", "one user"),
+        ("mqtts://127.0.0.1:1", "CLUBCTL_MQTT_CA_FILE"),
+    ],
+)
+def test_a_fleet_that_cannot_show_who_it_is_is_refused_in_words(url: str, words: str) -> None:
+    refused = subprocess.run(
+        [sys.executable, "-m", "controller.cli", "sim", "fleet"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "CLUBCTL_REDIS_URL": "redis://127.0.0.1:1",
+            "CLUBCTL_MQTT_URL": url,
+            "CLUBCTL_MQTT_CA_FILE": "/nowhere/ca.pem",
+        },
+    )
+    assert refused.returncode == 2
+    assert words in refused.stderr
+    assert "secret" not in refused.stderr
+    assert "Traceback" not in refused.stderr

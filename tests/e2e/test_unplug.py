@@ -67,7 +67,7 @@ async def test_an_unplugged_pc_is_seen_in_time_and_its_session_is_still_shown(
             await expect(tile).to_have_attribute("data-use", "RUNNING")
 
             pulled_at_s = time.monotonic()
-            await club.fleet.unplug("pc-1")
+            await club.fleet.sever("pc-1")
             await expect(tile).to_have_attribute(
                 "data-link", "NOT_RESPONDING", timeout=SEEN_WITHIN_S * 1_000
             )

@@ -63,6 +63,9 @@ async def test_a_fleet_on_bad_radio_comes_and_goes_until_its_input_ends(tmp_path
                 "CLUBCTL_REDIS_URL": store.url,
                 "CLUBCTL_MQTT_URL": f"mqtt://127.0.0.1:{broker.port}",
             }
+            more = running(f"sim fleet --roster {roster} --pcs {2 * PCS + 1}", environment)
+            assert more.communicate(timeout=PATIENCE_S)[0] == ""
+            assert more.returncode == 2
             arguments = f"sim fleet --roster {roster} --pcs {PCS} --profile wifi --obey"
             with running(arguments, environment) as command:
                 terminal = Terminal(command)

@@ -38,6 +38,10 @@ class Watched(FleetSimulator):
         self.struck += 1
         await super().unplug(name)
 
+    async def sever(self, name: str) -> None:
+        self.struck += 1
+        await super().sever(name)
+
     async def cut(self, name: str) -> None:
         self.struck += 1
         await super().cut(name)

@@ -12,6 +12,7 @@ import pytest
 from brokers_under_test import Listener, MosquittoUnderTest, eventually
 
 from pc_daemon.fleet import FleetSettings, FleetSimulator, UnknownPc, obey
+from pc_daemon.service import WILL_DELAY_S
 from schemas.codec import decode, encode
 from schemas.device import (
     CoverageLease,
@@ -26,6 +27,7 @@ from schemas.topics import DownLeaf, UpLeaf, club_up_filter, parse_pc_topic, pc_
 pytestmark = pytest.mark.integration
 
 PCS = tuple((f"club{number % 2}", f"pc{number}") for number in range(20))
+KEEPALIVE_S = 4
 
 
 @pytest.fixture
@@ -37,7 +39,12 @@ async def broker(tmp_path: Path) -> AsyncIterator[MosquittoUnderTest]:
 
 
 def fleet_settings(broker: MosquittoUnderTest, **changes: object) -> FleetSettings:
-    values: dict[str, object] = {"pcs": PCS, "heartbeat_s": 0.2, **changes}
+    values: dict[str, object] = {
+        "pcs": PCS,
+        "heartbeat_s": 0.2,
+        "keepalive_s": KEEPALIVE_S,
+        **changes,
+    }
     return FleetSettings(f"mqtt://127.0.0.1:{broker.port}", **values)  # type: ignore[arg-type]
 
 
@@ -109,6 +116,7 @@ async def test_an_unplugged_pc_is_missed_plays_on_alone_and_comes_back(
     link.publish(Outgoing(pc_topic("club0", "pc4", DownLeaf.DESIRED), document, retain=True))
     await eventually(lambda: fleet.counts().unlocked == 1)
 
+    pulled_at_s = time.monotonic()
     await fleet.unplug("pc4")
     silent_since = beats(heard, "pc4")
     await eventually(
@@ -116,8 +124,10 @@ async def test_an_unplugged_pc_is_missed_plays_on_alone_and_comes_back(
             (presence := last_presence(heard, "pc4")) is not None
             and presence.reason is PresenceReason.CONNECTION_LOST
         ),
-        timeout_s=20,
+        timeout_s=60,
     )
+    # The broker finds out by the keepalive, and then waits as long as the will says.
+    assert time.monotonic() - pulled_at_s > WILL_DELAY_S + KEEPALIVE_S / 2
     assert beats(heard, "pc4") - silent_since <= 1
     assert (fleet.counts().unplugged, fleet.counts().unlocked) == (1, 1)
 
@@ -129,6 +139,25 @@ async def test_an_unplugged_pc_is_missed_plays_on_alone_and_comes_back(
             and presence.reason is PresenceReason.CONNECTED
         )
     )
+
+
+async def test_a_frozen_pc_takes_in_afterwards_what_it_was_sent_meanwhile(
+    broker: MosquittoUnderTest, fleet: FleetSimulator
+) -> None:
+    link, heard = await controller(broker)
+    await fleet.freeze("pc6")
+    document = unlocking("pc6", time.time_ns() // 1_000_000, minutes=5)
+    link.publish(Outgoing(pc_topic("club0", "pc6", DownLeaf.DESIRED), document))
+    assert await link.flush(10)
+    seen = beats(heard, "pc7")
+    await eventually(lambda: beats(heard, "pc7") >= seen + 3)
+    assert fleet.counts().unlocked == 0
+
+    await fleet.unplug("pc6")
+    await fleet.plug("pc6")
+    assert fleet.counts().connected == len(PCS) - 1
+    await fleet.thaw("pc6")
+    await eventually(lambda: fleet.counts().unlocked == 1)
 
 
 async def test_a_power_cut_loses_no_session_and_boots_under_another_boot_id(

@@ -4,6 +4,7 @@ from agent_bench import MINUTE_MS, START, Bench, lease, locked, sent, shown, unl
 
 from pc_daemon.agent import USAGE_RETRY_BEATS
 from pc_daemon.agent_state import (
+    CarriedOut,
     CommandReceived,
     HeartbeatDue,
     JournalChecked,
@@ -96,11 +97,13 @@ def test_a_repeated_command_is_answered_and_not_repeated() -> None:
     bench.online()
 
     first = bench.take(order("c1", DeviceCommandKind.MESSAGE))
+    told = bench.take(CarriedOut("c1"))
     again = bench.take(order("c1", DeviceCommandKind.MESSAGE))
 
-    assert Notify("hello") in first
+    assert Notify("c1", "hello") in first
     assert not any(isinstance(action, Notify) for action in again)
-    assert sent(first, DeviceCommandResult) == sent(again, DeviceCommandResult)
+    assert sent(first, DeviceCommandResult) == []
+    assert sent(told, DeviceCommandResult) == sent(again, DeviceCommandResult) != []
     after_reboot = bench.rebooted(off_ms=0)
     assert not any(
         isinstance(action, Notify)

@@ -7,10 +7,14 @@ from agent_bench import MINUTE_MS, Bench, lease, locked, sent, shown, unlocked
 
 from pc_daemon.agent_state import (
     Action,
+    CarriedOut,
     CodeTyped,
     CommandReceived,
     Identify,
+    Notify,
+    Persist,
     PowerOff,
+    Reboot,
     Renew,
     Tick,
     Wake,
@@ -135,11 +139,67 @@ def test_an_order_that_lacks_something_is_refused(
 def test_orders_become_what_they_ask_for() -> None:
     bench = Bench()
     shown_for = bench.take(order(DeviceCommandKind.IDENTIFY, "c1", duration_ms=10_000))
-    assert Identify(10_000) in shown_for
-    assert Wake(MAC) in bench.take(order(DeviceCommandKind.WAKE, "c2", mac=MAC))
+    assert Identify("c1", 10_000) in shown_for
+    assert Wake("c2", MAC) in bench.take(order(DeviceCommandKind.WAKE, "c2", mac=MAC))
     off = bench.take(order(DeviceCommandKind.SHUTDOWN, "c3"))
-    assert isinstance(off[-1], PowerOff)
+    assert off[-1] == PowerOff("c3")
     assert outcome(off) is CommandOutcome.DONE
+
+
+TRIED = [
+    (DeviceCommandKind.MESSAGE, {"text": "hello"}),
+    (DeviceCommandKind.IDENTIFY, {"duration_ms": 10_000}),
+    (DeviceCommandKind.WAKE, {"mac": MAC}),
+]
+
+
+@pytest.mark.parametrize(("kind", "fields"), TRIED)
+@pytest.mark.parametrize(
+    ("fault", "expected"), [(None, CommandOutcome.DONE), ("no display", CommandOutcome.FAILED)]
+)
+def test_what_can_fail_is_answered_once_it_was_tried(
+    kind: DeviceCommandKind,
+    fields: dict[str, object],
+    fault: str | None,
+    expected: CommandOutcome,
+) -> None:
+    bench = Bench()
+    asked = bench.take(order(kind, **fields))
+    assert [type(one) for one in asked[:-1]] == [Persist]
+    assert isinstance(asked[-1], Notify | Identify | Wake)
+
+    assert outcome(bench.take(CarriedOut("c1", fault))) is expected
+    for again in (bench, bench.rebooted(off_ms=0)):
+        repeated = again.take(order(kind, **fields))
+        assert outcome(repeated) is expected
+        assert not any(isinstance(one, Notify | Identify | Wake) for one in repeated)
+
+
+@pytest.mark.parametrize(("kind", "fields"), TRIED)
+def test_an_agent_that_ended_at_an_order_neither_repeats_it_nor_says_it_was_done(
+    kind: DeviceCommandKind, fields: dict[str, object]
+) -> None:
+    bench = Bench()
+    bench.take(order(kind, **fields))
+    repeated = bench.rebooted(off_ms=0).take(order(kind, **fields))
+    assert outcome(repeated) is CommandOutcome.FAILED
+    assert not any(isinstance(one, Notify | Identify | Wake) for one in repeated)
+
+
+@pytest.mark.parametrize("kind", [DeviceCommandKind.REBOOT, DeviceCommandKind.SHUTDOWN])
+def test_a_pc_that_was_not_let_go_down_takes_back_what_it_said(kind: DeviceCommandKind) -> None:
+    bench = Bench()
+    assert outcome(bench.take(order(kind))) is CommandOutcome.DONE
+    assert outcome(bench.take(CarriedOut("c1", "not allowed"))) is CommandOutcome.FAILED
+    repeated = bench.rebooted(off_ms=0).take(order(kind))
+    assert outcome(repeated) is CommandOutcome.FAILED
+    assert not any(isinstance(one, Reboot | PowerOff) for one in repeated)
+
+
+def test_a_long_reason_is_cut_to_what_the_wire_takes() -> None:
+    bench = Bench()
+    bench.take(order(DeviceCommandKind.MESSAGE))
+    assert outcome(bench.take(CarriedOut("c1", "x" * 1_000))) is CommandOutcome.FAILED
 
 
 def test_the_packet_that_wakes_a_pc_is_what_its_card_waits_for() -> None:

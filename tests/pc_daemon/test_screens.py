@@ -3,10 +3,11 @@
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -53,6 +54,30 @@ def test_a_screen_is_told_everything_in_order(rig: Rig) -> None:
     assert (second["show"]["lock_after_ms"], second["show"]["ends_in_ms"]) == (90_000, 80_000)
     assert third == {"notice": {"text": "Ünïcode"}}
     assert fourth == {"identify": {"for_ms": 10_000}}
+
+
+@pytest.mark.parametrize(
+    ("ending", "silence_s"),
+    [(signal.SIGSTOP, session_screen.STARTUP_S), (signal.SIGKILL, 0)],
+    ids=["hangs", "dead"],
+)
+def test_what_a_screen_cannot_show_is_not_said_to_be_shown(
+    rig: Rig, ending: signal.Signals, silence_s: float
+) -> None:
+    rig.locker.show(LOCKED, Deadlines())
+    soon(rig.told)
+    os.kill(rig.pid, ending)
+
+    def is_refused(say: Callable[[], None]) -> bool:
+        rig.skipped_s += silence_s
+        try:
+            say()
+        except LockerError:
+            return True
+        return False
+
+    soon(lambda: is_refused(lambda: rig.locker.notify("Pizza")))
+    soon(lambda: is_refused(lambda: rig.locker.identify(10_000)))
 
 
 def test_a_killed_screen_is_noticed_and_comes_back_as_it_was_told(rig: Rig) -> None:
