@@ -40,8 +40,9 @@ from schemas.commands import (
 )
 
 MINUTE_MS = 60_000
-POLLS = frozenset({"beat", "assignments", "owners", "hosts", "retire"})
-"""Calls of the host itself, many a second; the rest are a shard's."""
+POLLS = frozenset({"beat", "assignments", "owners"})
+"""Calls of the host itself, many a second, which say that it lives and ask what it is to own; dying
+at one is dying between two of a shard's, which are the rest."""
 
 
 def seated(session_id: str, pc_id: str, **changes: Any) -> CreateSession:
