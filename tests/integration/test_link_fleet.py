@@ -12,8 +12,8 @@ import pytest
 from brokers_under_test import Listener, MosquittoUnderTest, eventually
 
 from pc_daemon.fleet import FleetSettings, FleetSimulator, UnknownPc, obey
-from pc_daemon.service import WILL_DELAY_S
 from schemas.codec import decode, encode
+from schemas.deliveries import WILL_DELAY_S
 from schemas.device import (
     CoverageLease,
     DesiredDocument,
