@@ -17,9 +17,9 @@ QUARANTINED: Final = Refusal(
 
 ANSWER_OF_ANOTHER_RELEASE: Final = Refusal(
     "answer-of-another-release",
-    "it was carried out, and its answer was kept in a shape this release cannot read",
+    "it was answered before, and the answer was kept in a shape this release cannot read",
 )
-"""The one refusal of what was done: whoever asks again under another key would have it twice."""
+"""The one refusal of what may have been done: under another key it would be done twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ class ScreenSide:
     locker: ScreenLocker
     clock: PcClock
     note: Callable[[Happening], None]
-    failures: int = 0
 
     def show(self, action: Show, state: AgentState) -> None:
         """Make the screen so. What the player is told ends by the controller's time."""
@@ -53,7 +52,6 @@ class ScreenSide:
                 self.note(ScreenChecked(ok=True))
 
     def _failed(self, error: LockerError) -> None:
-        self.failures += 1
         _logger.warning("screen: %s", error)
         self.note(ScreenChecked(ok=False))
 

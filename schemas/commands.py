@@ -291,7 +291,8 @@ class ReplyStatus(StrEnum):
 
     OK = "ok"
     REJECTED = "rejected"
-    """Decided and refused; nothing changed. ``code`` is stable."""
+    """Decided and refused; nothing changed. ``code`` is stable. ``answer-of-another-release`` alone
+    is of a command that was answered before, one way or the other."""
     NOT_OWNER = "not_owner"
     """This host does not own the club now; ask where it lives and send again."""
     BUSY = "busy"

@@ -34,9 +34,6 @@ CHAIN: Final = "simulated"
 CALLER_LOSS: Final = 0.1
 DEFECT_EVENTS: Final = frozenset({"step_failed", "shard_loop_failed"})
 
-ARCHIVED_AT_LAST_EVERY: Final = 8
-"""Of lives without an archive every so many are archived when they are over: it takes as long as
-living them."""
 _RUNS: Final = itertools.count(1)
 
 _T = TypeVar("_T")
@@ -114,7 +111,7 @@ async def _played(seed: int, archive: Archive, defects: list[str]) -> Result:
     luck = Random(f"{seed}/desk")  # noqa: S311
     desk = Desk(world, luck, top_ups_minor=swarm.top_ups_minor)
     found = await _lived(world, desk, swarm)
-    if world.archive is None and seed % ARCHIVED_AT_LAST_EVERY == 0:
+    if world.archive is None:
         world.has_archive_from_now(archive)
     found += await final_violations(world, desk)
     result = _result(seed, world, desk, found=found)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from clubs_under_test import CLUBS
 from faulted_house import FaultedHouse, full_house
 from stack_under_test import until
 
@@ -23,6 +24,7 @@ from controller.ray_key import RAY_KEY_FILE
 OBJECT_STORE_BYTES = 80 * 1024 * 1024
 HEAD_ADDRESS, OTHER_ADDRESS = "127.0.0.2", "127.0.0.3"
 JOINED_WITHIN_S = 60.0
+RETURN_WITHIN_S = 60.0
 
 
 @dataclass
@@ -120,3 +122,22 @@ async def joined(started: RayNode) -> None:
         return "Ray runtime started" in started.child.log_file.read_text(errors="replace")
 
     await until(runs, within_s=JOINED_WITHIN_S, what=started.child.name)
+
+
+async def club_on_the_other(house: FaultedHouse, nodes: Nodes) -> tuple[str, HostRecord]:
+    """A club whose host lives on the node that is to be lost."""
+    for club in CLUBS:
+        owner = await house.owner(club)
+        if nodes.other.runs(owner):
+            return club, owner
+    raise AssertionError("no host lives on the other node")
+
+
+async def two_hosts(house: FaultedHouse) -> None:
+    """Wait until hosts live on both nodes again and each owns a club."""
+
+    async def spread() -> bool:
+        owners = [await house.owner(club) for club in CLUBS]
+        return len({owner.name for owner in owners}) == len(CLUBS)
+
+    await until(spread, within_s=RETURN_WITHIN_S, what="both hosts at work")

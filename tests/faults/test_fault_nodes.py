@@ -9,12 +9,11 @@ import pytest_asyncio
 from clubs_under_test import CHAIN, CLUBS
 from faulted_house import FaultedHouse, FaultReport, machine_ms
 from pcs_watched import watched_pcs
-from ray_nodes import Nodes, house_on_two_nodes, joined
+from ray_nodes import Nodes, club_on_the_other, house_on_two_nodes, joined, two_hosts
 from release_after import NEXT_RELEASE, next_release, releases
 from stack_under_test import until
 
 from actors.placement import shard_of_club
-from actors.store import HostRecord
 
 pytestmark = [
     pytest.mark.faults,
@@ -28,7 +27,6 @@ CUT_OFF_S = 75.0
 """Ray takes about a minute to give a silent node up and starts its hosts elsewhere then."""
 AFTERWARDS_S = 10.0
 TAKEN_WITHIN_S = 8.0
-RETURN_WITHIN_S = 60.0
 LATE_MAX_S = 5.0
 
 
@@ -41,29 +39,10 @@ async def nodes_and_house(
         yield both
 
 
-async def club_on_the_other(house: FaultedHouse, nodes: Nodes) -> tuple[str, HostRecord]:
-    """A club whose host lives on the node that is to be lost."""
-    for club in CLUBS:
-        owner = await house.owner(club)
-        if nodes.other.runs(owner):
-            return club, owner
-    raise AssertionError("no host lives on the other node")
-
-
 async def map_now(house: FaultedHouse) -> dict[str, str]:
     """Club -> host, by the coordinator's map."""
     assigned = await house.stack.store.assignments()
     return {club: assigned[shard_of_club(CHAIN, club)] for club in CLUBS}
-
-
-async def two_hosts(house: FaultedHouse) -> None:
-    """Wait until hosts live on both nodes again and each owns a club."""
-
-    async def spread() -> bool:
-        owners = [await house.owner(club) for club in CLUBS]
-        return len({owner.name for owner in owners}) == len(CLUBS)
-
-    await until(spread, within_s=RETURN_WITHIN_S, what="both hosts at work")
 
 
 async def test_hosts_are_spread_over_the_nodes(

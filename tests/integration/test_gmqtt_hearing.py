@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gmqtt
 import pytest
@@ -18,6 +18,7 @@ from schemas.link_port import Outgoing
 
 pytestmark = pytest.mark.integration
 
+Heard = TypeVar("Heard", bound=Listener)
 FLOOD = 200
 BOUND = 50
 RECEIVE_MAXIMUM = 5
@@ -41,6 +42,20 @@ async def _said(broker: MosquittoUnderTest, topic: str, count: int) -> list[byte
         assert writer.publish(Outgoing(topic, payload))
     assert await writer.flush(10)
     return payloads
+
+
+async def _both_hear(
+    broker: MosquittoUnderTest, bare: Bare, topic_filter: str, heard: Heard
+) -> Heard:
+    """Join the library, and a link of ours beside it, both with the same subscription."""
+    await bare.join()
+    bare.client.subscribe(topic_filter, qos=1)
+    link = broker.link("reader", heard)
+    link.subscribe(topic_filter)
+    link.start()
+    await eventually(lambda: link.connected)
+    await asyncio.sleep(0.2)
+    return heard
 
 
 async def test_g5_a_crash_between_the_message_and_its_handler(broker: MosquittoUnderTest) -> None:
@@ -115,14 +130,7 @@ async def test_g5_a_handler_whose_messages_are_never_acknowledged(
     taken: list[object] = []
     bare = Bare("bare", broker.port, optimistic_acknowledgement=False)
     bare.client.on_message = partial(handler, taken)
-    await bare.join()
-    bare.client.subscribe("t/+", qos=1)
-    heard = host()
-    link = broker.link("reader", heard)
-    link.subscribe("t/+")
-    link.start()
-    await eventually(lambda: link.connected)
-    await asyncio.sleep(0.2)
+    heard = await _both_hear(broker, bare, "t/+", host())
     sent = await _said(broker, "t/first", FLOOD)
     await eventually(lambda: len(taken) == IN_FLIGHT and len(heard.messages) == FLOOD)
     # The broker waits for the first words to be acknowledged, and has no more for the library.
@@ -156,14 +164,7 @@ async def test_g6_handlers_that_overtake_each_other_without_a_bound(
     slow = _Gated(lambda number: gates[number % 2])
     bare = Bare("bare", broker.port)
     bare.client.on_message = slow.take
-    await bare.join()
-    bare.client.subscribe("t/both", qos=1)
-    heard = _Counting()
-    link = broker.link("reader", heard)
-    link.subscribe("t/both")
-    link.start()
-    await eventually(lambda: link.connected)
-    await asyncio.sleep(0.2)
+    heard = await _both_hear(broker, bare, "t/both", _Counting())
     sent = await _said(broker, "t/both", FLOOD)
 
     await eventually(lambda: slow.begun == FLOOD and len(heard.messages) == FLOOD)
@@ -188,14 +189,7 @@ async def test_g7_a_receive_maximum_that_holds_until_the_first_acknowledgement(
         "bare", broker.port, optimistic_acknowledgement=False, receive_maximum=RECEIVE_MAXIMUM
     )
     bare.client.on_message = slow.take
-    await bare.join()
-    bare.client.subscribe("t/both", qos=1)
-    heard = _Counting()
-    link = broker.link("reader", heard)
-    link.subscribe("t/both")
-    link.start()
-    await eventually(lambda: link.connected)
-    await asyncio.sleep(0.2)
+    heard = await _both_hear(broker, bare, "t/both", _Counting())
     sent = await _said(broker, "t/both", FLOOD)
 
     await eventually(lambda: heard.payloads == sent)
